@@ -1,0 +1,103 @@
+"""params.yaml as frozen, validated values; every wrong value is named before work starts."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cae.errors import UserError
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys, text for numbers and NaN are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Prepare(Section):
+    """How many images go into each split, and the seed that draws them."""
+
+    # PCA with as many components as the code has numbers needs as many images.
+    train: Annotated[int, Field(ge=128, le=60_000)]
+    validation: Annotated[int, Field(ge=1, le=60_000)]
+    test: Annotated[int, Field(ge=1, le=10_000)]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def training_images_suffice(self) -> "Prepare":
+        """Train and validation are drawn from the same 60,000 images."""
+        if self.train + self.validation > 60_000:
+            raise ValueError(
+                f"train + validation is {self.train + self.validation}, "
+                "but both are drawn from 60,000 images: lower one of them"
+            )
+        return self
+
+
+class Train(Section):
+    """The training recipe: Adam with a cosine decay of the learning rate, and early stopping."""
+
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    batch_size: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    patience: Annotated[int, Field(ge=1, le=1000)]
+    shards: Annotated[int, Field(ge=1, le=64)]
+    seed: Seed
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    prepare: Prepare
+    train: Train
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        UserError: no such file, not YAML, or one line for every wrong key or value.
+
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be read: {error.strerror}. Run from the project's folder."
+        ) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        lines = "\n".join(f"  {explain(dict(problem))}" for problem in error.errors())
+        raise UserError(f"{path} has wrong values:\n{lines}") from error
+
+
+def explain(problem: dict[str, Any]) -> str:
+    """Say in one line which key is wrong, what was found, what is allowed and how to fix it."""
+    key = ".".join(map(str, problem["loc"])) or "the file"
+    found = problem["input"]
+    if problem["type"] == "missing":
+        return f"{key} is missing: add it"
+    if problem["type"] == "extra_forbidden":
+        return f"{key} is not a known key: remove it or check its spelling"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}"
+    if isinstance(found, str) and is_number(found):
+        return (
+            f"{key} is the text '{found}': YAML needs digits and a dot for a number: write {float(found)!r}"
+        )
+    return f"{key} is {found!r}: {problem['msg'].removeprefix('Input ')}"
+
+
+def is_number(text: str) -> bool:
+    """Tell whether `text` is a number that YAML 1.1 failed to read as one, such as 1e-3."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""What must be fixed before NumPy and TensorFlow load, so that the same inputs give the same bits.
+
+Importing any module of ``cae`` imports this one first. Values a user has set are overwritten on purpose:
+an `OMP_NUM_THREADS` left over in a shell must not change a trained network.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PINNED = {
+    # One thread inside an operation: its sums keep one order whatever the machine has. Parallelism is
+    # between operations: the shards of a batch run side by side (cae/steps.py).
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2),
+    "OMP_NUM_THREADS": "1",
+    # Matrix products are compiled for the machine's instruction set: AVX2 is what x86 machines share.
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "TF_DETERMINISTIC_OPS": "1",
+    "KERAS_BACKEND": "tensorflow",
+    # TensorFlow's own lines would bury what the user has to read.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GRPC_VERBOSITY": "ERROR",
+}
+
+os.environ.update(PINNED)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Send what compiled code writes to stderr nowhere: TensorFlow's first lines ignore its log level."""
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+with silenced():
+    import tensorflow as tf  # noqa: F401  (loaded here so that it is loaded silently)

@@ -1,0 +1,1 @@
+"""What DVC runs: one door a stage."""

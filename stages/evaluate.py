@@ -1,0 +1,52 @@
+"""Measure the autoencoder on the test split, beside its floor and its baselines."""
+
+from pathlib import Path
+
+from cae import artifacts, figures, metrics, models, splits
+from cae.baselines import MeanImage, PrincipalComponents
+from cae.figures import Method
+from stages import command
+
+PREPARED = Path("data/prepared")
+PLOTS = Path("plots")
+
+
+def main() -> None:
+    """Read models/autoencoder.keras and data/prepared, write metrics/evaluate.json and plots/."""
+    network = models.load(Path("models/autoencoder.keras"), models.IMAGE_SHAPE)
+    train, test = (splits.images(PREPARED, name) for name in ("train", "test"))
+    # Labels only break results down by class.
+    labels = splits.labels(PREPARED, "test")
+
+    pca = PrincipalComponents(models.CODE_SIZE).fit(train)
+    mean_image = MeanImage().fit(train)
+    reconstructions = {
+        "cae": models.reconstruct(network, test),
+        "pca": pca.reconstruct(test),
+        "mean_image": mean_image.reconstruct(test),
+    }
+    floor = float(metrics.floor(test).mean())
+    scores = {name: metrics.summary(test, images) for name, images in reconstructions.items()}
+    artifacts.write_json(Path("metrics/evaluate.json"), {"bce_floor": floor, **scores})
+
+    errors = {name: metrics.mse(test, images) for name, images in reconstructions.items()}
+    ours = Method("autoencoder", models.CODE_SIZE, network.count_params(), errors["cae"])
+    components = Method(pca.name, pca.code_size, pca.parameters, errors["pca"])
+    mean = Method(mean_image.name, mean_image.code_size, mean_image.parameters, errors["mean_image"])
+    artifacts.write_csv(PLOTS / "error_by_class.csv", figures.class_errors([ours, components, mean], labels))
+    artifacts.write_csv(PLOTS / "error_percentiles.csv", figures.error_percentiles([ours, components]))
+    for name, figure in {
+        "reconstructions": figures.reconstructions(test, reconstructions["cae"], labels),
+        "extremes": figures.extremes(test, reconstructions["cae"], labels),
+        "error_by_class": figures.error_by_class([ours, components, mean], labels),
+        "error_distribution": figures.error_distribution([ours, components]),
+    }.items():
+        artifacts.write_figure(PLOTS / f"{name}.png", figure)
+    print(
+        f"test binary cross-entropy {scores['cae']['bce']:.5f}, floor {floor:.5f}; "
+        f"PCA at the same code size {scores['pca']['bce']:.5f}"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

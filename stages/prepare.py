@@ -1,0 +1,31 @@
+"""Get Fashion-MNIST, normalise it and split it into train, validation and test."""
+
+import sys
+from pathlib import Path
+
+from cae import params, sources, splits
+from stages import command
+
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+
+
+def main() -> None:
+    """Fill data/raw from the first source that answers, and write data/prepared."""
+    settings = params.load().prepare
+    source = sources.fetch(RAW)
+    for note in source.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(f"Fashion-MNIST from {source.origin}: every byte as expected")
+
+    # Validation first, so that a smaller training split never moves it.
+    sizes = {"validation": settings.validation, "train": settings.train}
+    indices = splits.draw(len(source.train_images), sizes, settings.seed)
+    for name in sizes:
+        splits.write(PREPARED, name, source.train_images, source.train_labels, indices[name])
+    indices = splits.draw(len(source.test_images), {"test": settings.test}, settings.seed)
+    splits.write(PREPARED, "test", source.test_images, source.test_labels, indices["test"])
+
+
+if __name__ == "__main__":
+    command.run(main)
