@@ -40,7 +40,7 @@ bench: $(BIN)/.installed
 	python -m benchmarks.run
 
 reproduce: $(BIN)/.installed
-	python -m stages.reproduce
+	python -m checks.reproduce
 
 # Needs uv; run it after a change to a .in file.
 requirements:

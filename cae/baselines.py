@@ -88,6 +88,8 @@ class PrincipalComponents:
 
     def fit(self, images: Array) -> Self:
         """Find the directions of greatest variance."""
+        if self.code_size < 1:
+            raise ValueError(f"n_components={self.code_size}, but at least one component is needed")
         # float64: the covariance is a difference of two large sums.
         self._pca.fit(images.reshape(len(images), -1).astype(np.float64))
         return self

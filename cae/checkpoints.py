@@ -43,12 +43,33 @@ class State:
     """A training run after a finished epoch."""
 
     arrays: Mapping[str, Arrays]  # "weights", "optimizer" and "best_weights"
-    values: Mapping[str, Any]  # numbers that JSON holds exactly: epoch, history, early stopping
+    values: Mapping[str, Any]  # numbers that JSON holds exactly: history, early stopping
+
+    def to_bytes(self) -> bytes:
+        """Pack everything into one `.npz`."""
+        arrays = {
+            f"{group}/{index:03}": array
+            for group, members in self.arrays.items()
+            for index, array in enumerate(members)
+        }
+        with io.BytesIO() as buffer:
+            np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(self.values)), **arrays)
+            return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "State":
+        """Unpack what `to_bytes` packed, every bit of it."""
+        arrays: dict[str, list[npt.NDArray[Any]]] = {}
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            values = json.loads(str(file["values"]))
+            for key in sorted(set(file.files) - {"values"}):
+                arrays.setdefault(key.partition("/")[0], []).append(file[key])
+        return cls(arrays, values)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of one run in a folder of its own kind; `name` is the run's fingerprint."""
+    """The saved state of one run; `name` is the run's fingerprint."""
 
     folder: Path
     name: str
@@ -64,25 +85,11 @@ class Checkpoint:
         Raises:
             UserError: the folder cannot be written or the disk is full; the old state is kept.
         """
-        arrays = {
-            f"{group}/{index:03}": array
-            for group, members in state.arrays.items()
-            for index, array in enumerate(members)
-        }
-        with io.BytesIO() as buffer:
-            np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(state.values)), **arrays)
-            artifacts.write_bytes(self.path, buffer.getvalue())
+        artifacts.write_bytes(self.path, state.to_bytes())
 
     def load(self) -> State | None:
         """Return the saved state, or None where there is none."""
-        if not self.path.exists():
-            return None
-        arrays: dict[str, list[npt.NDArray[Any]]] = {}
-        with np.load(self.path, allow_pickle=False) as file:
-            values = json.loads(str(file["values"]))
-            for key in sorted(set(file.files) - {"values"}):
-                arrays.setdefault(key.partition("/")[0], []).append(file[key])
-        return State(arrays, values)
+        return State.from_bytes(self.path.read_bytes()) if self.path.exists() else None
 
     def clear(self) -> None:
         """Remove this run's state, and what older runs with other fingerprints left in the folder."""

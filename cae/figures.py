@@ -62,16 +62,22 @@ class Method(NamedTuple):
         return f"{self.name}: {self.code_size:,} numbers an image, {self.parameters:,} parameters"
 
 
+class Picture(Figure):
+    """A figure that is written in our style too: matplotlib makes ticks and sizes only then."""
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """Write the figure; arguments as matplotlib's."""
+        with style.context(["default", STYLE]):
+            super().savefig(*args, **kwargs)
+
+
 def picture(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     """Draw in our style alone, whatever matplotlibrc the user has."""
 
     @wraps(draw)
     def styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
         with style.context(["default", STYLE]):
-            figure = draw(*args, **kwargs)
-            # Ticks are made when they are first drawn, in the style of that moment: make them now.
-            figure.draw_without_rendering()
-        return figure
+            return draw(*args, **kwargs)
 
     return styled
 
@@ -85,7 +91,7 @@ def loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
     stand on the right. The floor is the validation split's; the training split's is a little lower.
     Raises ValueError if a loss lies on or below the floor.
     """
-    figure = Figure(figsize=(WIDTH, 5.8))
+    figure = Picture(figsize=(WIDTH, 5.8))
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     base = 0.0 if floor is None else floor
     if floor is not None and history[["loss", "val_loss"]].to_numpy().min() <= floor:
@@ -131,7 +137,7 @@ def reconstructions(
     chosen = [median_index(errors, labels == label) for label in np.unique(labels)]
     difference = reconstructed[chosen] - images[chosen]
     limit = float(np.abs(difference).max()) or 1.0
-    figure = Figure(figsize=(WIDTH, 3.7))
+    figure = Picture(figsize=(WIDTH, 3.7))
     heading(figure, "From each class the test image whose squared error is the median of its class")
     axes = figure.subplots(3, len(chosen), squeeze=False)
     for column, index in enumerate(chosen):
@@ -157,7 +163,7 @@ def extremes(
     """Draw the `count` best and the `count` worst reconstructions with their class and squared error."""
     errors = mse(images, reconstructed)
     order = np.argsort(errors, kind="stable")
-    figure = Figure(figsize=(WIDTH, 6.4))
+    figure = Picture(figsize=(WIDTH, 6.4))
     grid = figure.add_gridspec(2, 1, hspace=0.04)
     for row, (name, chosen) in enumerate({"best": order[:count], "worst": order[::-1][:count]}.items()):
         panel = figure.add_subfigure(grid[row])
@@ -184,6 +190,18 @@ def class_errors(
     return pd.DataFrame(rows)
 
 
+def error_percentiles(methods: Sequence[Method]) -> pd.DataFrame:
+    """Tabulate the squared errors of single images, sorted: `percentile` 1 to 99 and one column a method.
+
+    A column `A / B` holds the error of the first method over that of each other, at the same percentile.
+    """
+    percentiles = np.arange(1, 100)
+    columns = {method.name: np.percentile(method.errors, percentiles) for method in methods}
+    ours, *others = columns
+    ratios = {f"{ours} / {other}": columns[ours] / columns[other] for other in others}
+    return pd.DataFrame({"percentile": percentiles} | columns | ratios)
+
+
 @picture
 def error_by_class(
     methods: Sequence[Method], labels: Labels, class_names: Sequence[str] = CLASS_NAMES
@@ -191,7 +209,7 @@ def error_by_class(
     """Draw the mean squared error of each class, one marker a method, hardest class for the first on top."""
     table = class_errors(methods, labels, class_names).sort_values(methods[0].name, kind="stable")
     names = [*table["class"], "all images"]
-    figure = Figure(figsize=(WIDTH, 6.2))
+    figure = Picture(figsize=(WIDTH, 6.2))
     axes = figure.subplots()
     for method, (colour, marker) in zip(methods, LOOKS[: len(methods)], strict=True):
         values = [*table[method.name], method.errors.mean()]
@@ -212,7 +230,7 @@ def error_distribution(methods: Sequence[Method]) -> Figure:
     least = 1e-6
     errors = [np.maximum(method.errors, least) for method in methods]
     bins = np.geomspace(min(e.min() for e in errors) / 1.01, max(e.max() for e in errors) * 1.01, 81).tolist()
-    figure = Figure(figsize=(WIDTH, 5.2))
+    figure = Picture(figsize=(WIDTH, 5.2))
     axes = figure.subplots()
     for method, values, (colour, _) in zip(methods, errors, LOOKS[: len(methods)], strict=True):
         median = float(np.median(method.errors))

@@ -1,14 +1,31 @@
 """params.yaml as frozen, validated values; every wrong value is named before work starts."""
 
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cae.errors import UserError
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Item = TypeVar("Item", int, float)
+
+
+def increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Refuse an empty list and one in which a value does not exceed the one before it: a slip."""
+    if not values:
+        raise ValueError("[] must hold at least one value")
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise ValueError(
+            f"{list(values)} must increase from each value to the next: sort it, without repeats"
+        )
+    return values
+
+
+# YAML knows lists alone; a tuple cannot be changed once read.
+Increasing = Annotated[tuple[Item, ...], Field(strict=False), AfterValidator(increasing)]
 
 
 class Section(BaseModel):
@@ -48,11 +65,23 @@ class Train(Section):
     seed: Seed
 
 
+class Probe(Section):
+    """How the encoder's codes are probed and mapped."""
+
+    labels_per_class: Increasing[Annotated[int, Field(ge=1, le=60_000)]]
+    seeds: Increasing[Seed]
+    regularisation: Increasing[Annotated[float, Field(gt=0, le=1e6)]]
+    neighbours: Annotated[int, Field(ge=1, le=100)]
+    map_images: Annotated[int, Field(ge=16, le=10_000)]
+    perplexity: Annotated[float, Field(ge=2, le=1000)]
+
+
 class Params(Section):
     """All of params.yaml."""
 
     prepare: Prepare
     train: Train
+    probe: Probe
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -91,7 +120,7 @@ def explain(problem: dict[str, Any]) -> str:
         return (
             f"{key} is the text '{found}': YAML needs digits and a dot for a number: write {float(found)!r}"
         )
-    return f"{key} is {found!r}: {problem['msg'].removeprefix('Input ')}"
+    return f"{key} is {found!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
 
 
 def is_number(text: str) -> bool:

@@ -45,4 +45,9 @@ def silenced() -> Iterator[None]:
 
 
 with silenced():
-    import tensorflow as tf  # noqa: F401  (loaded here so that it is loaded silently)
+    import tensorflow as tf
+# It reorders additions and moves factors out of sums: a part of a sum would no longer have the bits that it
+# has when another worker computes it.
+tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+# Advice on how to write graphs is for us, not for who trains.
+tf.get_logger().setLevel("ERROR")

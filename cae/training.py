@@ -1,25 +1,30 @@
 """The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits everywhere.
 
 Every random number comes from (seed, epoch): the order of the images is drawn anew for each epoch, so a
-resumed run continues as the uninterrupted one would have.
+resumed run goes on as the uninterrupted one would have.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import tensorflow as tf
 
+from cae import workers
 from cae.checkpoints import Checkpoint, State
+from cae.errors import UserError
 from cae.params import Train
 from cae.splits import Images
-from cae.steps import Stepper
+from cae.steps import Steps
 
-# Steps run in one call of the compiled graph: enough to hide the call, few enough for a lively progress bar.
-STEPS_A_CALL = 50
-# What Keras's EarlyStopping knows between two epochs.
+# Images handed to one call of the compiled graph: enough to hide the call, few enough to fit in memory
+# beside a data set of any size and to keep the progress bar alive.
+IMAGES_A_CALL = 2000
+VALIDATION_BATCH = 500
+# What Keras's EarlyStopping knows between two epochs, apart from the best weights.
 STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
 
 
@@ -31,45 +36,135 @@ def fit(
     checkpoint: Checkpoint,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> pd.DataFrame:
-    """Train `network` in place to reproduce its input, and leave it with the weights of its best epoch.
+    """Train `network` in place to reproduce its input; leave it with the weights of its best epoch.
 
     Args:
-        network: ends in a sigmoid; the loss is binary cross-entropy in nats a pixel.
-        train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped, only batches are read.
+        network: ends in a sigmoid; the loss is binary cross-entropy in nats a pixel. Build it, and call
+            this, in the scope of the `tf.distribute` strategy that trains it.
+        train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
         validation: likewise; decides when to stop and which epoch is best.
         recipe: epochs, batch size, learning rate, patience, shards and seed.
-        checkpoint: where the state is kept after each epoch, and found when the run was killed.
-        callbacks: further Keras callbacks; `on_train_batch_end` comes once every few steps.
+        checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
+        callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
+            `epoch_share`, the part of the epoch that is done.
 
     Returns:
-        One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (at the epoch's end).
+        One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (of its first step).
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
-    optimizer.build(network.trainable_variables)
-    stepper = Stepper(network, optimizer, recipe.shards)
+    steps = Steps(network, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=recipe.patience, restore_best_weights=True
     )
     listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
-    network.stop_training = False
     listeners.on_train_begin()
-    history = restore(checkpoint, network, optimizer, stopping)
-    steps = -(-len(train) // recipe.batch_size)
-    while len(history) < recipe.epochs and stopping.wait < recipe.patience:
+    history = restore(resumed(checkpoint), network, optimizer, stopping)
+    network.stop_training = stopping.wait >= recipe.patience
+    while len(history) < recipe.epochs and not network.stop_training:
         epoch = len(history)
         listeners.on_epoch_begin(epoch)
-        rates = cosine_decay(recipe.learning_rate, epoch, recipe.epochs, steps)
+        rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
-        loss = 0.0
-        for call in range(0, steps, STEPS_A_CALL):
-            listeners.on_train_batch_begin(call)
-            chosen = order[call * recipe.batch_size : (call + STEPS_A_CALL) * recipe.batch_size]
-            # Sorted reads are faster from a disk; the batch is put back into its drawn order.
-            ...
-        val_loss = stepper.loss(validation)
-        logs = {"loss": loss / len(train), "val_loss": val_loss, "learning_rate": float(rates[-1])}
+        total = 0.0
+        for done, batches in in_calls(order, recipe.batch_size):
+            first = done // recipe.batch_size
+            listeners.on_train_batch_begin(first)
+            images = train[batches]
+            losses = np.asarray(steps.train(images, images, rates[first : first + len(batches)]))
+            check_finite(losses, epoch)
+            total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
+            share = (done + batches.size) / len(order)
+            listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
+        logs = {
+            "loss": total / len(train),
+            "val_loss": mean_loss(steps, validation),
+            "learning_rate": float(rates[0]),
+        }
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
-        checkpoint.save(state(network, optimizer, stopping, history))
+        if workers.is_chief(steps.strategy):
+            checkpoint.save(state(network, optimizer, stopping, history))
     listeners.on_train_end()
     return pd.DataFrame(history)
+
+
+def cosine_decay(recipe: Train, epoch: int, steps: int) -> npt.NDArray[np.float32]:
+    """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
+
+    Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts.
+    """
+    passed = (epoch * steps + np.arange(steps)) / (recipe.epochs * steps)
+    return (recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * passed))).astype(np.float32)
+
+
+def in_calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Cut an order into (how many came before, (steps, batch) indices); a smaller last batch comes alone."""
+    whole = len(order) // batch_size * batch_size
+    size = max(1, IMAGES_A_CALL // batch_size) * batch_size
+    for done in range(0, whole, size):
+        yield done, order[done : min(done + size, whole)].reshape(-1, batch_size)
+    if whole < len(order):
+        yield whole, order[np.newaxis, whole:]
+
+
+def check_finite(losses: npt.NDArray[np.float32], epoch: int) -> None:
+    """Raise UserError when training has diverged."""
+    if not np.isfinite(losses).all():
+        raise UserError(
+            f"The loss is no longer a finite number in epoch {epoch + 1}: training diverged. "
+            "Lower train.learning_rate in params.yaml."
+        )
+
+
+def mean_loss(steps: Steps, images: Images) -> float:
+    """Average the loss of reconstructing `images`."""
+    total = 0.0
+    for _, batches in in_calls(np.arange(len(images)), VALIDATION_BATCH):
+        batch = images[batches]
+        losses = steps.evaluate(batch, batch)
+        total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
+    return total / len(images)
+
+
+def state(
+    network: keras.Sequential,
+    optimizer: keras.optimizers.Adam,
+    stopping: keras.callbacks.EarlyStopping,
+    history: list[dict[str, Any]],
+) -> State:
+    """Collect all that the next epoch depends on."""
+    return State(
+        arrays={
+            "weights": network.get_weights(),
+            "optimizer": [np.asarray(variable) for variable in optimizer.variables],
+            "best_weights": stopping.best_weights,
+        },
+        values={"history": history, "stopping": {name: getattr(stopping, name) for name in STOPPING}},
+    )
+
+
+def resumed(checkpoint: Checkpoint) -> State | None:
+    """Load the chief's saved state on every worker: they may not share a disk."""
+    strategy = tf.distribute.get_strategy()
+    saved = checkpoint.load() if workers.is_chief(strategy) else None
+    content = workers.from_chief(strategy, saved.to_bytes() if saved else b"")
+    return State.from_bytes(content) if content else None
+
+
+def restore(
+    saved: State | None,
+    network: keras.Sequential,
+    optimizer: keras.optimizers.Adam,
+    stopping: keras.callbacks.EarlyStopping,
+) -> list[dict[str, Any]]:
+    """Put everything back to where `state` found it and return the history; without a state, start afresh."""
+    if saved is None:
+        return []
+    network.set_weights(saved.arrays["weights"])
+    for variable, value in zip(optimizer.variables, saved.arrays["optimizer"], strict=True):
+        variable.assign(value)
+    # Keras's EarlyStopping forgets these in on_train_begin, which came before.
+    stopping.best_weights = saved.arrays["best_weights"]
+    for name, value in saved.values["stopping"].items():
+        setattr(stopping, name, value)
+    return list(saved.values["history"])

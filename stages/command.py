@@ -1,20 +1,45 @@
 """How a stage starts and ends at the terminal."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from cae.errors import UserError
 
 
-def run(stage: Callable[[], None]) -> None:
-    """Run a stage; a user's mistake is told in plain words on stderr and ends with exit code 1.
+class Stopped(BaseException):
+    """The user or the system asked the process to stop."""
 
-    The time taken goes to the terminal, never into a tracked file.
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """Unwind the stack, so that temporary files are removed on the way out."""
+    raise Stopped(number)
+
+
+def run(stage: Callable[[], None]) -> None:
+    """Run a stage and end the process as its user expects.
+
+    A user's mistake is told in plain words on stderr and ends with exit code 1; SIGINT and SIGTERM end
+    with 128 and the signal's number, as in a shell. The time taken is printed and written nowhere.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     start = time.monotonic()
     try:
         stage()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except Stopped as stopped:
+        print(
+            f"stopped by {stopped}: nothing half-written was left, and finished epochs are kept. "
+            "Run the same command again to go on.",
+            file=sys.stderr,
+        )
+        sys.exit(128 + stopped.number)
     print(f"done in {time.monotonic() - start:.0f} s")

@@ -1,6 +1,9 @@
 """Measure the autoencoder on the test split, beside its floor and its baselines."""
 
+import json
 from pathlib import Path
+
+import pandas as pd
 
 from cae import artifacts, figures, metrics, models, splits
 from cae.baselines import MeanImage, PrincipalComponents
@@ -12,7 +15,7 @@ PLOTS = Path("plots")
 
 
 def main() -> None:
-    """Read models/autoencoder.keras and data/prepared, write metrics/evaluate.json and plots/."""
+    """Read the model, its history and data/prepared, write metrics/evaluate.json and plots/."""
     network = models.load(Path("models/autoencoder.keras"), models.IMAGE_SHAPE)
     train, test = (splits.images(PREPARED, name) for name in ("train", "test"))
     # Labels only break results down by class.
@@ -35,7 +38,10 @@ def main() -> None:
     mean = Method(mean_image.name, mean_image.code_size, mean_image.parameters, errors["mean_image"])
     artifacts.write_csv(PLOTS / "error_by_class.csv", figures.class_errors([ours, components, mean], labels))
     artifacts.write_csv(PLOTS / "error_percentiles.csv", figures.error_percentiles([ours, components]))
+    history = pd.read_csv(PLOTS / "history.csv")
+    validation_floor = json.loads(Path("metrics/train.json").read_text())["val_loss_floor"]
     for name, figure in {
+        "loss_curves": figures.loss_curves(history, validation_floor),
         "reconstructions": figures.reconstructions(test, reconstructions["cae"], labels),
         "extremes": figures.extremes(test, reconstructions["cae"], labels),
         "error_by_class": figures.error_by_class([ours, components, mean], labels),

@@ -51,7 +51,7 @@ def test_using_a_baseline_before_fit_is_an_error(baseline: Baseline, images: Arr
 @pytest.mark.parametrize("baseline", [MeanImage(), PrincipalComponents(2)])
 def test_images_of_another_size_are_an_error(baseline: Baseline, images: Array) -> None:
     baseline.fit(images)
-    with pytest.raises(ValueError, match="fitted|expecting"):
+    with pytest.raises(ValueError, match=r"fitted|expecting"):
         baseline.reconstruct(images[:, :4])
 
 

@@ -35,7 +35,9 @@ import {module}, sys
 print(*[module.__file__ for module in sys.modules.values()
         if getattr(module, "__file__", None)], sep="\\n")
 """
-    done = subprocess.run([sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     files = (Path(line) for line in done.stdout.splitlines())
     return {
         str(file.relative_to(ROOT))
@@ -72,7 +74,10 @@ def test_training_depends_on_no_label_and_no_test_image() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_and_cached_output_is_described(stage: str) -> None:
     assert STAGES[stage]["desc"]
-    assert all(isinstance(output, dict) and next(iter(output.values()))["desc"] for output in STAGES[stage].get("outs", []))
+    assert all(
+        isinstance(output, dict) and next(iter(output.values()))["desc"]
+        for output in STAGES[stage].get("outs", [])
+    )
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -89,7 +94,11 @@ def test_the_lock_file_has_the_committed_parameters(stage: str) -> None:
     assert locked == {section: PARAMS[section] for section in STAGES[stage]["params"]}
 
 
-@pytest.mark.parametrize(("stage", "kind", "entry"), LOCKED_FILES, ids=lambda value: value["path"] if isinstance(value, dict) else value)
+@pytest.mark.parametrize(
+    ("stage", "kind", "entry"),
+    LOCKED_FILES,
+    ids=lambda value: value["path"] if isinstance(value, dict) else value,
+)
 def test_the_lock_file_has_the_committed_files(stage: str, kind: str, entry: dict[str, Any]) -> None:
     path = ROOT / entry["path"]
     if entry["path"].startswith(("data/", "models/")):
@@ -100,4 +109,6 @@ def test_the_lock_file_has_the_committed_files(stage: str, kind: str, entry: dic
         else:
             assert str(Path(entry["path"]).parent) in made
         return
-    assert entry["md5"] == hashlib.md5(path.read_bytes()).hexdigest(), f"run dvc repro: {path.name} has changed"
+    assert entry["md5"] == hashlib.md5(path.read_bytes()).hexdigest(), (
+        f"run dvc repro: {path.name} has changed"
+    )

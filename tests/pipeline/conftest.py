@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,11 @@ ENVIRONMENT = os.environ | {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     "DVC_NO_ANALYTICS": "true",
     # Machines that run tests have no git identity.
-    **{f"GIT_{role}_{key}": f"test{at}" for role in ("AUTHOR", "COMMITTER") for key, at in (("NAME", ""), ("EMAIL", "@localhost"))},
+    **{
+        f"GIT_{role}_{key}": f"test{at}"
+        for role in ("AUTHOR", "COMMITTER")
+        for key, at in (("NAME", ""), ("EMAIL", "@localhost"))
+    },
 }
 
 
@@ -33,15 +37,22 @@ class Project:
     folder: Path
 
     def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the clone; where it should succeed and does not, the test fails with its output."""
+        """Run a command in the clone; if it should succeed and does not, the test fails with its output."""
         done = subprocess.run(
-            command, cwd=self.folder, env=ENVIRONMENT | environment, capture_output=True, text=True, check=False
+            command,
+            cwd=self.folder,
+            env=ENVIRONMENT | environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if check:
             assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def dvc(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def dvc(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run the real dvc."""
         return self.run("dvc", *arguments, check=check, **environment)
 
@@ -54,7 +65,7 @@ class Project:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "a run")
 
-    def set_params(self, changes: dict[str, dict[str, object]]) -> None:
+    def set_params(self, changes: Mapping[str, Mapping[str, object]]) -> None:
         """Change params.yaml."""
         path = self.folder / "params.yaml"
         content = yaml.safe_load(path.read_text())

@@ -1,0 +1,54 @@
+"""Who is timed: every way to train the same model on the same images."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+OURS, KERAS, PYTORCH = "ours", "Keras", "PyTorch"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to train, in a process of its own."""
+
+    name: str
+    label: str
+    family: str
+    module: str
+    mode: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library it needs is there; PyTorch is not among the requirements."""
+        return self.family != PYTORCH or importlib.util.find_spec("torch") is not None
+
+
+CONTENDERS = (
+    Contender("ours", "ours", OURS, "benchmarks.ours"),
+    Contender("keras", "Keras fit", KERAS, "benchmarks.stock"),
+    Contender("keras-jit", "Keras fit, jit_compile", KERAS, "benchmarks.stock", ("jit",)),
+    Contender(
+        "keras-no-onednn",
+        "Keras fit, oneDNN off",
+        KERAS,
+        "benchmarks.stock",
+        environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
+    ),
+    Contender("pytorch-nchw", "PyTorch eager, NCHW", PYTORCH, "benchmarks.pytorch"),
+    Contender(
+        "pytorch-nhwc", "PyTorch eager, channels_last", PYTORCH, "benchmarks.pytorch", ("channels_last",)
+    ),
+    Contender(
+        "pytorch-compiled-nchw", "PyTorch compiled, NCHW", PYTORCH, "benchmarks.pytorch", ("compiled",)
+    ),
+    Contender(
+        "pytorch-compiled-nhwc",
+        "PyTorch compiled, channels_last",
+        PYTORCH,
+        "benchmarks.pytorch",
+        ("compiled", "channels_last"),
+    ),
+)
+# Not a way to train, but timed in the same rounds: what the processor can do at all.
+PRODUCT = Contender("product", "matrix product", "bound", "benchmarks.product")

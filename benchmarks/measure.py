@@ -1,0 +1,174 @@
+"""The measurements, each a plain dictionary for results.json. Times in seconds, memory in bytes."""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.contenders import PRODUCT, Contender
+from benchmarks.processes import ENVIRONMENT, ROOT, FailedError, Process
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def started(contender: Contender, job: str, **options: object) -> Iterator[Process]:
+    """Start a contender; what it compiles for itself is kept in a folder that goes with it."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**contender.environment, "TORCHINDUCTOR_CACHE_DIR": cache}
+        with Process(contender.module, job, options, contender.mode, environment) as process:
+            yield process
+
+
+def rounds(
+    contenders: Sequence[Contender], data: Path, images: int, batch: int, count: int, say: Say
+) -> list[dict[str, Any]]:
+    """Time all contenders in turn, `count` rounds, there and back: whatever slows the machine hits them all.
+
+    All processes stay alive and wait; only one works at a time. The matrix product goes along.
+    """
+    results: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        alive: list[tuple[dict[str, Any], Process]] = []
+        for contender in (PRODUCT, *contenders):
+            result: dict[str, Any] = {
+                "name": contender.name,
+                "label": contender.label,
+                "family": contender.family,
+                "batch": batch,
+                "images": images,
+                "seconds": [],
+            }
+            results.append(result)
+            if not contender.installed:
+                result["problem"] = "not installed"
+                say(f"{contender.label}: not installed")
+                continue
+            process = stack.enter_context(started(contender, "rounds", data=data, images=images, batch=batch))
+            try:
+                result["ready_seconds"] = process.ready()
+            except FailedError as error:
+                result["problem"] = f"failed: {error}"
+                say(f"{contender.label} failed: {error}")
+                continue
+            alive.append((result, process))
+            say(f"{contender.label}, batch {batch}: ready after {result['ready_seconds']:.1f} s")
+        for index in range(count):
+            for result, process in alive if index % 2 == 0 else alive[::-1]:
+                if "problem" in result:
+                    continue
+                try:
+                    result["seconds"].append(process.epoch())
+                except FailedError as error:
+                    result["problem"] = f"failed: {error}"
+                    say(f"{result['label']} failed: {error}")
+                    continue
+                say(f"round {index + 1}/{count}, {result['label']}: {result['seconds'][-1]:.2f} s")
+        for result, process in alive:
+            result["peak_memory"] = process.peaks
+    return results
+
+
+def target(
+    contender: Contender, data: Path, batch: int, epochs: int | None, loss: float, say: Say
+) -> dict[str, Any]:
+    """Train on all images until the validation loss is at most `loss`; keep every epoch on the way.
+
+    A curve's `seconds` begin with training, validation included; `ready_seconds` is what came before.
+    """
+    result: dict[str, Any] = {
+        "name": contender.name,
+        "label": contender.label,
+        "batch": batch,
+        "curve": [],
+        "reached": False,
+    }
+    options = {"data": data, "batch": batch, "epochs": epochs, "target": loss}
+    with started(contender, "target", **options) as process:
+        try:
+            result["ready_seconds"] = process.ready()
+            while not result["reached"]:
+                epoch = process.hear()
+                result["curve"].append(epoch)
+                result["reached"] = epoch["val_loss"] <= loss
+                say(
+                    f"{contender.label}, epoch {epoch['epoch']}: validation {epoch['val_loss']:.5f} "
+                    f"after {epoch['seconds']:.0f} s, target {loss}"
+                )
+        except EOFError:
+            say(f"{contender.label}: target not reached in {len(result['curve'])} epochs")
+        except FailedError as error:
+            result["problem"] = f"failed: {error}"
+            say(f"{contender.label} failed: {error}")
+        result["peak_memory"] = process.peaks
+    return result
+
+
+def growth(
+    contender: Contender, data: Path, images: int, batch: int, copies: Sequence[int], say: Say
+) -> list[dict[str, Any]]:
+    """Time one epoch on `images` training images repeated several times over, each in a new process."""
+    results: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(dir=data.parent, prefix="benchmark-") as folder:
+        repeat(data / "train_images.npy", Path(folder) / "train_images.npy", images, max(copies))
+        for times in copies:
+            count = images * times
+            with started(contender, "rounds", data=folder, images=count, batch=batch) as process:
+                process.ready()
+                seconds = process.epoch()
+                results.append(
+                    {"copies": times, "images": count, "seconds": seconds, "peak_memory": process.peaks}
+                )
+            say(f"{contender.label}, {count:,} images: {seconds:.1f} s an epoch")
+    return results
+
+
+def repeat(source: Path, path: Path, images: int, copies: int) -> None:
+    """Write the first `images` of a `.npy` file `copies` times into another one."""
+    original = np.load(source, mmap_mode="r")[:images]
+    shape = (len(original) * copies, *original.shape[1:])
+    repeated = np.lib.format.open_memmap(path, mode="w+", dtype=original.dtype, shape=shape)
+    for start in range(0, len(repeated), len(original)):
+        repeated[start : start + len(original)] = original
+
+
+def start_up(count: int, say: Say) -> dict[str, Any]:
+    """Time the start of every stage, which is its imports, beside that of Python and of TensorFlow alone."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    modules = re.findall(r"python -m (stages\.\w+)", " ".join(stage["cmd"] for stage in stages.values()))
+    statements = {"python": "pass", "tensorflow": "import tensorflow"}
+    statements |= {module: f"import {module}" for module in dict.fromkeys(modules)}
+    results = {}
+    for name, statement in statements.items():
+        results[name] = median(run([sys.executable, "-c", statement]) for _ in range(count))
+        say(f"start of {name}: {results[name]:.2f} s")
+    return results
+
+
+def nothing_to_do(count: int, say: Say) -> dict[str, Any]:
+    """Time `dvc repro` where every stage is up to date; a problem where one is not."""
+    dvc = [sys.executable, "-m", "dvc"]
+    try:
+        run([*dvc, "status", "--quiet"])
+    except subprocess.CalledProcessError:
+        say("dvc repro: not timed, the pipeline is not up to date")
+        return {"problem": "the pipeline was not up to date"}
+    seconds = median(run([*dvc, "repro"]) for _ in range(count))
+    say(f"dvc repro with nothing to do: {seconds:.2f} s")
+    return {"seconds": seconds}
+
+
+def run(command: Sequence[str]) -> float:
+    """Run a command in silence and return its seconds; CalledProcessError where it fails."""
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True)
+    return time.perf_counter() - start

@@ -1,0 +1,49 @@
+"""Our training as a contender: `cae.training` with the default recipe of params.yaml."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks import worker
+from cae import checkpoints, models, params, splits, training
+from cae.params import Train
+from cae.splits import Images
+from cae.steps import Steps
+
+# After cae, which pins the environment before NumPy and TensorFlow load.
+# isort: split
+import keras
+import numpy as np
+
+
+def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
+    """Take the steps of one epoch as `training.fit` takes them."""
+    rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
+    order = np.random.default_rng(recipe.seed).permutation(len(images))
+    for done, batches in training.in_calls(order, recipe.batch_size):
+        first = done // recipe.batch_size
+        chosen = images[batches]
+        losses = steps.train(chosen, chosen, rates[first : first + len(batches)])
+        training.check_finite(np.asarray(losses), 0)
+
+
+def main() -> None:
+    """Do the job that the command line asks for."""
+    asked = worker.arguments()
+    channel = worker.Channel()
+    recipe = params.load().train.model_copy(update={"batch_size": asked.batch})
+    train = splits.images(asked.data, "train")[: asked.images]
+    network = models.autoencoder(recipe.seed)
+    if asked.job == "rounds":
+        steps = Steps(network, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
+        train_epoch(steps, train[: 8 * recipe.batch_size], recipe)
+        channel.serve(lambda: train_epoch(steps, train, recipe))
+        return
+    validation = splits.images(asked.data, "validation")
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = checkpoints.Checkpoint(Path(folder), "benchmark")
+        report = keras.callbacks.LambdaCallback(on_epoch_end=channel.reporter(network, asked.target))
+        training.fit(network, train, validation, recipe, checkpoint, [report])
+
+
+if __name__ == "__main__":
+    main()

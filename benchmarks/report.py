@@ -1,0 +1,166 @@
+"""results.md: the tables, made from results.json alone."""
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from benchmarks import summary
+from benchmarks.contenders import OURS
+from checks.readme import markdown
+
+Results = Mapping[str, Any]
+
+
+def report(results: Results) -> str:
+    """Write everything that was measured as Markdown; a part that was not measured is left out."""
+    sections = [
+        "# Benchmark",
+        machine(results),
+        *(epochs(results, batch) for batch in results["settings"]["batches"] if "rounds" in results),
+        target(results) if "target" in results else "",
+        growth(results) if "growth" in results else "",
+        start(results) if "start_up" in results else "",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def machine(results: Results) -> str:
+    """Say where and how it was measured."""
+    found, settings = results["machine"], results["settings"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    quick = (
+        "**A quick look (`--quick`): too few images for its times to mean anything.**\n\n"
+        if settings["quick"]
+        else ""
+    )
+    return (
+        f"{quick}Made by `make bench` on {found['cores']} cores of {found['processor']} "
+        f"({', '.join(found['instruction_sets']) or 'unknown instruction sets'}), "
+        f"{found['memory_gib']} GiB, {found['system']}; {versions}. "
+        f"Load average before: {found['load_before']}."
+    )
+
+
+def epochs(results: Results, batch: int) -> str:
+    """Compare seconds an epoch at one batch size."""
+    settings, images = results["settings"], results["settings"]["epoch_images"]
+    rounds = [result for result in results["rounds"] if result["batch"] == batch]
+    operations = results["arithmetic"]["operations_an_image"] * images
+    product = results["arithmetic"]["product_operations"]
+    bound = summary.bound_seconds(rounds, batch, operations, product)
+    ours = summary.fastest(rounds, batch, OURS)
+    rows = []
+    for result in rounds:
+        if result["family"] == "bound":
+            continue
+        if "problem" in result:
+            rows.append([result["label"], result["problem"], *[""] * 7])
+            continue
+        seconds = summary.epoch_seconds(result, images)
+        middle = median(seconds)
+        rows.append(
+            [
+                f"**{result['label']}**" if result["family"] == OURS else result["label"],
+                f"{middle:.2f}",
+                f"{min(seconds):.2f} – {max(seconds):.2f}",
+                f"{images / middle:,.0f}",
+                f"{bound / middle:.0%}",
+                f"{median(result['seconds']) / median(ours['seconds']):.2f}" if ours else "",
+                mebibytes(result["peak_memory"], "anonymous"),
+                mebibytes(result["peak_memory"], "resident"),
+                f"{result['ready_seconds']:.1f}",
+            ]
+        )
+    header = [
+        f"batch {batch}",
+        "seconds an epoch",
+        "least – most",
+        "images a second",
+        "of the bound",
+        "times ours",
+        "peak memory, MiB",
+        "with mapped files, MiB",
+        "start-up, s",
+    ]
+    ratios = [
+        f"**{ratio:.2f} times** as fast as the fastest {family} mode"
+        for family, ratio in summary.speed_ups(rounds, batch).items()
+    ]
+    (reference,) = summary.timed(rounds, batch, "bound")
+    rate = product / median(reference["seconds"]) / 1e9
+    parts = [
+        f"## An epoch, batch {batch}",
+        f"An epoch of ours is {' and '.join(ratios)}." if ratios else "",
+        markdown(header, rows),
+        f"Medians of {settings['rounds']} rounds, all contenders in turn; a round trains on "
+        f"{settings['slice_images']:,} images, scaled here to an epoch of {images:,}. "
+        f"The bound is {bound:.2f} s: {operations / 1e12:.3f} TFLOP an epoch (every convolution, with "
+        "the gradients of its kernel and of its input where that is needed, at their stock cost) at "
+        f"{rate:.0f} GFLOP/s, the speed of a large float32 matrix product in the same rounds. "
+        "Start-up: from the start of the process until the first steps are done, imports and compilation "
+        "included.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def target(results: Results) -> str:
+    """Compare the time to a validation loss."""
+    loss, runs = results["target"]["loss"], results["target"]["runs"]
+    rows = []
+    for run in runs:
+        reached, curve = summary.target_seconds(run), run["curve"]
+        rows.append(
+            [
+                f"{run['label']}, batch {run['batch']}",
+                f"{len(curve)}",
+                f"{min(epoch['val_loss'] for epoch in curve):.5f}" if curve else run.get("problem", ""),
+                f"{reached:.0f}" if reached else "not reached",
+                f"{reached + run['ready_seconds']:.0f}" if reached else "not reached",
+                mebibytes(run["peak_memory"], "anonymous"),
+            ]
+        )
+    header = ["until validation", "epochs", "best", "seconds", "with start-up", "peak memory, MiB"]
+    ratio = summary.target_ratio(runs)
+    parts = [
+        f"## Time until validation BCE ≤ {loss}",
+        f"Ours takes **1/{ratio[1]:.1f}** of the time of stock Keras{ratio[0]}." if ratio else "",
+        markdown(header, rows),
+        f"{loss} is what the stock recipe (Adam 1e-3, batch 128) reached after 50 epochs when the recipe was "
+        "measured first. Both train on all images and validate after each epoch; that is included.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def growth(results: Results) -> str:
+    """Show how time and memory grow with the number of images."""
+    rows = [
+        [
+            f"{result['copies']}× ({result['images']:,})",
+            f"{result['seconds']:.1f}",
+            f"{result['seconds'] / result['images'] * 1e6:.1f}",
+            mebibytes(result["peak_memory"], "anonymous"),
+            mebibytes(result["peak_memory"], "resident"),
+        ]
+        for result in results["growth"]
+    ]
+    header = ["images", "seconds an epoch", "µs an image", "peak memory, MiB", "with mapped files, MiB"]
+    return (
+        "## More images\n\n"
+        f"{markdown(header, rows)}\n\n"
+        "Ours, the training images repeated on the disk. They are mapped into memory: the system drops their "
+        "pages when it needs the room, so the first of the two peaks is what training takes."
+    )
+
+
+def start(results: Results) -> str:
+    """Show what is spent before any work is done."""
+    rows = [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in results["start_up"].items()]
+    repro = results.get("nothing_to_do", {})
+    done = f"{repro['seconds']:.2f}" if "seconds" in repro else repro.get("problem", "not timed")
+    rows.append(["`dvc repro`, nothing to do", done])
+    return "## Start-up\n\n" + markdown(["import", "seconds"], rows)
+
+
+def mebibytes(peak: Mapping[str, int], name: str) -> str:
+    """Write a peak of memory; a dash where the system does not tell."""
+    return f"{peak[name] / 2**20:,.0f}" if name in peak else "–"

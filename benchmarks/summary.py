@@ -1,0 +1,62 @@
+"""What the measurements come to: medians, ratios and shares of the bound."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.contenders import KERAS, OURS, PYTORCH
+
+Result = Mapping[str, Any]
+
+
+def epoch_seconds(result: Result, images: int) -> list[float]:
+    """Scale the times of a slice to an epoch of `images`."""
+    return [seconds * images / result["images"] for seconds in result["seconds"]]
+
+
+def timed(results: Sequence[Result], batch: int, family: str) -> list[Result]:
+    """Pick the contenders of a family at a batch size that came through all rounds."""
+    return [
+        result
+        for result in results
+        if result["batch"] == batch and result["family"] == family and "problem" not in result
+    ]
+
+
+def fastest(results: Sequence[Result], batch: int, family: str) -> Result | None:
+    """Pick the contender with the least median, None where there is none."""
+    return min(timed(results, batch, family), key=lambda result: median(result["seconds"]), default=None)
+
+
+def speed_ups(results: Sequence[Result], batch: int) -> dict[str, float]:
+    """Divide the median of the fastest mode of each family by ours at the same batch size."""
+    ours = fastest(results, batch, OURS)
+    rivals = {family: fastest(results, batch, family) for family in (KERAS, PYTORCH)}
+    return {
+        family: median(rival["seconds"]) / median(ours["seconds"])
+        for family, rival in rivals.items()
+        if ours and rival
+    }
+
+
+def bound_seconds(results: Sequence[Result], batch: int, operations: int, product: int) -> float:
+    """Return how long `operations` take at the speed at which the matrix product does its `product` many."""
+    (reference,) = timed(results, batch, "bound")
+    return median(reference["seconds"]) * operations / product
+
+
+def target_seconds(run: Result) -> float | None:
+    """Return the seconds of training until the target, None where it was not reached."""
+    return run["curve"][-1]["seconds"] if run["reached"] else None
+
+
+def target_ratio(runs: Sequence[Result]) -> tuple[str, float] | None:
+    """Divide the stock run's time to the target by ours; a remark where the stock run never got there."""
+    if len(runs) != 2 or any("problem" in run for run in runs):
+        return None
+    ours, stock = runs
+    reached = target_seconds(ours)
+    if reached is None or not stock["curve"]:
+        return None
+    remark = "" if stock["reached"] else ", or less: stock Keras did not get there"
+    return remark, stock["curve"][-1]["seconds"] / reached

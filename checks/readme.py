@@ -1,0 +1,67 @@
+"""The tables of README.md, made from the committed metrics: `python -m checks.readme` writes them anew.
+
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+METHODS = {
+    "cae": "**autoencoder**, 12,785 parameters",
+    "pca": "PCA, 128 components, 101,136 parameters",
+    "mean_image": "mean image, 784 parameters",
+}
+COLUMNS = {
+    "bce": ("BCE", "{:.5f}"),
+    "bce_excess": ("BCE above the floor", "{:.5f}"),
+    "mse": ("MSE", "{:.5f}"),
+    "mae": ("MAE", "{:.4f}"),
+    "psnr": ("PSNR, dB", "{:.2f}"),
+    "psnr_of_mean_mse": ("PSNR of mean MSE, dB", "{:.2f}"),
+    "ssim": ("SSIM", "{:.3f}"),
+}
+
+
+def metrics(name: str) -> dict[str, Any]:
+    """Read a committed metrics file."""
+    return json.loads((ROOT / "metrics" / f"{name}.json").read_text())
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Write a table; every column but the first is aligned to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def results() -> str:
+    """Compare the reconstructions of the test split with their floor and the baselines."""
+    scores = metrics("evaluate")
+    rows = [
+        [name, *(pattern.format(scores[method][key]) for key, (_, pattern) in COLUMNS.items())]
+        for method, name in METHODS.items()
+    ]
+    floor = ["floor: every pixel right", f"{scores['bce_floor']:.5f}", *["0"] * 3, "∞", "∞", "1"]
+    return markdown(["test split", *(title for title, _ in COLUMNS.values())], [*rows, floor])
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"results": results}
+
+
+def filled(text: str) -> str:
+    """Return README's text with every table made anew; ValueError where a table's place is missing."""
+    for name, table in TABLES.items():
+        before, opening, rest = text.partition(f"<!-- {name} -->\n")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        if not (opening and closing):
+            raise ValueError(f"README.md has no place for the table {name}")
+        text = f"{before}{opening}{table()}\n{closing}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text()))

@@ -1,0 +1,60 @@
+"""Run the whole pipeline from nothing in a fresh clone and compare with what is committed.
+
+Exit code 0 only if dvc.lock, metrics and plots come out as committed, byte for byte. dvc.lock holds the
+checksums of data and models, so they are compared as well.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RESULTS = ("dvc.lock", "metrics", "plots")
+
+
+def main() -> int:
+    """Clone HEAD, remove its results, run, compare."""
+    root = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "--quiet", root, clone], check=True)
+        committed = yaml.safe_load((clone / "dvc.lock").read_text())
+        subprocess.run(["git", "rm", "-r", "--quiet", "--cached", *RESULTS], cwd=clone, check=True)
+        subprocess.run(["rm", "-r", *RESULTS], cwd=clone, check=True)
+        if subprocess.run(["dvc", "repro"], cwd=clone, check=False).returncode:
+            print("the pipeline failed in the fresh clone", file=sys.stderr)
+            return 1
+        subprocess.run(["git", "add", *RESULTS], cwd=clone, check=True)
+        command = ["git", "diff", "--cached", "--name-status", "HEAD"]
+        changed = subprocess.run(command, cwd=clone, check=True, capture_output=True, text=True).stdout
+        if not changed:
+            print("reproduced: dvc.lock, metrics and plots are the committed ones, byte for byte")
+            return 0
+        print("not reproduced; these files differ from the committed ones:", changed, sep="\n")
+        for path in different(committed, yaml.safe_load((clone / "dvc.lock").read_text())):
+            print(f"  another checksum in dvc.lock: {path}")
+        return 1
+
+
+def different(committed: dict[str, Any], made: dict[str, Any]) -> list[str]:
+    """List the outputs whose checksum in one dvc.lock is not that in the other."""
+    before, after = (
+        {
+            (name, output["path"]): output["md5"]
+            for name, stage in lock["stages"].items()
+            for output in stage["outs"]
+        }
+        for lock in (committed, made)
+    )
+    return [
+        f"{path} of {name}"
+        for name, path in sorted(before.keys() | after.keys())
+        if before.get((name, path)) != after.get((name, path))
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Further experiments on the same library."""

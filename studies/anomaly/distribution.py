@@ -1,0 +1,57 @@
+"""Trained on all of Fashion-MNIST, does the autoencoder notice pictures of another kind?"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.datasets import load_digits
+
+from cae import anomaly, anomaly_figures, artifacts, models, splits
+from cae.metrics import Images
+from stages import command
+from studies.anomaly import settings
+
+PREPARED = Path("data/prepared")
+STUDY = Path("studies/anomaly")
+NAMES = {
+    "error": "reconstruction error",
+    "code_nearest": "nearest neighbours by code",
+    "combined": "sum of distances",
+}
+
+
+def main() -> None:
+    """Read models/autoencoder.keras and data/prepared; write metrics and a picture of out-of-distribution."""
+    chosen = settings.load().anomaly
+    network = models.load(Path("models/autoencoder.keras"), models.IMAGE_SHAPE)
+    train, validation, test = (splits.images(PREPARED, name) for name in ("train", "validation", "test"))
+    strangers = digits()
+    fitted = anomaly.Autoencoder(network, chosen.neighbours).fit(train, validation)
+    pca = anomaly.PrincipalError(models.CODE_SIZE).fit(anomaly.pixels(train))
+    known, strange = (
+        fitted.scores(images) | {"pca_error": pca.score(anomaly.pixels(images))}
+        for images in (test, strangers)
+    )
+    anomalous = np.repeat([False, True], [len(test), len(strangers)])
+    measured = {
+        name: anomaly.measure(np.concatenate([known[name], strange[name]]), anomalous) for name in known
+    }
+    artifacts.write_json(STUDY / "metrics/out_of_distribution.json", measured)
+    figure = anomaly_figures.distribution(
+        {title: known[name] for name, title in NAMES.items()},
+        {title: strange[name] for name, title in NAMES.items()},
+        strangers[:10],
+        "digits",
+    )
+    artifacts.write_figure(STUDY / "plots/out_of_distribution.png", figure)
+    print(", ".join(f"{name} {values['auroc']:.1%}" for name, values in measured.items()))
+
+
+def digits() -> Images:
+    """Return scikit-learn's 1,797 handwritten digits, 8 × 8 stretched to 28 × 28 bilinearly, in [0, 1]."""
+    images = (load_digits().images / 16).astype(np.float32)[..., np.newaxis]
+    return np.asarray(keras.ops.image.resize(images, models.IMAGE_SHAPE[:2], interpolation="bilinear"))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,56 @@
+"""studies/anomaly/params.yaml as frozen, validated values."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError
+
+from cae import params
+from cae.errors import UserError
+
+PATH = Path("studies/anomaly/params.yaml")
+
+
+class Anomaly(params.Section):
+    """How the networks of single classes are trained and what is measured on them."""
+
+    held_out: Annotated[int, Field(ge=2, le=5000)]
+    neighbours: Annotated[int, Field(ge=1, le=100)]
+    seeds: params.Increasing[params.Seed]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    batch_size: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    patience: Annotated[int, Field(ge=1, le=1000)]
+    shards: Annotated[int, Field(ge=1, le=64)]
+
+    def recipe(self, seed: int) -> params.Train:
+        """Return what `training.fit` takes."""
+        shared = self.model_dump(include=params.Train.model_fields.keys() - {"seed"})
+        return params.Train(**shared, seed=seed)
+
+
+class Study(params.Section):
+    """All of the file."""
+
+    anomaly: Anomaly
+
+
+def load(path: Path = PATH) -> Study:
+    """Read and validate the study's params.yaml.
+
+    Raises:
+        UserError: no such file, not YAML, or one line for every wrong key or value.
+
+    """
+    try:
+        return Study.model_validate(yaml.safe_load(path.read_text()))
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be read: {error.strerror}. Run from the project's folder."
+        ) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        lines = "\n".join(f"  {params.explain(dict(problem))}" for problem in error.errors())
+        raise UserError(f"{path} has wrong values:\n{lines}") from error

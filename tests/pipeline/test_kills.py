@@ -1,0 +1,131 @@
+"""A run that is killed, at any moment and anywhere, goes on and ends in the uninterrupted run's bytes."""
+
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from tests.pipeline.conftest import ENVIRONMENT, Project
+
+pytestmark = pytest.mark.slow
+
+# Long enough for kills between two epochs.
+EPOCHS = {"train": {"epochs": 30, "patience": 30}}
+KILLS_A_VICTIM = 4
+RESULTS = ("dvc.lock", "metrics/train.json", "metrics/evaluate.json", "plots/history.csv")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(new_project: Callable[[], Project]) -> Project:
+    project = new_project()
+    project.set_params(EPOCHS)
+    project.dvc("repro")
+    return project
+
+
+@pytest.fixture
+def project(new_project: Callable[[], Project]) -> Project:
+    made = new_project()
+    made.set_params(EPOCHS)
+    return made
+
+
+def start(project: Project, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stage_process(dvc: subprocess.Popen[str], stage: str) -> psutil.Process | None:
+    """Wait until dvc runs a stage and return its process; None if dvc ends first."""
+    while dvc.poll() is None:
+        for child in children(dvc):
+            if child.cmdline()[1:] == ["-m", f"stages.{stage}"]:
+                return child
+        try:
+            dvc.wait(timeout=0.01)
+        except subprocess.TimeoutExpired:
+            continue
+    return None
+
+
+def children(process: subprocess.Popen[str]) -> Iterator[psutil.Process]:
+    try:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            if child.status() != psutil.STATUS_ZOMBIE and child.cmdline():
+                yield child
+    except psutil.NoSuchProcess:
+        return
+
+
+def run_and_kill(project: Project, victim: str, delay: float) -> None:
+    """Start dvc repro and kill the victim `delay` seconds after it has started, if it still lives."""
+    with start(project, "dvc", "repro") as dvc:
+        target = psutil.Process(dvc.pid) if victim == "dvc" else stage_process(dvc, victim)
+        if target is None:
+            return
+        try:
+            target.wait(timeout=delay)
+        except psutil.TimeoutExpired:
+            orphans = list(children(dvc)) if victim == "dvc" else []
+            target.kill()
+            # What a killed dvc leaves running is let run: it must do no harm.
+            psutil.wait_procs(orphans)
+        dvc.communicate()
+
+
+@pytest.mark.parametrize("victim", ["dvc", "prepare", "train", "evaluate", "probe"])
+def test_killed_runs_end_in_the_same_bytes(victim: str, project: Project, uninterrupted: Project) -> None:
+    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"KILL_SEED={seed}")
+    moments = random.Random(seed)
+    for _ in range(KILLS_A_VICTIM):
+        run_and_kill(project, victim, delay=moments.uniform(0, 8))
+    project.dvc("repro")
+    for name in RESULTS:
+        assert project.read(name) == uninterrupted.read(name), name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
+    number: signal.Signals, project: Project, uninterrupted: Project
+) -> None:
+    project.dvc("repro", "prepare")
+    with start(project, "python", "-m", "stages.train") as train:
+        assert train.stderr is not None
+        assert train.stderr.readline().startswith("epoch 1/30")
+        train.send_signal(number)
+        said = train.stderr.read()
+    assert train.returncode == 128 + number
+    assert f"stopped by {number.name}" in said
+    assert "Run the same command again to go on." in said
+    assert "Traceback" not in said
+    resumed = project.run("python", "-m", "stages.train").stderr
+    assert "epoch 1/30" not in resumed
+    assert project.read("models/autoencoder.keras") == uninterrupted.read("models/autoencoder.keras")
+
+
+def test_a_second_training_process_is_refused(project: Project) -> None:
+    project.dvc("repro", "prepare")
+    with start(project, "python", "-m", "stages.train") as first:
+        assert first.stderr is not None
+        assert first.stderr.readline().startswith("epoch 1/30")
+        first.send_signal(signal.SIGSTOP)
+        second = project.run("python", "-m", "stages.train", check=False)
+        first.kill()
+    assert second.returncode == 1
+    assert f"Process {first.pid} is already training here" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_after_a_run_no_checkpoint_is_left(uninterrupted: Project) -> None:
+    assert list((uninterrupted.folder / ".checkpoints").glob("*.npz")) == []

@@ -1,0 +1,170 @@
+"""The twin is the model: same values, same gradients, whatever the architecture."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cae import models
+from cae.kernels import Twin  # isort: split
+
+import hypothesis.strategies as st
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from keras import layers
+
+Shape = tuple[int, int, int]
+
+
+def outcome(model: keras.Sequential, forward: Callable[[tf.Tensor], tf.Tensor], seed: int = 0) -> list[Any]:
+    """Return the output and the gradients of a random linear function of it."""
+    numbers = np.random.default_rng(seed)
+    images = tf.constant(numbers.integers(0, 3, (3, *model.input_shape[1:])).astype("float32"))
+    pull = tf.constant(numbers.integers(-2, 3, (3, *model.output_shape[1:])).astype("float32"))
+    variables = [variable.value for variable in model.trainable_variables]
+
+    def run() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            output = forward(images)
+            value = tf.reduce_sum(output * pull)
+        return output, tape.gradient(value, [images, *variables], unconnected_gradients="zero")
+
+    output, gradients = tf.function(run)()
+    return [output.numpy(), *(gradient.numpy() for gradient in gradients)]
+
+
+def assert_same(model: keras.Sequential) -> None:
+    twin = Twin(model)
+    stock = outcome(model, lambda images: model(images, training=True))
+    ours = outcome(model, lambda images: tf.sigmoid(twin(images)) if twin.gives_logits else twin(images))
+    for expected, found in zip(stock, ours, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(np.abs(expected).max(), 1e-30))
+
+
+def with_small_integers(shape: Shape, chain: list[keras.Layer], seed: int = 0) -> keras.Sequential:
+    """Build a model that computes exactly in float32, so that equal values tie in pooling, and often."""
+    model = keras.Sequential([keras.Input(shape), *chain])
+    numbers = np.random.default_rng(seed)
+    model.set_weights([numbers.integers(-1, 2, weight.shape) for weight in model.get_weights()])
+    return model
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> keras.Sequential:
+    side = st.integers(1, 3)
+    shape = (draw(st.integers(4, 9)), draw(st.integers(4, 9)), draw(st.sampled_from([1, 3, 8])))
+    chain: list[keras.Layer] = []
+    rows, columns = shape[:2]
+    for _ in range(draw(st.integers(1, 4))):
+        padding = draw(st.sampled_from(["same", "valid"])) if min(rows, columns) > 3 else "same"
+        kind = draw(st.sampled_from(["convolution", "convolution", "pooling", "upsampling", "activation"]))
+        if kind == "convolution":
+            layer = layers.Conv2D(
+                draw(st.sampled_from([1, 2, 5, 16])),
+                (draw(side), draw(side)),
+                strides=draw(st.sampled_from([1, 1, 1, 2])),
+                padding=padding,
+                activation=draw(st.sampled_from(["relu", None])),
+                use_bias=draw(st.booleans()),
+                kernel_initializer="zeros",
+            )
+        elif kind == "pooling":
+            strides = draw(st.sampled_from([None, 1, 2]))
+            layer = layers.MaxPooling2D((draw(side), draw(side)), strides=strides, padding=padding)
+        elif kind == "upsampling" and max(rows, columns) < 10:
+            layer = layers.UpSampling2D(draw(st.sampled_from([1, 2, 3, (1, 2)])))
+        else:
+            layer = layers.Activation("relu")
+        chain.append(layer)
+        rows, columns = keras.Sequential([keras.Input(shape), *chain]).output_shape[1:3]
+    if draw(st.booleans()):
+        chain += [layers.Flatten(), layers.Dense(4, kernel_initializer="zeros"), layers.Reshape((2, 2, 1))]
+    chain += draw(st.sampled_from([[], [layers.Activation("sigmoid")]]))
+    return with_small_integers(shape, chain, seed=draw(st.integers(0, 99)))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(architectures())
+def test_any_architecture_has_the_stock_values_and_gradients(model: keras.Sequential) -> None:
+    assert_same(model)
+
+
+def test_the_autoencoder_has_the_stock_values_and_gradients() -> None:
+    assert_same(models.autoencoder(seed=3))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("filters", [1, 16])
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_upsampling_folds_into_the_convolution_behind_it(
+    size: int, filters: int, scale: int, padding: str
+) -> None:
+    chain = [layers.UpSampling2D(scale), layers.Conv2D(filters, size, padding=padding, activation="relu")]
+    assert_same(with_small_integers((5, 6, 4), chain))
+
+
+def test_a_tie_in_pooling_sends_the_whole_gradient_to_the_first_maximum() -> None:
+    model = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(1, 1), layers.MaxPooling2D(2)])
+    model.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])
+    images = tf.constant([0.0, 5.0, 5.0, 5.0], shape=(1, 2, 2, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        output = Twin(model)(images)
+    assert tape.gradient(output, images).numpy().ravel().tolist() == [0, 1, 0, 0]
+
+
+def test_a_window_without_a_positive_value_gets_no_gradient() -> None:
+    chain = [layers.Conv2D(1, 1, activation="relu"), layers.MaxPooling2D(2)]
+    model = keras.Sequential([keras.Input((2, 2, 1)), *chain])
+    model.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])
+    images = tf.constant([-1.0, 0.0, -2.0, 0.0], shape=(1, 2, 2, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        output = Twin(model)(images)
+    assert not tape.gradient(output, images).numpy().any()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        layers.Conv2D(1, 3, activation="sigmoid"),
+        layers.Conv2D(1, 3, strides=2, activation="sigmoid"),
+        layers.Activation("sigmoid"),
+        layers.Dense(2, activation="sigmoid"),
+    ],
+    ids=["convolution", "strided", "activation", "dense"],
+)
+def test_a_final_sigmoid_is_left_to_the_loss(last: keras.Layer) -> None:
+    model = with_small_integers((6, 6, 2), [last])
+    assert Twin(model).gives_logits
+    assert_same(model)
+
+
+def test_a_model_without_a_final_sigmoid_gives_its_output() -> None:
+    assert not Twin(with_small_integers((6, 6, 2), [layers.Conv2D(1, 3, activation="tanh")])).gives_logits
+
+
+def test_a_layer_it_does_not_know_runs_and_trains_as_it_is() -> None:
+    chain = [
+        layers.Conv2DTranspose(3, 3, strides=2),
+        layers.Conv2D(4, 3, dilation_rate=2),
+        layers.LayerNormalization(),
+        layers.Conv2D(2, 3, activation="softmax"),
+    ]
+    assert_same(keras.Sequential([keras.Input((6, 6, 2)), *chain]))
+
+
+def test_it_follows_the_models_own_variables() -> None:
+    model = with_small_integers((6, 6, 2), [layers.Conv2D(1, 3)])
+    twin, images = Twin(model), tf.ones((1, 6, 6, 2))
+    model.set_weights([np.ones((3, 3, 2, 1)), np.ones(1)])
+    assert twin(images).numpy().ravel().tolist() == [19.0] * 16
+
+
+def test_a_regularizer_is_refused_and_not_forgotten() -> None:
+    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(1, 3, kernel_regularizer="l2")])
+    with pytest.raises(ValueError, match="regularizer"):
+        Twin(model)
