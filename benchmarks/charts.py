@@ -5,11 +5,10 @@ from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from benchmarks import summary
 from benchmarks.contenders import KERAS, OURS, PYTORCH
-from cae.figures import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, picture
+from cae.figures import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
 
 Results = Mapping[str, Any]
 
@@ -55,16 +54,15 @@ def epoch_seconds(results: Results) -> Figure:
                 va="center",
                 weight="bold" if result["family"] == OURS else "normal",
             )
-        axes.axvline(bound, color="black", linestyle=":", label=f"arithmetic bound, {bound:.1f} s")
-        axes.set_title(f"batch {batch}")
+        axes.axvline(bound, color="black", linestyle=":")
+        axes.set_title(f"batch {batch}; dotted: bound of {bound:.1f} s")
         axes.set_xlabel("seconds (left is better)")
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
-        axes.legend(loc="lower right", fontsize=10)
     panels[0].invert_yaxis()
     # Room for the number behind the longest bar.
     panels[0].set_xlim(0, panels[0].get_xlim()[1] * 1.12)
-    figure.suptitle(f"One epoch of {images:,} images", x=0.01, ha="left", fontsize=13)
+    heading(figure, f"Seconds for one epoch of {images:,} images, and the arithmetic bound")
     return figure
 
 
@@ -83,8 +81,7 @@ def time_to_target(results: Results) -> Figure:
         axes.plot(seconds, losses, marker, linestyle="-", markersize=4, color=colour, label=label)
     axes.axhline(loss, color=GREY, linestyle="--", linewidth=1.5, label=f"target {loss}")
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
+    plain_ticks(axes.xaxis, (1, 2, 5))
     axes.set_title("Validation loss against training time")
     axes.set_xlabel("seconds of training, validation included (logarithmic; left is better)")
     axes.set_ylabel("binary cross-entropy, nats a pixel")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -18,6 +18,13 @@ from benchmarks.contenders import PRODUCT, Contender
 from benchmarks.processes import ENVIRONMENT, ROOT, FailedError, Process
 
 Say = Callable[[str], None]
+
+
+class Goal(NamedTuple):
+    """What to train for: a validation loss, within so many epochs."""
+
+    loss: float
+    epochs: int
 
 
 @contextmanager
@@ -79,9 +86,9 @@ def rounds(
 
 
 def target(
-    contender: Contender, data: Path, batch: int, epochs: int | None, loss: float, say: Say
+    contender: Contender, data: Path, images: int | None, batch: int, goal: Goal, say: Say
 ) -> dict[str, Any]:
-    """Train on all images until the validation loss is at most `loss`; keep every epoch on the way.
+    """Train until the validation loss is low enough; keep every epoch on the way. Without `images`, on all.
 
     A curve's `seconds` begin with training, validation included; `ready_seconds` is what came before.
     """
@@ -92,17 +99,23 @@ def target(
         "curve": [],
         "reached": False,
     }
-    options = {"data": data, "batch": batch, "epochs": epochs, "target": loss}
+    options = {
+        "data": data,
+        "images": images,
+        "batch": batch,
+        "epochs": goal.epochs,
+        "target": goal.loss,
+    }
     with started(contender, "target", **options) as process:
         try:
             result["ready_seconds"] = process.ready()
             while not result["reached"]:
                 epoch = process.hear()
                 result["curve"].append(epoch)
-                result["reached"] = epoch["val_loss"] <= loss
+                result["reached"] = epoch["val_loss"] <= goal.loss
                 say(
                     f"{contender.label}, epoch {epoch['epoch']}: validation {epoch['val_loss']:.5f} "
-                    f"after {epoch['seconds']:.0f} s, target {loss}"
+                    f"after {epoch['seconds']:.0f} s, target {goal.loss}"
                 )
         except EOFError:
             say(f"{contender.label}: target not reached in {len(result['curve'])} epochs")
@@ -141,16 +154,17 @@ def repeat(source: Path, path: Path, images: int, copies: int) -> None:
         repeated[start : start + len(original)] = original
 
 
-def start_up(count: int, say: Say) -> dict[str, Any]:
+def start_up(count: int, say: Say) -> list[dict[str, Any]]:
     """Time the start of every stage, which is its imports, beside that of Python and of TensorFlow alone."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     modules = re.findall(r"python -m (stages\.\w+)", " ".join(stage["cmd"] for stage in stages.values()))
     statements = {"python": "pass", "tensorflow": "import tensorflow"}
     statements |= {module: f"import {module}" for module in dict.fromkeys(modules)}
-    results = {}
+    results = []
     for name, statement in statements.items():
-        results[name] = median(run([sys.executable, "-c", statement]) for _ in range(count))
-        say(f"start of {name}: {results[name]:.2f} s")
+        seconds = median(run([sys.executable, "-c", statement]) for _ in range(count))
+        results.append({"name": name, "seconds": seconds})
+        say(f"start of {name}: {seconds:.2f} s")
     return results
 
 
@@ -159,10 +173,10 @@ def nothing_to_do(count: int, say: Say) -> dict[str, Any]:
     dvc = [sys.executable, "-m", "dvc"]
     try:
         run([*dvc, "status", "--quiet"])
+        seconds = median(run([*dvc, "repro"]) for _ in range(count))
     except subprocess.CalledProcessError:
         say("dvc repro: not timed, the pipeline is not up to date")
-        return {"problem": "the pipeline was not up to date"}
-    seconds = median(run([*dvc, "repro"]) for _ in range(count))
+        return {"problem": "not timed: the pipeline was not up to date"}
     say(f"dvc repro with nothing to do: {seconds:.2f} s")
     return {"seconds": seconds}
 

@@ -27,7 +27,7 @@ def report(results: Results) -> str:
 def machine(results: Results) -> str:
     """Say where and how it was measured."""
     found, settings = results["machine"], results["settings"]
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(found["versions"].items()))
     quick = (
         "**A quick look (`--quick`): too few images for its times to mean anything.**\n\n"
         if settings["quick"]
@@ -98,7 +98,8 @@ def epochs(results: Results, batch: int) -> str:
         "the gradients of its kernel and of its input where that is needed, at their stock cost) at "
         f"{rate:.0f} GFLOP/s, the speed of a large float32 matrix product in the same rounds. "
         "Start-up: from the start of the process until the first steps are done, imports and compilation "
-        "included.",
+        "included. Peak memory is anonymous memory, which the process cannot do without, looked at ten times "
+        "a second; with mapped files it is the largest resident set.",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -154,7 +155,7 @@ def growth(results: Results) -> str:
 
 def start(results: Results) -> str:
     """Show what is spent before any work is done."""
-    rows = [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in results["start_up"].items()]
+    rows = [[f"`{one['name']}`", f"{one['seconds']:.2f}"] for one in results["start_up"]]
     repro = results.get("nothing_to_do", {})
     done = f"{repro['seconds']:.2f}" if "seconds" in repro else repro.get("problem", "not timed")
     rows.append(["`dvc repro`, nothing to do", done])

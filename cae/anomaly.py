@@ -239,8 +239,8 @@ def check_test(labels: Labels, label: int) -> None:
     normal = int((labels == label).sum())
     if normal in (0, len(labels)):
         raise UserError(
-            f"{normal} of {len(labels)} test images are {CLASS_NAMES[label]}, but both normal and other images are "
-            "needed: raise prepare.test in params.yaml or check the labels of the images"
+            f"{normal} of {len(labels)} test images are {CLASS_NAMES[label]}, but both normal and other "
+            "images are needed: raise prepare.test in params.yaml or check the labels of the images"
         )
 
 
@@ -248,7 +248,8 @@ def measure(scores: Scores, anomalous: npt.NDArray[np.bool_]) -> dict[str, float
     """Say how well scores tell anomalous images from normal ones; both kinds are needed.
 
     `auroc`: the share of pairs, one of each kind, in which the anomalous image scores higher, equal scores
-    counting half. `average_precision`: Σ (R_n − R_{n−1})·P_n with anomalies as positives: chance is their share.
+    counting half. `average_precision`: Σ (R_n − R_{n−1})·P_n with anomalies as positives; chance gives
+    their share.
     """
     return {
         "auroc": float(roc_auc_score(anomalous, scores)),

@@ -61,9 +61,9 @@ def extremes(images: Images, scores: Sequence[Scores], labels: Labels, count: in
     }
     figure = Picture(figsize=(WIDTH, 0.62 * len(scores) + 0.9))
     heading(figure, "Test images at the ends of each class's ranking")
-    for panel, (title, (own, direction)) in zip(
-        figure.subfigures(1, len(groups), width_ratios=(1.3, 1, 1, 1)), groups.items(), strict=True
-    ):
+    grid = figure.add_gridspec(1, len(groups), width_ratios=(1.3, 1, 1, 1))
+    for column, (title, (own, direction)) in enumerate(groups.items()):
+        panel = figure.add_subfigure(grid[column])
         panel.suptitle(title, fontsize=11)
         axes = panel.subplots(len(scores), count, squeeze=False)
         for label, by_class in enumerate(scores):
@@ -84,10 +84,11 @@ def distribution(
 ) -> Figure:
     """Draw how far apart scores set images of the known kind and strangers, one panel a score.
 
-    `test` and `strangers` give (N,) scores ≥ 0 or of any sign by the same names; `samples` are strangers to show.
+    `test` and `strangers` give (N,) scores by the same names; `samples` are strangers to show.
     """
     figure = Picture(figsize=(WIDTH, 2.9 * len(test) + 1.4))
-    top, below = figure.subfigures(2, 1, height_ratios=(1.2, 2.9 * len(test)))
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.2, 2.9 * len(test)))
+    top, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     heading(top, f"Out of distribution: {name} against the test split of Fashion-MNIST")
     cells = top.subplots(1, len(samples), squeeze=False)
     for cell, image in zip(cells[0], samples, strict=True):
@@ -100,23 +101,15 @@ def distribution(
         low, high = np.quantile(both, [0.0005, 0.9995])
         bins: npt.NDArray[np.float64] = (np.geomspace if positive else np.linspace)(low, high, 81)
         for values, colour, label in ((known, BLUE, "test split"), (strangers[score], ORANGE, name)):
-            weights = np.full(len(values), 1 / len(values))
             clipped = np.clip(values, low, high)
-            axes.hist(clipped, bins.tolist(), weights=weights, histtype="stepfilled", color=colour, alpha=0.3)
-            axes.hist(
-                clipped,
-                bins.tolist(),
-                weights=weights,
-                histtype="step",
-                color=colour,
-                linewidth=1.5,
-                label=label,
-            )
+            shares = np.full(len(values), 1 / len(values))
+            axes.hist(clipped, bins.tolist(), weights=shares, color=colour, alpha=0.3)
+            axes.hist(clipped, bins.tolist(), weights=shares, histtype="step", color=colour, label=label)
         if positive:
             axes.set_xscale("log")
         area = roc_auc_score(np.repeat([False, True], [len(known), len(strangers[score])]), both)
         axes.set_title(f"{score}: AUROC {area:.1%}")
         axes.set_ylabel("share of images")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper left")
     panels[-1].set_xlabel("score; the right is more anomalous, the ends hold what lies beyond", color=GREY)
     return figure

@@ -1,7 +1,7 @@
 """Pictures of codes: maps, transfer, retrieval and interpolation, in the style of cae/figures.py.
 
-Ten colours cannot all be told apart under every colour blindness, so every class is also named where it lies.
-The colours are Paul Tol's "muted" scheme, made for nine, and a grey.
+Ten colours cannot all be told apart under every colour blindness, so every class is also named where it
+lies. The colours are Paul Tol's "muted" scheme, made for nine, its two palest darker, and a grey.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ from cae.probes import ALL
 
 CLASS_COLOURS = (
     "#332288",
-    "#88CCEE",
+    "#56B0E0",
     "#44AA99",
     "#117733",
     "#999933",
-    "#DDCC77",
+    "#CCA93A",
     "#CC6677",
     "#882255",
     "#AA4499",
@@ -46,42 +46,64 @@ def colour(label: int) -> str:
 def maps(drawn: Mapping[str, Map], labels: Labels, by_code: float, neighbours: int) -> Figure:
     """Draw maps of the same codes side by side, one dot an image, each class named at its median.
 
-    `by_code` is the leave-one-out accuracy of the codes themselves: what a map can keep at best.
+    `by_code` is the leave-one-out accuracy of the codes themselves: what a map can hope to keep.
     """
-    figure = Picture(figsize=(WIDTH, 6.0))
+    figure = Picture(figsize=(WIDTH, 5.8))
     heading(
         figure,
-        f"Codes of {len(labels):,} test images in the plane. "
-        f"Their {neighbours} nearest neighbours by code name the class of {by_code:.1%}.",
+        f"Codes of {len(labels):,} test images. By the whole code the {neighbours} nearest others "
+        f"name {by_code:.1%} right.",
     )
     for axes, (name, found) in zip(
         figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True
     ):
-        axes.scatter(*found.points.T, c=[colour(label) for label in labels], s=5, linewidths=0, alpha=0.6)
+        axes.scatter(*found.points.T, c=[colour(label) for label in labels], s=6, linewidths=0, alpha=0.7)
         name_classes(axes, found.points, labels)
         axes.set_title(
-            f"{MAP_NAMES[name]}\ntrustworthiness {found.trustworthiness:.3f}, "
-            f"nearest neighbours right {found.knn:.1%}",
+            f"{MAP_NAMES[name]}: trustworthiness {found.trustworthiness:.3f},\n"
+            f"nearest neighbours {found.knn:.1%} right",
             fontsize=12,
         )
+        low, high = found.points.min(axis=0), found.points.max(axis=0)
+        # Equal scales on a square that the points just fill.
+        middle, reach = (low + high) / 2, 0.52 * (high - low).max()
+        axes.set_xlim(middle[0] - reach, middle[0] + reach)
+        axes.set_ylim(middle[1] - reach, middle[1] + reach)
+        axes.set_box_aspect(1)
         axes.set(xticks=[], yticks=[])
-        axes.set_aspect("equal", adjustable="datalim")
+        axes.spines[:].set(visible=True, color="#CCCCCC")
     return figure
 
 
 def name_classes(axes: Axes, points: Rows, labels: Labels) -> None:
-    """Write the name of each class at the median of its points."""
-    for label in np.unique(labels):
+    """Write the name of each class at the median of its points, or just above where names would collide."""
+    classes = np.unique(labels)
+    span = (points.max(axis=0) - points.min(axis=0)).max()
+    places = apart(np.stack([np.median(points[labels == label], axis=0) for label in classes]) / span)
+    for label, place in zip(classes, places * span, strict=True):
         axes.annotate(
             CLASS_NAMES[label],
-            np.median(points[labels == label], axis=0),
+            place,
             ha="center",
             va="center",
-            fontsize=10,
+            fontsize=11,
             weight="bold",
-            color=colour(label),
-            path_effects=[withStroke(linewidth=3, foreground="white")],
+            color=0.6 * np.array(to_rgb(colour(label))),
+            path_effects=[withStroke(linewidth=3.5, foreground="white")],
         )
+
+
+def apart(places: Rows, width: float = 0.25, height: float = 0.05) -> Rows:
+    """Lift places (N, 2), from the lowest up, until no two lie within both `width` and `height`."""
+    placed: list[npt.NDArray[np.float32]] = []
+    moved = places.copy()
+    for index in np.argsort(places[:, 1], kind="stable"):
+        for other in sorted(placed, key=lambda place: float(place[1])):
+            x, y = np.abs(moved[index] - other)
+            if x < width and y < height:
+                moved[index, 1] = other[1] + height
+        placed.append(moved[index])
+    return moved
 
 
 @picture
@@ -151,11 +173,18 @@ def transfer(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
             )
         axes.set_title(title)
         axes.set_xlabel("training labels a class")
+        axes.set_xmargin(0.05)
         axes.xaxis.set_major_locator(FixedLocator(places))
         axes.xaxis.set_major_formatter(FixedFormatter([grouped(count) for count in counts]))
         axes.xaxis.set_minor_locator(NullLocator())
     panels[0].set_ylabel("test images named right, %")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=2,
+        title="Classes read off test images; bars are standard deviations over draws of the labels",
+        alignment="left",
+    )
     return figure
 
 
@@ -171,7 +200,7 @@ def retrieval(images: Images, labels: Labels, train: Images, train_labels: Label
     `found` (N, K) are indices into `train`. A neighbour of another class is named and framed.
     """
     count = found.shape[1]
-    figure = Picture(figsize=(WIDTH, 1.05 * (count + 1) + 0.6))
+    figure = Picture(figsize=(WIDTH, 0.97 * (count + 1) + 0.6))
     heading(figure, "The first test image of each class, and the training images whose codes are nearest")
     axes = figure.subplots(count + 1, len(images), squeeze=False)
     bare(axes, ("test image", *(f"nearest {rank}" for rank in range(1, count + 1))))
@@ -181,7 +210,16 @@ def retrieval(images: Images, labels: Labels, train: Images, train_labels: Label
         for row, index in enumerate(found[column], start=1):
             show(axes[row, column], train[index])
             if train_labels[index] != label:
-                axes[row, column].set_xlabel(CLASS_NAMES[train_labels[index]], fontsize=10, color=ORANGE)
+                axes[row, column].text(
+                    0.5,
+                    0.03,
+                    CLASS_NAMES[train_labels[index]],
+                    transform=axes[row, column].transAxes,
+                    ha="center",
+                    fontsize=10,
+                    color="white",
+                    bbox={"facecolor": ORANGE, "linewidth": 0, "pad": 2},
+                )
                 axes[row, column].spines[:].set(visible=True, color=ORANGE, linewidth=3)
     return figure
 
@@ -195,7 +233,7 @@ def interpolation(originals: Images, decoded: Images, labels: Labels) -> Figure:
     """
     pairs, steps = decoded.shape[:2]
     figure = Picture(figsize=(WIDTH, 2.05 * pairs + 0.4))
-    heading(figure, "Halfway between two images: mixing their codes, and mixing their pixels")
+    heading(figure, "From one test image to another: by mixing their codes, and by mixing their pixels")
     panels = figure.subfigures(pairs, 1, squeeze=False)[:, 0]
     for panel, (first, last), row, (start, end) in zip(panels, originals, decoded, labels, strict=True):
         axes = panel.subplots(2, steps)

@@ -14,6 +14,8 @@ PINNED = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2),
     "OMP_NUM_THREADS": "1",
+    # oneDNN's operations are on by default on newer processors only.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
     # Matrix products are compiled for the machine's instruction set: AVX2 is what x86 machines share.
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
@@ -46,6 +48,9 @@ def silenced() -> Iterator[None]:
 
 with silenced():
     import tensorflow as tf
+
+    # Looking for GPUs complains where there is none; the answer is kept.
+    tf.config.list_physical_devices()
 # It reorders additions and moves factors out of sums: a part of a sum would no longer have the bits that it
 # has when another worker computes it.
 tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})

@@ -218,7 +218,7 @@ class Steps:
             return [scale * self.loss(targets, self.twin(images))]
 
         return tf.map_fn(
-            lambda batch: in_shards(sums, *batch, self.shards)[0],
+            lambda batch: in_shards(sums, batch[0], batch[1], self.shards)[0],
             (images, targets),
             fn_output_signature=tf.float32,
         )

@@ -6,6 +6,8 @@ same command on the same data.
 
 import json
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,20 +17,23 @@ import tensorflow as tf
 
 from cae.errors import UserError
 
-# Seconds after which a worker that does not answer is given up.
-PATIENCE = 60
+# Seconds after which a worker that no longer answers is given up, and the others that never came.
+PATIENCE, PATIENCE_AT_START = 60, 600
 
 
-def strategy() -> tf.distribute.Strategy:
+def strategy(patience: float = PATIENCE_AT_START) -> tf.distribute.Strategy:
     """Return how this job is distributed: over TF_CONFIG's workers, over this machine's GPUs, or not at all.
 
+    The process ends with exit code 1 if the other workers do not come within `patience` seconds: nothing
+    less than that interrupts TensorFlow's wait for them.
+
     Raises:
-        UserError: TF_CONFIG is not what TensorFlow documents, or the other workers did not come.
+        UserError: TF_CONFIG is not what TensorFlow documents.
     """
     if "TF_CONFIG" in os.environ:
         check_config(os.environ["TF_CONFIG"])
         options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=PATIENCE)
-        with explained():
+        with explained(), bounded(patience):
             return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
@@ -93,6 +98,24 @@ def added(strategy: tf.distribute.Strategy, mine: npt.NDArray[np.int64]) -> npt.
     # Every GPU of a worker adds that worker's numbers once.
     workers = strategy.cluster_resolver.cluster_spec().num_tasks("worker")
     return add().numpy() // (strategy.num_replicas_in_sync // workers)
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """End the process, with a word why, if the block takes longer."""
+
+    def give_up() -> None:
+        message = f"error: the other workers did not come within {seconds:g} s: {os.environ['TF_CONFIG']}"
+        print(message, file=sys.stderr, flush=True)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ A table stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,27 @@ def results() -> str:
     return markdown(["test split", *(title for title, _ in COLUMNS.values())], [*rows, floor])
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"results": results}
+FEATURES = {
+    "cae": "**code of the autoencoder**, 128 numbers",
+    "pca": "PCA, 128 components",
+    "pixels": "raw pixels, 784 numbers",
+    "random": "code of an untrained network, 128 numbers",
+}
+LABELS = {"10": "10 labels a class", "100": "100", "1000": "1,000", "all": "all"}
+
+
+def transfer(probe: str) -> str:
+    """Compare the accuracy of a probe on codes, components and pixels, by labels a class."""
+    scores = metrics("probe")[probe]
+    rows = [[name, *(f"{scores[key][count]:.3f}" for count in LABELS)] for key, name in FEATURES.items()]
+    return markdown(["", *LABELS.values()], rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "results": results,
+    "linear probe": partial(transfer, "linear"),
+    "nearest neighbours": partial(transfer, "knn"),
+}
 
 
 def filled(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Trained on one class of Fashion-MNIST alone, how well are the nine others told from it?"""
+"""How well the nine other classes are told from the one that a network was trained on."""

@@ -1,4 +1,4 @@
-"""Trained on all of Fashion-MNIST, does the autoencoder notice pictures of another kind?"""
+"""Score pictures of another kind with the autoencoder that was trained on all of Fashion-MNIST."""
 
 from pathlib import Path
 

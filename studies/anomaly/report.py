@@ -31,8 +31,10 @@ def main() -> None:
     measured = measure(scores, labels)
     results = summary(measured)
     nested: dict[str, dict[str, Any]] = {}
-    for (method, view), row in results.iterrows():
-        nested.setdefault(method, {})[view] = row.dropna().to_dict()
+    for row in results.reset_index().to_dict("records"):
+        # What is missing, such as the deviation of a single seed, is NaN, which no JSON holds.
+        found = {name: value for name, value in row.items() if value == value}
+        nested.setdefault(found.pop("method"), {})[found.pop("view")] = found
     artifacts.write_json(STUDY / "metrics/auroc.json", nested)
     artifacts.write_csv(STUDY / "plots/table.csv", beside(results, pd.read_csv(STUDY / "published.csv")))
     by_class = measured.groupby(["method", "view", "class"], sort=False)[MEASURES].mean().reset_index()
@@ -42,8 +44,8 @@ def main() -> None:
     best = shown[next(iter(SHOWN))]
     artifacts.write_figure(STUDY / "plots/roc.png", anomaly_figures.roc(shown, labels))
     artifacts.write_figure(STUDY / "plots/extremes.png", anomaly_figures.extremes(images, best, labels))
-    top = results["auroc"].idxmax()
-    print(f"best: {' on '.join(top)}, AUROC {results.loc[top, 'auroc']:.2%} in the mean of the classes")
+    top = results.reset_index().sort_values("auroc").iloc[-1]
+    print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -53,18 +55,18 @@ def read(path: Path) -> pd.DataFrame:
 
 def first(scores: pd.DataFrame, method: str, view: str) -> Scores:
     """Return a method's scores; of several seeds those of the first."""
-    name = next(name for name in scores if name.split("/")[:2] == [method, view])
+    name = next(name for name in map(str, scores) if name.split("/")[:2] == [method, view])
     return scores[name].to_numpy()
 
 
 def measure(scores: Sequence[pd.DataFrame], labels: Labels) -> pd.DataFrame:
-    """Measure every column of every class: method, view, seed ("" where nothing is drawn), class and measures."""
+    """Measure every column of every class: method, view, seed ("" if none is used), class and measures."""
     return pd.DataFrame(
         dict(zip(("method", "view", "seed"), [*name.split("/"), ""]))
         | {"class": CLASS_NAMES[label]}
         | anomaly.measure(table[name].to_numpy(), labels != label)
         for label, table in enumerate(scores)
-        for name in table
+        for name in map(str, table)
     )
 
 

@@ -32,16 +32,13 @@ def main() -> None:
     chosen = settings.load().anomaly
     # Every component of PCA needs an image, whatever is held out.
     least = chosen.held_out + max(models.CODE_SIZE, chosen.neighbours)
-    parts = [
-        (splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in ("train", "validation")
-    ]
+    sources = ("train", "validation")
+    parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in sources]
     normal = anomaly.of_class(parts, label, least)
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
     anomaly.check_test(splits.labels(PREPARED, "test"), label)
 
-    files = [
-        PREPARED / f"{name}_{kind}.npy" for name in ("train", "validation") for kind in ("images", "labels")
-    ]
+    files = [PREPARED / f"{name}_{kind}.npy" for name in sources for kind in ("images", "labels")]
     code = [*Path("cae").glob("*.py"), *Path(__file__).parent.glob("*.py")]
     run = checkpoints.fingerprint([*files, *code], chosen.model_dump())
     folder = checkpoints.Checkpoint(CHECKPOINTS / str(label), run)

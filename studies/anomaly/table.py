@@ -25,8 +25,8 @@ def rows(path: Path = TABLE) -> list[list[str]]:
     ours = table[table["source"].isna()].set_index(["method", "view"])
 
     def cell(method: str, view: str, measure: str) -> str:
-        row = ours.loc[(method, view)]
-        return f"{row[measure]:.1f} ± {row[f'{measure}_sd']:.1f}"
+        mean, sd = ours.loc[(method, view), [measure, f"{measure}_sd"]]
+        return f"{mean:.1f} ± {sd:.1f}"
 
     lines = [
         [

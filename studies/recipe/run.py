@@ -1,7 +1,7 @@
-"""Which batch size and learning rate reach the lowest validation loss in a given number of epochs?
+"""Find the batch size and learning rate with the lowest validation loss after a given number of epochs.
 
-`python -m studies.recipe.run` trains the autoencoder once for every line of GRID, on data/prepared, and writes
-results.csv beside this file. The test split is not opened.
+`python -m studies.recipe.run` trains the autoencoder once for every line of GRID, on data/prepared, and
+writes results.csv beside this file. The test split is not opened.
 """
 
 import itertools

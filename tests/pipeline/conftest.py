@@ -14,9 +14,10 @@ import yaml
 from cae import sources
 
 ROOT = Path(__file__).parents[2]
-SMALL = {
+SMALL: dict[str, dict[str, object]] = {
     "prepare": {"train": 256, "validation": 128, "test": 128},
     "train": {"epochs": 2, "batch_size": 64},
+    "probe": {"labels_per_class": [2, 5]},
 }
 ENVIRONMENT = os.environ | {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

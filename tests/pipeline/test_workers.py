@@ -4,11 +4,12 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import ENVIRONMENT, Project
+from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 
 pytestmark = pytest.mark.slow
 
@@ -124,3 +125,13 @@ def test_shards_that_the_workers_cannot_share_evenly_are_refused(machines: list[
     said = finish(workers)
     assert [worker.returncode for worker in workers] == [1, 1]
     assert all("train.shards is 3" in each for each in said)
+
+
+def test_a_worker_whose_others_never_come_gives_up() -> None:
+    (port, nobody) = free_ports(2)
+    cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]}
+    config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
+    script = "from cae import workers; workers.strategy(patience=3)"
+    done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
+    assert done.returncode == 1
+    assert "the other workers did not come within 3 s" in done.stderr
