@@ -5,16 +5,17 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiled at install: TensorFlow then loads in 5 s instead of 17 s.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes
 
-.PHONY: help repro test lint bench reproduce requirements
+.PHONY: help repro test lint studies bench reproduce requirements
 
 help:
 	@echo "make repro      train and evaluate the autoencoder on Fashion-MNIST; nothing is done twice"
 	@echo "make test       linters, type checker and every test"
+	@echo "make studies    run the anomaly study, after the main pipeline"
 	@echo "make bench      time training against stock Keras and PyTorch"
 	@echo "make reproduce  run everything from nothing in a fresh clone and compare with what is committed"
 
 $(BIN)/.installed: requirements.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -r requirements.txt
 	touch $@
@@ -25,8 +26,8 @@ $(BIN)/.installed-dev: $(BIN)/.installed requirements-dev.txt
 
 repro: $(BIN)/.installed
 	dvc repro
-	@dvc metrics show
-	@echo "pictures: plots/*.png     charts: . .venv/bin/activate && dvc plots show"
+	@python -m checks.summary
+	@echo "for dvc commands of your own: . .venv/bin/activate"
 
 test: $(BIN)/.installed-dev lint
 	python -m pytest
@@ -35,6 +36,9 @@ lint: $(BIN)/.installed-dev
 	ruff check .
 	ruff format --check .
 	mypy
+
+studies: $(BIN)/.installed
+	dvc repro studies/anomaly/dvc.yaml
 
 bench: $(BIN)/.installed
 	python -m benchmarks.run

@@ -1,5 +1,6 @@
 """The measurements, each a plain dictionary for results.json. Times in seconds, memory in bytes."""
 
+import math
 import re
 import subprocess
 import sys
@@ -21,10 +22,11 @@ Say = Callable[[str], None]
 
 
 class Goal(NamedTuple):
-    """What to train for: a validation loss, within so many epochs."""
+    """What to train for: a validation loss, within so many epochs and seconds."""
 
     loss: float
     epochs: int
+    seconds: float = math.inf
 
 
 @contextmanager
@@ -109,8 +111,10 @@ def target(
     with started(contender, "target", **options) as process:
         try:
             result["ready_seconds"] = process.ready()
-            while not result["reached"]:
+            passed = 0.0
+            while not result["reached"] and passed < goal.seconds:
                 epoch = process.hear()
+                passed = epoch["seconds"]
                 result["curve"].append(epoch)
                 result["reached"] = epoch["val_loss"] <= goal.loss
                 say(

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,8 @@ class Process:
                 raise EOFError
             self.errors.seek(0)
             said = [line for line in self.errors.read().splitlines() if line.strip()]
+            if self.process.returncode < 0:
+                said.append(f"killed by {signal.Signals(-self.process.returncode).name}")
             raise FailedError(said[-1] if said else f"exit code {self.process.returncode}")
         return json.loads(line)
 

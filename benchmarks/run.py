@@ -1,10 +1,11 @@
 """Time our training against stock Keras and PyTorch, in one run: `make bench`, or python -m benchmarks.run.
 
-Writes results.json, results.md, epoch_seconds.png and time_to_target.png. On two cores it takes about an
-hour, most of it the stock recipe on its way to the target: leave the machine alone meanwhile.
+Writes results.json, results.md, epoch_seconds.png and time_to_target.png. On two cores it takes about
+half an hour: leave the machine alone meanwhile.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from cae.errors import UserError
 from stages import command
 
 STOCK_BATCH = 128
+# It needed 50 when the target was measured first.
 STOCK_EPOCHS = 60
+# Stock is given up after so many times what ours took: the report then has a limit instead of a ratio.
+STOCK_PATIENCE = 8
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ def full(batch: int) -> Scale:
     """Return the scale of a benchmark; `batch` is the batch size of our recipe."""
     return Scale(
         batches=tuple(sorted({batch, STOCK_BATCH})),
-        rounds=5,
-        slice_images=12_800,
+        rounds=3,
+        slice_images=6_400,
         images=None,
         copies=(1, 4, 16),
         # The validation loss of the stock recipe (Adam 1e-3, batch 128) after 50 epochs.
@@ -147,13 +151,13 @@ def main() -> None:
     stock = fastest_stock(timed)
     if ours and stock:
         results["target"] = {"loss": scale.target, "runs": []}
-        for contender, batch, epochs in (
-            (ours, recipe.batch_size, recipe.epochs),
-            (stock, STOCK_BATCH, STOCK_EPOCHS),
-        ):
-            goal = measure.Goal(scale.target, epochs)
-            results["target"]["runs"].append(measure.target(contender, data, scale.images, batch, goal, say))
-            write(asked.out, results)
+        goal = measure.Goal(scale.target, recipe.epochs)
+        first = measure.target(ours, data, scale.images, recipe.batch_size, goal, say)
+        results["target"]["runs"].append(first)
+        seconds = STOCK_PATIENCE * (summary.target_seconds(first) or math.inf)
+        goal = measure.Goal(scale.target, STOCK_EPOCHS, seconds)
+        results["target"]["runs"].append(measure.target(stock, data, scale.images, STOCK_BATCH, goal, say))
+        write(asked.out, results)
     for batch in scale.batches:
         for family, ratio in summary.speed_ups(timed, batch).items():
             say(f"batch {batch}: an epoch of ours is {ratio:.2f} times as fast as the fastest {family} mode")

@@ -9,7 +9,20 @@ from matplotlib.ticker import FixedLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cae.classes import CLASS_NAMES
-from cae.figures import BLUE, GREY, LOOKS, ORANGE, WIDTH, Labels, Picture, bare, heading, picture, show
+from cae.figures import (
+    BLUE,
+    GREY,
+    LOOKS,
+    ORANGE,
+    WIDTH,
+    Labels,
+    Picture,
+    bare,
+    heading,
+    picture,
+    plain_ticks,
+    show,
+)
 from cae.metrics import Images, Scores
 
 
@@ -107,6 +120,7 @@ def distribution(
             axes.hist(clipped, bins.tolist(), weights=shares, histtype="step", color=colour, label=label)
         if positive:
             axes.set_xscale("log")
+            plain_ticks(axes.xaxis, (1, 2, 3, 5))
         area = roc_auc_score(np.repeat([False, True], [len(known), len(strangers[score])]), both)
         axes.set_title(f"{score}: AUROC {area:.1%}")
         axes.set_ylabel("share of images")

@@ -92,7 +92,7 @@ class Checkpoint:
         return State.from_bytes(self.path.read_bytes()) if self.path.exists() else None
 
     def clear(self) -> None:
-        """Remove this run's state, and what older runs with other fingerprints left in the folder."""
+        """Remove this run's state, and that of killed runs with other fingerprints, from the folder."""
         for path in self.folder.glob("*.npz"):
             path.unlink()
 
@@ -105,8 +105,14 @@ class Checkpoint:
         Raises:
             UserError: another process holds it; a killed `dvc` can leave its training process alive.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as file:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("a+")
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written: {error.strerror}. Make it writable."
+            ) from error
+        with file:
             try:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

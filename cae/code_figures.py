@@ -48,7 +48,7 @@ def maps(drawn: Mapping[str, Map], labels: Labels, by_code: float, neighbours: i
 
     `by_code` is the leave-one-out accuracy of the codes themselves: what a map can hope to keep.
     """
-    figure = Picture(figsize=(WIDTH, 5.8))
+    figure = Picture(figsize=(WIDTH, 5.5))
     heading(
         figure,
         f"Codes of {len(labels):,} test images. By the whole code the {neighbours} nearest others "

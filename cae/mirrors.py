@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from keras.utils import get_file
+
 # The place that keras.datasets.fashion_mnist.load_data downloads from.
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 PACKAGE = "dataset-fashion-mnist"
@@ -48,9 +50,6 @@ class KerasDownload:
 
     def serve(self, folder: Path, names: Sequence[str]) -> None:
         """Download one file after another."""
-        # Importing Keras takes seconds: only when something is to be downloaded.
-        from keras.utils import get_file
-
         for name in names:
             url = f"{self.url}{name}.gz"
             try:

@@ -59,7 +59,7 @@ def encoder(network: keras.Sequential) -> keras.Sequential:
 
 
 def reconstruct(network: keras.Sequential, images: Images) -> Images:
-    """Run images (N, 28, 28, 1) through a network, a fixed number at a time: the same bits whatever N is."""
+    """Run images (N, 28, 28, 1) through a network, a fixed number at a time: memory stays bounded."""
     return network.predict(images, batch_size=500, verbose=0)
 
 

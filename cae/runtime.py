@@ -22,6 +22,7 @@ PINNED = {
     "OPENBLAS_CORETYPE": "Haswell",
     "OPENBLAS_NUM_THREADS": "1",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    # Also keeps Keras's predict from XLA, which would compile for the machine's own instruction set.
     "TF_DETERMINISTIC_OPS": "1",
     "KERAS_BACKEND": "tensorflow",
     # TensorFlow's own lines would bury what the user has to read.
@@ -30,6 +31,9 @@ PINNED = {
 }
 
 os.environ.update(PINNED)
+# What else a shell could change a result with.
+for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_XLA_FLAGS"):
+    os.environ.pop(name, None)
 
 
 @contextmanager
@@ -47,10 +51,14 @@ def silenced() -> Iterator[None]:
 
 
 with silenced():
+    import keras
     import tensorflow as tf
 
     # Looking for GPUs complains where there is none; the answer is kept.
     tf.config.list_physical_devices()
+# A user's own ~/.keras/keras.json may say otherwise.
+keras.config.set_floatx("float32")
+keras.config.set_image_data_format("channels_last")
 # It reorders additions and moves factors out of sums: a part of a sum would no longer have the bits that it
 # has when another worker computes it.
 tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})

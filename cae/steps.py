@@ -51,9 +51,10 @@ def in_shards(
         targets: float32 (N, ...).
         shards: at least 1.
     """
-    middle = images.shape[0] * (shards // 2) // shards
     if shards == 1:
         return sums(images, targets)
+    middle = images.shape[0] * (shards // 2) // shards
+    # Fewer images than shards: the first half of the shards stays empty, as in `share`.
     if middle == 0:
         return in_shards(sums, images, targets, shards - shards // 2)
     first = in_shards(sums, images[:middle], targets[:middle], shards // 2)

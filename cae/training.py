@@ -80,6 +80,7 @@ def fit(
             "val_loss": mean_loss(steps, validation),
             "learning_rate": float(rates[0]),
         }
+        check_finite(logs["val_loss"], epoch)
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
         if workers.is_chief(steps.strategy):
@@ -107,7 +108,7 @@ def in_calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[in
         yield whole, order[np.newaxis, whole:]
 
 
-def check_finite(losses: npt.NDArray[np.float32], epoch: int) -> None:
+def check_finite(losses: npt.ArrayLike, epoch: int) -> None:
     """Raise UserError when training has diverged."""
     if not np.isfinite(losses).all():
         raise UserError(

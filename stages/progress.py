@@ -50,6 +50,6 @@ class Bar(keras.callbacks.Callback):
         if self.progress.disable:
             self.progress.console.print(f"epoch {epoch + 1}/{self.epochs}: {losses}", highlight=False)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave the terminal as it was."""
+    def close(self) -> None:
+        """Leave the terminal as it was, also after an error."""
         self.progress.stop()

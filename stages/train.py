@@ -1,6 +1,6 @@
 """Train the convolutional autoencoder: images in, the same images out."""
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import keras
@@ -18,7 +18,7 @@ def main() -> None:
     recipe = params.load().train
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     inputs = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
-    code = [*Path("cae").glob("*.py"), Path(__file__)]
+    code = [*Path("cae").glob("*.py"), Path(__file__), Path("requirements.txt")]
     name = checkpoints.fingerprint([*inputs, *code], recipe.model_dump())
     checkpoint = checkpoints.Checkpoint(Path(".checkpoints"), name)
 
@@ -27,8 +27,9 @@ def main() -> None:
     chief = workers.is_chief(strategy)
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
         network = models.autoencoder(recipe.seed)
-        bar = [progress.Bar(recipe.epochs)] if chief else []
-        history = training.fit(network, train, validation, recipe, checkpoint, bar)
+        with closing(progress.Bar(recipe.epochs)) as bar:
+            listeners = [bar] if chief else []
+            history = training.fit(network, train, validation, recipe, checkpoint, listeners)
         best = history.iloc[int(history["val_loss"].argmin())]
         if chief:
             write(network, history, best, validation)

@@ -191,6 +191,13 @@ def test_a_process_that_fails_says_why() -> None:
         process.ready()
 
 
+def test_a_process_that_is_killed_says_so() -> None:
+    with processes.Process("benchmarks.product", "rounds", {"data": "", "batch": 1}) as process:
+        process.process.kill()
+        with pytest.raises(processes.FailedError, match="SIGKILL"):
+            process.ready()
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
 def test_memory_is_told_in_bytes() -> None:
     found = processes.memory(os.getpid())

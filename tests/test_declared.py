@@ -4,28 +4,49 @@ import ast
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-LOCKED: dict[str, Any] = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
-PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-
-LOCKED_FILES = [
-    (stage, kind, entry)
-    for stage, entries in LOCKED.items()
-    for kind in ("deps", "outs")
-    for entry in entries.get(kind, [])
-]
+FOLDERS = (ROOT,)
+MADE_BY_RUNS = ("data/", "models/", "studies/anomaly/scores")
 
 
-def paths(entries: list[Any]) -> set[str]:
-    """Paths in a list of dvc.yaml, with or without options."""
-    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+class Stage(NamedTuple):
+    """A stage of one of the pipelines, as declared in dvc.yaml and as run, in dvc.lock."""
+
+    folder: Path
+    name: str
+    declared: dict[str, Any]
+    locked: dict[str, Any]
+
+    @property
+    def module(self) -> str:
+        """What its command runs: `python -m MODULE …`."""
+        return self.declared["cmd"].split()[2]
+
+    def paths(self, *kinds: str) -> set[str]:
+        """Its declared files of some kinds, with or without options."""
+        entries = [entry for kind in kinds for entry in self.declared.get(kind, [])]
+        return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+
+
+def stages() -> Iterator[Stage]:
+    """All stages; of a matrix, which has one command for all, the first."""
+    for folder in FOLDERS:
+        declared = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+        locked = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+        for name, stage in declared.items():
+            yield Stage(folder, name, stage, locked[f"{name}@0" if "matrix" in stage else name])
+
+
+STAGES = list(stages())
+MADE = {output["path"]: output["md5"] for stage in STAGES for output in stage.locked["outs"]}
+every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: f"{stage.folder.name}:{stage.name}")
 
 
 def imported(module: str) -> set[str]:
@@ -42,73 +63,78 @@ print(*[module.__file__ for module in sys.modules.values()
     return {
         str(file.relative_to(ROOT))
         for file in files
-        if file.is_relative_to(ROOT / "cae") or file.is_relative_to(ROOT / "stages")
+        if any(file.is_relative_to(ROOT / folder) for folder in ("cae", "stages", "studies"))
     }
 
 
-def sections_read(script: Path) -> set[str]:
-    """Sections that a stage takes from params: every NAME in `params.load().NAME`."""
+def sections_read(module: str) -> set[str]:
+    """Sections that a stage takes from its params: every NAME in `….load().NAME`."""
+    script = (ROOT / module.replace(".", "/")).with_suffix(".py")
     return {
         node.attr
         for node in ast.walk(ast.parse(script.read_text()))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params.load()"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("params.load()", "settings.load()")
     }
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_every_module_it_imports(stage: str) -> None:
-    declared = {path for path in paths(STAGES[stage]["deps"]) if path.endswith(".py")}
-    assert declared == imported(f"stages.{stage}")
+def sections_declared(stage: Stage) -> set[str]:
+    """Sections that dvc.yaml names, of params.yaml or of a file of the study's own."""
+    entries = stage.declared.get("params", [])
+    return {
+        name
+        for entry in entries
+        for name in (next(iter(entry.values())) if isinstance(entry, dict) else [entry])
+    }
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_declares_exactly_the_parameters_it_reads(stage: str) -> None:
-    assert set(STAGES[stage].get("params", [])) == sections_read(ROOT / "stages" / f"{stage}.py")
+@every_stage
+def test_a_stage_depends_on_every_module_it_imports(stage: Stage) -> None:
+    assert {path for path in stage.paths("deps") if path.endswith(".py")} == imported(stage.module)
+
+
+@every_stage
+def test_a_stage_declares_exactly_the_parameters_it_reads(stage: Stage) -> None:
+    assert sections_declared(stage) == sections_read(stage.module)
+
+
+@every_stage
+def test_a_stage_and_its_cached_outputs_are_described(stage: Stage) -> None:
+    assert stage.declared["desc"]
+    for output in stage.declared.get("outs", []):
+        assert next(iter(output.values()))["desc"]
 
 
 def test_training_depends_on_no_label_and_no_test_image() -> None:
-    data = {path for path in paths(STAGES["train"]["deps"]) if path.startswith("data/")}
+    (train,) = (stage for stage in STAGES if stage.name == "train")
+    data = {path for path in train.paths("deps") if path.startswith("data/")}
     assert data == {"data/prepared/train_images.npy", "data/prepared/validation_images.npy"}
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_and_cached_output_is_described(stage: str) -> None:
-    assert STAGES[stage]["desc"]
-    assert all(
-        isinstance(output, dict) and next(iter(output.values()))["desc"]
-        for output in STAGES[stage].get("outs", [])
-    )
+@every_stage
+def test_the_lock_file_has_the_declared_files(stage: Stage) -> None:
+    def locked(kind: str) -> set[str]:
+        return {entry["path"] for entry in stage.locked.get(kind, [])}
+
+    def filled_in(paths: set[str]) -> set[str]:
+        return {path.replace("${item.label}", "0") for path in paths}
+
+    assert locked("deps") == stage.paths("deps")
+    assert locked("outs") == filled_in(stage.paths("outs", "metrics", "plots"))
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_the_lock_file_has_the_declared_command_and_files(stage: str) -> None:
-    assert LOCKED[stage]["cmd"] == STAGES[stage]["cmd"]
-    assert {entry["path"] for entry in LOCKED[stage]["deps"]} == paths(STAGES[stage]["deps"])
-    outputs = set().union(*(paths(STAGES[stage].get(kind, [])) for kind in ("outs", "metrics", "plots")))
-    assert {entry["path"] for entry in LOCKED[stage]["outs"]} == outputs
+@every_stage
+def test_the_lock_file_has_the_committed_parameters(stage: Stage) -> None:
+    for name, values in stage.locked.get("params", {}).items():
+        committed = yaml.safe_load((ROOT / name).read_text())
+        assert values == {section: committed[section] for section in sections_declared(stage)}
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if "params" in STAGES[stage]])
-def test_the_lock_file_has_the_committed_parameters(stage: str) -> None:
-    locked = LOCKED[stage]["params"]["params.yaml"]
-    assert locked == {section: PARAMS[section] for section in STAGES[stage]["params"]}
-
-
-@pytest.mark.parametrize(
-    ("stage", "kind", "entry"),
-    LOCKED_FILES,
-    ids=lambda value: value["path"] if isinstance(value, dict) else value,
-)
-def test_the_lock_file_has_the_committed_files(stage: str, kind: str, entry: dict[str, Any]) -> None:
-    path = ROOT / entry["path"]
-    if entry["path"].startswith(("data/", "models/")):
-        # Made by a run, not in git: what one stage takes must be what another made.
-        made = {made["path"]: made["md5"] for stage in LOCKED.values() for made in stage["outs"]}
-        if entry["path"] in made:
-            assert entry["md5"] == made[entry["path"]]
-        else:
-            assert str(Path(entry["path"]).parent) in made
-        return
-    assert entry["md5"] == hashlib.md5(path.read_bytes()).hexdigest(), (
-        f"run dvc repro: {path.name} has changed"
-    )
+@every_stage
+def test_the_lock_file_has_the_committed_files(stage: Stage) -> None:
+    for entry in stage.locked["deps"] + stage.locked["outs"]:
+        path = ROOT / entry["path"]
+        if not entry["path"].startswith(MADE_BY_RUNS):
+            found = hashlib.md5(path.read_bytes()).hexdigest()
+            assert entry["md5"] == found, f"{entry['path']} has changed since the last run: dvc repro"
+        elif entry["path"] in MADE:
+            assert entry["md5"] == MADE[entry["path"]], f"{entry['path']} is not what another stage made"

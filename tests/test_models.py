@@ -1,4 +1,4 @@
-"""The network: exactly the mission's, drawn from its seed alone."""
+"""The network: its layers, shapes and parameters, drawn from its seed alone."""
 
 from pathlib import Path
 

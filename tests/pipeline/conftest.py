@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cae import sources
+from cae import runtime, sources
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, object]] = {
@@ -19,7 +19,8 @@ SMALL: dict[str, dict[str, object]] = {
     "train": {"epochs": 2, "batch_size": 64},
     "probe": {"labels_per_class": [2, 5]},
 }
-ENVIRONMENT = os.environ | {
+# A user's shell pins nothing: the stages have to do that themselves.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in runtime.PINNED} | {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     "DVC_NO_ANALYTICS": "true",
     # Machines that run tests have no git identity.
@@ -103,7 +104,8 @@ def new_project(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
             check=True,
         ).stdout
         for name in filter(None, listed.split("\0")):
-            if (ROOT / name).exists():
+            # Studies are pipelines of their own.
+            if (ROOT / name).exists() and not name.startswith("studies/"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         # The committed lock file and results are those of the full run.
