@@ -135,19 +135,12 @@ def main() -> None:
             "product_operations": product.OPERATIONS,
         },
     }
-    results["start_up"] = measure.start_up(scale.repeats, say)
-    results["nothing_to_do"] = measure.nothing_to_do(scale.repeats, say)
-    write(asked.out, results)
     timed = []
     for batch in scale.batches:
         timed += measure.rounds(chosen, data, scale.slice_images, batch, scale.rounds, say)
     results["rounds"] = timed
     write(asked.out, results)
     ours = next((contender for contender in chosen if contender.family == OURS), None)
-    if ours:
-        count = scale.images or images
-        results["growth"] = measure.growth(ours, data, count, recipe.batch_size, scale.copies, say)
-        write(asked.out, results)
     stock = fastest_stock(timed)
     if ours and stock:
         results["target"] = {"loss": scale.target, "runs": []}
@@ -158,6 +151,13 @@ def main() -> None:
         goal = measure.Goal(scale.target, STOCK_EPOCHS, seconds)
         results["target"]["runs"].append(measure.target(stock, data, scale.images, STOCK_BATCH, goal, say))
         write(asked.out, results)
+    if ours:
+        count = scale.images or images
+        results["growth"] = measure.growth(ours, data, count, recipe.batch_size, scale.copies, say)
+        write(asked.out, results)
+    results["start_up"] = measure.start_up(scale.repeats, say)
+    results["nothing_to_do"] = measure.nothing_to_do(scale.repeats, say)
+    write(asked.out, results)
     for batch in scale.batches:
         for family, ratio in summary.speed_ups(timed, batch).items():
             say(f"batch {batch}: an epoch of ours is {ratio:.2f} times as fast as the fastest {family} mode")

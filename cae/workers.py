@@ -6,8 +6,8 @@ same command on the same data.
 
 import json
 import os
+import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,11 +21,10 @@ from cae.errors import UserError
 PATIENCE, PATIENCE_AT_START = 60, 600
 
 
-def strategy(patience: float = PATIENCE_AT_START) -> tf.distribute.Strategy:
+def strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
     """Return how this job is distributed: over TF_CONFIG's workers, over this machine's GPUs, or not at all.
 
-    The process ends with exit code 1 if the other workers do not come within `patience` seconds: nothing
-    less than that interrupts TensorFlow's wait for them.
+    The process ends by SIGALRM if the other workers do not come within `patience` seconds.
 
     Raises:
         UserError: TF_CONFIG is not what TensorFlow documents.
@@ -101,21 +100,21 @@ def added(strategy: tf.distribute.Strategy, mine: npt.NDArray[np.int64]) -> npt.
 
 
 @contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """End the process, with a word why, if the block takes longer."""
+def bounded(seconds: int) -> Iterator[None]:
+    """Let the system end the process if the block takes longer, or on Ctrl-C and SIGTERM.
 
-    def give_up() -> None:
-        message = f"error: the other workers did not come within {seconds:g} s: {os.environ['TF_CONFIG']}"
-        print(message, file=sys.stderr, flush=True)
-        os._exit(1)
-
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
+    TensorFlow waits inside compiled code, where no handler written in Python would ever run.
+    """
+    print(f"waiting at most {seconds} s for all workers of TF_CONFIG", file=sys.stderr, flush=True)
+    numbers = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    signal.alarm(seconds)
     try:
         yield
     finally:
-        timer.cancel()
+        signal.alarm(0)
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -7,10 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
-
-from benchmarks import summary
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -69,29 +66,10 @@ def transfer(probe: str) -> str:
     return markdown(["", *LABELS.values()], rows)
 
 
-def speed() -> str:
-    """Compare the seconds an epoch takes, by batch size, as the last benchmark measured them."""
-    measured = json.loads((ROOT / "benchmarks" / "results.json").read_text())
-    images, batches = (measured["settings"][key] for key in ("epoch_images", "batches"))
-    contenders = [
-        entry for entry in measured["rounds"] if entry["family"] != "bound" and "problem" not in entry
-    ]
-    rows = []
-    for label in dict.fromkeys(entry["label"] for entry in contenders):
-        medians = {
-            entry["batch"]: median(summary.epoch_seconds(entry, images))
-            for entry in contenders
-            if entry["label"] == label
-        }
-        rows.append([label, *(f"{medians[batch]:.1f}" if batch in medians else "–" for batch in batches)])
-    return markdown(["seconds an epoch", *(f"batch {batch}" for batch in batches)], rows)
-
-
 TABLES: Mapping[str, Callable[[], str]] = {
     "results": results,
     "linear probe": partial(transfer, "linear"),
     "nearest neighbours": partial(transfer, "knn"),
-    "speed": speed,
 }
 
 
