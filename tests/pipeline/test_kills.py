@@ -102,7 +102,9 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     project.dvc("repro", "prepare")
     with start(project, "python", "-m", "stages.train") as train:
         assert train.stderr is not None
+        # An epoch is told before it is saved: once the second is told, the first is saved.
         assert train.stderr.readline().startswith("epoch 1/30")
+        assert train.stderr.readline().startswith("epoch 2/30")
         train.send_signal(number)
         said = train.stderr.read()
     assert train.returncode == 128 + number
