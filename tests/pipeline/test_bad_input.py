@@ -132,7 +132,11 @@ def test_a_full_disk_leaves_nothing_half_written(project: Project, tmp_path: Pat
     assert "data/prepared/train_images.npy could not be written" in done.stderr
     assert "Free some space" in done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout.splitlines()[-1] == "left:"
+    # What was written before is whole; of the file that did not fit, nothing is left.
+    left = done.stdout.splitlines()[-1].split()
+    assert left[0] == "left:"
+    assert "train_images.npy" not in left
+    assert not [name for name in left if name.endswith(".part")]
 
 
 def test_outside_the_project_the_missing_file_is_named(tmp_path: Path) -> None:
