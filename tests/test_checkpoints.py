@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,23 +85,27 @@ def test_the_fingerprint_changes_with_content_and_settings_only(tmp_path: Path) 
     assert fingerprint([one], {"epochs": 1}) != fingerprint([same], {"epochs": 1})
 
 
-def test_a_second_process_is_refused_with_the_first_ones_number(tmp_path: Path) -> None:
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that holds the lock of a folder until it is killed."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"locked\n"
-        with pytest.raises(UserError, match=f"kill {holder.pid}"), Checkpoint(tmp_path, "run").locked():
-            pass
-        holder.kill()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        yield process
+        process.kill()
 
 
-def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"locked\n"
-        holder.kill()
+def test_a_second_process_is_refused_with_the_first_ones_number(
+    tmp_path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    with pytest.raises(UserError, match=f"kill {holder.pid}"), Checkpoint(tmp_path, "run").locked():
+        pass
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
+    holder.kill()
+    holder.wait()
     with Checkpoint(tmp_path, "run").locked():
         assert (tmp_path / "lock").exists()
