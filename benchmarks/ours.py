@@ -5,8 +5,8 @@ from pathlib import Path
 
 from benchmarks import worker
 from cae import checkpoints, models, params, splits, training
+from cae.arrays import Images
 from cae.params import Train
-from cae.splits import Images
 from cae.steps import Steps
 
 # After cae, which pins the environment before NumPy and TensorFlow load.

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import summary
 from benchmarks.contenders import OURS
-from checks.readme import markdown
+from checks import markdown
 
 Results = Mapping[str, Any]
 
@@ -91,7 +91,7 @@ def epochs(results: Results, batch: int) -> str:
     parts = [
         f"## An epoch, batch {batch}",
         f"An epoch of ours is {' and '.join(ratios)}." if ratios else "",
-        markdown(header, rows),
+        markdown.table(header, rows),
         f"Medians of {settings['rounds']} rounds, all contenders in turn; a round trains on "
         f"{settings['slice_images']:,} images, scaled here to an epoch of {images:,}. "
         f"The bound is {bound:.2f} s: {operations / 1e12:.3f} TFLOP an epoch (every convolution, with "
@@ -125,7 +125,7 @@ def target(results: Results) -> str:
     parts = [
         f"## Time until validation BCE ≤ {loss}",
         f"Ours takes **1/{ratio[1]:.1f}** of the time of stock Keras{ratio[0]}." if ratio else "",
-        markdown(header, rows),
+        markdown.table(header, rows),
         f"{loss} is what the stock recipe (Adam 1e-3, batch 128) reached after 50 epochs when the recipe was "
         "measured first. Both train on all images and validate after each epoch; that is included.",
     ]
@@ -147,7 +147,7 @@ def growth(results: Results) -> str:
     header = ["images", "seconds an epoch", "µs an image", "peak memory, MiB", "with mapped files, MiB"]
     return (
         "## More images\n\n"
-        f"{markdown(header, rows)}\n\n"
+        f"{markdown.table(header, rows)}\n\n"
         "Ours, the training images repeated on the disk. They are mapped into memory: the system drops their "
         "pages when it needs the room, so the first of the two peaks is what training takes."
     )
@@ -159,7 +159,7 @@ def start(results: Results) -> str:
     repro = results.get("nothing_to_do", {})
     done = f"{repro['seconds']:.2f}" if "seconds" in repro else repro.get("problem", "not timed")
     rows.append(["`dvc repro`, nothing to do", done])
-    return "## Start-up\n\n" + markdown(["import", "seconds"], rows)
+    return "## Start-up\n\n" + markdown.table(["import", "seconds"], rows)
 
 
 def mebibytes(peak: Mapping[str, int], name: str) -> str:

@@ -18,13 +18,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
 from cae import metrics, models
+from cae.arrays import Images, Labels, Rows, Scores
 from cae.baselines import PrincipalComponents
 from cae.classes import CLASS_NAMES
 from cae.errors import UserError
-from cae.metrics import Images, Scores
-
-Rows = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint8]
 
 # The logarithm of a distance of 0, an exact copy of a known image, would be infinite.
 LEAST = 1e-12

@@ -1,4 +1,4 @@
-"""Pictures of anomaly scores, in the style of cae/figures.py."""
+"""Pictures of anomaly scores, in the style of cae/style.py."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,22 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from cae.arrays import Images, Labels, Scores
 from cae.classes import CLASS_NAMES
-from cae.figures import (
-    BLUE,
-    GREY,
-    LOOKS,
-    ORANGE,
-    WIDTH,
-    Labels,
-    Picture,
-    bare,
-    heading,
-    picture,
-    plain_ticks,
-    show,
-)
-from cae.metrics import Images, Scores
+from cae.style import BLUE, GREY, LOOKS, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks, show
 
 
 @picture

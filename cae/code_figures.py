@@ -1,4 +1,4 @@
-"""Pictures of codes: maps, transfer, retrieval and interpolation, in the style of cae/figures.py.
+"""Pictures of codes: maps, transfer, retrieval and interpolation, in the style of cae/style.py.
 
 Ten colours cannot all be told apart under every colour blindness, so every class is also named where it
 lies. The colours are Paul Tol's "muted" scheme, made for nine, its two palest darker, and a grey.
@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from cae.arrays import Images, Indices, Labels, Rows
 from cae.classes import CLASS_NAMES
-from cae.figures import LOOKS, ORANGE, WIDTH, Labels, Picture, bare, heading, picture, show
-from cae.maps import Indices, Map, Rows
-from cae.metrics import Images
+from cae.maps import Map
 from cae.probes import ALL
+from cae.style import LOOKS, ORANGE, WIDTH, Picture, bare, heading, picture, show
 
 CLASS_COLOURS = (
     "#332288",

@@ -15,7 +15,7 @@ Each rewrite gives the stock result up to rounding. x is the input, k the kernel
 (C) ReLU and max-pooling.  The gradient is masked on the small side, where max(relu(y)) > 0, then pooled back.
 """
 
-import math
+import itertools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -108,7 +108,7 @@ def _kernel_gradient(x: tf.Tensor, g: tf.Tensor, shape: Sequence[int], padding: 
     height, width, channels, filters = shape
     if height * width * channels <= THIN:
         patches = _rows(_patches(x, height, width, 1, padding))
-        return _reshaped(tf.matmul(patches, _rows(g), transpose_a=True), shape)
+        return tf.reshape(tf.matmul(patches, _rows(g), transpose_a=True), shape)
     if channels * filters < MANY:
         return tf.raw_ops.Conv2DBackpropFilter(
             input=x,
@@ -118,23 +118,28 @@ def _kernel_gradient(x: tf.Tensor, g: tf.Tensor, shape: Sequence[int], padding: 
             padding="EXPLICIT",
             explicit_paddings=[0, 0, *padding[0], *padding[1], 0, 0],
         )
-    # In memory the rows of all images follow each other. With as many zeros after each row of g as make it
-    # as long as a row of x, one number shifts all of x against all of g.
-    x = tf.pad(x, ((0, 0), *padding, (0, 0)))
-    _, rows, columns, _ = x.shape
-    g = tf.pad(g, ((0, 0), (0, rows - g.shape[1]), (0, columns - g.shape[2]), (0, 0)))
-    x, g = _rows(x), _rows(g)
-    count = x.shape[0] - (height - 1) * columns - (width - 1)
-    g = tf.slice(g, [0, 0], [count, filters])
-    shifts = [i * columns + j for i in range(height) for j in range(width)]
-    products = [
-        tf.matmul(tf.slice(x, [shift, 0], [count, channels]), g, transpose_a=True) for shift in shifts
-    ]
+    # In memory the rows of all images follow each other. With zeros between them, one number shifts all of x
+    # against all of g, and what is left of either after the shift is a view.
+    rows, columns = (
+        max(side + max(zeros), other)
+        for side, zeros, other in zip(x.shape[1:3], padding, g.shape[1:3], strict=True)
+    )
+    x, g = (
+        _rows(tf.pad(y, ((0, 0), (0, rows - y.shape[1]), (0, columns - y.shape[2]), (0, 0)))) for y in (x, g)
+    )
+    products = []
+    for i, j in itertools.product(range(height), range(width)):
+        shift = (i - padding[0][0]) * columns + j - padding[1][0]
+        left, right = x[max(shift, 0) :], g[max(-shift, 0) :]
+        count = min(left.shape[0], right.shape[0])
+        products.append(tf.matmul(left[:count], right[:count], transpose_a=True))
     return tf.reshape(tf.stack(products), shape)
 
 
-def convolve_transposed(x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: Padding) -> tf.Tensor:
-    """Upsample by ``stride`` and convolve, as B2: x is (N, H, W, C), the widened kernel (h, w, D, C)."""
+def convolve_transposed(
+    x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, stride: int, padding: Padding
+) -> tf.Tensor:
+    """Upsample by ``stride``, convolve, add the bias, as B2: x (N, H, W, C), widened kernel (h, w, D, C)."""
     height, width, filters, channels = kernel.shape
     sides = [
         stride * small + sum(zeros) - (size - stride + 1) + 1
@@ -145,7 +150,7 @@ def convolve_transposed(x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: P
         for (before, after), size in zip(padding, (height, width), strict=True)
     )
 
-    def differentiable(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
+    def differentiable(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
         y = tf.raw_ops.Conv2DBackpropInput(
             input_sizes=[tf.shape(x)[0] if x.shape[0] is None else x.shape[0], *sides, filters],
             filter=kernel,
@@ -155,32 +160,22 @@ def convolve_transposed(x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: P
             explicit_paddings=[0, 0, *cut[0], *cut[1], 0, 0],
         )
 
-        def gradients(g: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def gradients(g: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             patches = _rows(_patches(g, height, width, stride, cut))
-            matrix = tf.reshape(kernel, (-1, channels))
-            matrix = tf.pad(matrix, ((0, patches.shape[1] - matrix.shape[0]), (0, 0)))
-            x_gradient = tf.reshape(tf.matmul(patches, matrix), tf.shape(x))
-            return x_gradient, _reshaped(tf.matmul(patches, _rows(x), transpose_a=True), kernel.shape)
+            x_gradient = tf.reshape(tf.matmul(patches, tf.reshape(kernel, (-1, channels))), tf.shape(x))
+            kernel_gradient = tf.reshape(tf.matmul(patches, _rows(x), transpose_a=True), kernel.shape)
+            return x_gradient, kernel_gradient, tf.reduce_sum(g, axis=(0, 1, 2))
 
-        return y, gradients
+        return tf.nn.bias_add(y, bias), gradients
 
-    return tf.custom_gradient(differentiable)(x, kernel)
+    return tf.custom_gradient(differentiable)(x, kernel, bias)
 
 
 def _patches(x: tf.Tensor, height: int, width: int, stride: int, padding: Padding) -> tf.Tensor:
-    """Lay the height × width neighbourhoods of x side by side, by a one-hot convolution.
-
-    Returns:
-        (N, H', W', height·width·C), and zeros up to a multiple of 8, as many as a vector holds.
-    """
+    """Lay the neighbourhoods of x side by side, (N, H', W', height·width·C), by a one-hot convolution."""
     size = height * width * x.shape[3]
-    one_hot = tf.eye(size, -(-size // 8) * 8)
-    return _correlate(x, tf.reshape(one_hot, (height, width, x.shape[3], -1)), stride, padding)
-
-
-def _reshaped(padded: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-    """Drop the rows that belong to the zeros of ``_patches``."""
-    return tf.reshape(padded[: math.prod(shape[:-1])], shape)
+    one_hot = tf.reshape(tf.eye(size), (height, width, x.shape[3], size))
+    return _correlate(x, one_hot, stride, padding)
 
 
 def _correlate(x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: Padding) -> tf.Tensor:

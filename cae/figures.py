@@ -1,50 +1,19 @@
-"""Every picture: functions that return a matplotlib Figure, 960 pixels wide, made from their inputs alone.
+"""Pictures of reconstructions and of training: functions that return a matplotlib Figure."""
 
-The colours are those of Okabe and Ito, told apart under every common colour blindness, and markers differ
-too. The background is opaque white, so that a picture also reads on a dark page.
-"""
-
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, NamedTuple, ParamSpec
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib import style
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
+from cae.arrays import Images, Labels, Scores
 from cae.classes import CLASS_NAMES
-from cae.metrics import Images, Scores, mse
+from cae.metrics import mse
+from cae.style import BLUE, GREY, LOOKS, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks, show
 
-Labels = npt.NDArray[np.uint8]
-Parameters = ParamSpec("Parameters")
-
-BLUE, ORANGE, GREY, GREEN = "#0072B2", "#D55E00", "#6B6B6B", "#009E73"
-# How the methods of one picture look: colour and marker.
-LOOKS = ((BLUE, "o"), (ORANGE, "s"), (GREY, "^"), (GREEN, "D"))
-STYLE = {
-    "figure.dpi": 100,
-    "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: no machine lacks it
-    "font.size": 12,
-    "axes.titlesize": 13,
-    "axes.titlelocation": "left",
-    "axes.xmargin": 0.02,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "legend.framealpha": 1.0,
-    "legend.edgecolor": "white",
-    "legend.title_fontsize": 13,
-    "lines.linewidth": 2,
-}
-WIDTH = 9.6
 LOG_ERROR = "grey values from 0 to 1 (logarithmic; left is better)"
 
 
@@ -60,26 +29,6 @@ class Method(NamedTuple):
     def label(self) -> str:
         """The name with what it costs, for a legend."""
         return f"{self.name}: {self.code_size:,} numbers an image, {self.parameters:,} parameters"
-
-
-class Picture(Figure):
-    """A figure that is written in our style too: matplotlib makes ticks and sizes only then."""
-
-    def savefig(self, *args: Any, **kwargs: Any) -> None:
-        """Write the figure; arguments as matplotlib's."""
-        with style.context(["default", STYLE]):
-            super().savefig(*args, **kwargs)
-
-
-def picture(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Draw in our style alone, whatever matplotlibrc the user has."""
-
-    @wraps(draw)
-    def styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
-        with style.context(["default", STYLE]):
-            return draw(*args, **kwargs)
-
-    return styled
 
 
 @picture
@@ -244,34 +193,6 @@ def error_distribution(methods: Sequence[Method]) -> Figure:
     axes.set_ylabel("test images in a bin")
     figure.legend(loc="outside upper left", title="Reconstruction error of single images", alignment="left")
     return figure
-
-
-def plain_ticks(axis: Axis, digits: Sequence[float]) -> None:
-    """Label a logarithmic axis with plain numbers that begin with one of these digits."""
-    axis.set_major_locator(LogLocator(subs=digits))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_locator(LogLocator(subs=range(1, 10)))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def show(axes: Axes, image: Images) -> None:
-    """Show one grey-scale image as Fashion-MNIST is shown: black is 0, white is 1."""
-    axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
-
-
-def bare(grid: npt.NDArray[Any], row_names: Sequence[str]) -> None:
-    """Leave a grid of images without ticks, lines and frames, and name its rows."""
-    for axes in grid.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-    for axes, name in zip(grid[:, 0], row_names, strict=True):
-        axes.set_ylabel(name, fontsize=11)
-
-
-def heading(figure: FigureBase, text: str) -> None:
-    """Set the title at the left edge, where every other picture has it."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=13)
 
 
 def median_index(errors: Scores, members: npt.NDArray[np.bool_]) -> int:

@@ -155,7 +155,7 @@ def _convolution_block(
     def apply(x: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
         kernel, bias = weights
         if thin and pool is None:
-            y = tf.nn.bias_add(convolve_transposed(x, kernel, scale, padding), bias)
+            y = convolve_transposed(x, kernel, bias, scale, padding)
             return late(tf.nn.relu(y) if relu else y)
         if scale == 1:
             return late(convolve(x, kernel, bias, padding, relu, pool))

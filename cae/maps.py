@@ -7,18 +7,14 @@ map are those of training codes. t-SNE places the codes it is given, and nothing
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from cae import params
+from cae.arrays import Indices, Labels, Rows
 from cae.errors import UserError
-
-Rows = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
 
 
 class Map(NamedTuple):

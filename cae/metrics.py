@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-Images = npt.NDArray[np.float32]
-Scores = npt.NDArray[np.float64]
+from cae.arrays import Images, Scores
+
 Metric = Callable[[Images, Images], Scores]
 
 # Keras clips predictions by this much, in float32, before it takes a logarithm. The type matters: near 1

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 import keras
-import numpy as np
-import numpy.typing as npt
 from keras import layers
 
+from cae.arrays import Images
 from cae.errors import UserError
-
-Images = npt.NDArray[np.float32]
 
 IMAGE_SHAPE = (28, 28, 1)
 FILTERS = (32, 16, 8)
@@ -55,6 +52,13 @@ def encoder(network: keras.Sequential) -> keras.Sequential:
     """Return the first half of an autoencoder, sharing its layers: images → codes (N, 4, 4, 8) ≥ 0."""
     return keras.Sequential(
         [keras.Input(IMAGE_SHAPE, name="image"), *network.layers[:ENCODER_LAYERS]], name="encoder"
+    )
+
+
+def decoder(network: keras.Sequential) -> keras.Sequential:
+    """Return the second half of an autoencoder, sharing its layers: codes (N, 4, 4, 8) → images."""
+    return keras.Sequential(
+        [keras.Input(CODE_SHAPE, name="code"), *network.layers[ENCODER_LAYERS:]], name="decoder"
     )
 
 

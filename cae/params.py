@@ -34,6 +34,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+File = TypeVar("File", bound=Section)
+
+
 class Prepare(Section):
     """How many images go into each split, and the seed that draws them."""
 
@@ -85,7 +88,12 @@ class Params(Section):
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and validate params.yaml.
+    """Read and validate params.yaml; raises as ``read``."""
+    return read(path, Params)
+
+
+def read(path: Path, kind: type[File]) -> File:
+    """Read a YAML file and validate it as a section.
 
     Raises:
         UserError: no such file, not YAML, or one line for every wrong key or value.
@@ -100,7 +108,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
     try:
-        return Params.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         lines = "\n".join(f"  {explain(dict(problem))}" for problem in error.errors())
         raise UserError(f"{path} has wrong values:\n{lines}") from error

@@ -9,7 +9,6 @@ from copy import copy
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
@@ -18,12 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
 from cae import params
+from cae.arrays import Indices, Labels, Rows
 from cae.classes import CLASS_NAMES
 from cae.errors import UserError
 
-Rows = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
 Kind = TypeVar("Kind")
 
 # The largest gradient at which a fit ends. A third of it takes twice as long and moves no accuracy by 0.002;

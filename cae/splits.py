@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cae import artifacts
+from cae.arrays import Images, Labels
 from cae.errors import UserError
-
-Images = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint8]
 
 
 def draw(available: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.NDArray[np.int64]]:

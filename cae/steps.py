@@ -53,7 +53,7 @@ def in_shards(
     """
     if shards == 1:
         return sums(images, targets)
-    middle = images.shape[0] * (shards // 2) // shards
+    middle = half(images.shape[0], shards)
     # Fewer images than shards: the first half of the shards stays empty, as in `share`.
     if middle == 0:
         return in_shards(sums, images, targets, shards - shards // 2)
@@ -70,11 +70,16 @@ def share(
     A part can be empty, where a batch has fewer images than there are replicas.
     """
     while replicas > 1:
-        middle = images.shape[0] * (shards // 2) // shards
+        middle = half(images.shape[0], shards)
         shards, replicas = shards // 2, replicas // 2
-        half = slice(middle) if replica < replicas else slice(middle, None)
-        images, targets, replica = images[half], targets[half], replica % replicas
+        mine = slice(middle) if replica < replicas else slice(middle, None)
+        images, targets, replica = images[mine], targets[mine], replica % replicas
     return images, targets, shards
+
+
+def half(images: int, shards: int) -> int:
+    """Return how many images belong to the first half of the shards."""
+    return images * (shards // 2) // shards
 
 
 class Steps:

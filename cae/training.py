@@ -14,10 +14,10 @@ import pandas as pd
 import tensorflow as tf
 
 from cae import workers
+from cae.arrays import Images
 from cae.checkpoints import Checkpoint, State
 from cae.errors import UserError
 from cae.params import Train
-from cae.splits import Images
 from cae.steps import Steps
 
 # Images handed to one call of the compiled graph: enough to hide the call, few enough to fit in memory

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from checks import markdown
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
@@ -33,12 +35,6 @@ def metrics(name: str) -> dict[str, Any]:
     return json.loads((ROOT / "metrics" / f"{name}.json").read_text())
 
 
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """Write a table; every column but the first is aligned to the right."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def results() -> str:
     """Compare the reconstructions of the test split with their floor and the baselines."""
     scores = metrics("evaluate")
@@ -47,7 +43,7 @@ def results() -> str:
         for method, name in METHODS.items()
     ]
     floor = ["floor: every pixel right", f"{scores['bce_floor']:.5f}", *["0"] * 3, "∞", "∞", "1"]
-    return markdown(["test split", *(title for title, _ in COLUMNS.values())], [*rows, floor])
+    return markdown.table(["test split", *(title for title, _ in COLUMNS.values())], [*rows, floor])
 
 
 FEATURES = {
@@ -63,7 +59,7 @@ def transfer(probe: str) -> str:
     """Compare the accuracy of a probe on codes, components and pixels, by labels a class."""
     scores = metrics("probe")[probe]
     rows = [[name, *(f"{scores[key][count]:.3f}" for count in LABELS)] for key, name in FEATURES.items()]
-    return markdown(["", *LABELS.values()], rows)
+    return markdown.table(["", *LABELS.values()], rows)
 
 
 TABLES: Mapping[str, Callable[[], str]] = {

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from cae import artifacts, code_figures, maps, models, params, probes, splits
+from cae.arrays import Images
 from cae.baselines import PrincipalComponents
 from cae.probes import Splits
 from stages import command
@@ -35,7 +35,7 @@ def main() -> None:
     encoder = models.load(Path("models/encoder.keras"), models.CODE_SHAPE)
     untrained = models.encoder(models.autoencoder(settings.seeds[0]))
 
-    encoders: Mapping[str, Callable[[models.Images], models.Images]] = {
+    encoders: Mapping[str, Callable[[Images], Images]] = {
         "cae": partial(models.reconstruct, encoder),
         "pca": PrincipalComponents(models.CODE_SIZE).fit(images.train).encode,
         "pixels": np.asarray,
@@ -67,7 +67,7 @@ def main() -> None:
     first = code_figures.first_of_each_class(labels.test)
     found = maps.nearest(codes.train, codes.test[first], settings.neighbours)
     ends = code_figures.pairs(first, PAIRS)
-    decoder = keras.Sequential([keras.Input(models.CODE_SHAPE), *autoencoder.layers[models.ENCODER_LAYERS :]])
+    decoder = models.decoder(autoencoder)
     paths = [maps.between(codes.test[start], codes.test[end], STEPS) for start, end in ends]
     decoded = [models.reconstruct(decoder, path.reshape(-1, *models.CODE_SHAPE)) for path in paths]
     for name, figure in {

@@ -7,7 +7,7 @@ import keras
 import pandas as pd
 
 from cae import artifacts, checkpoints, metrics, models, params, splits, training, workers
-from cae.splits import Images
+from cae.arrays import Images
 from stages import command, progress
 
 PREPARED = Path("data/prepared")

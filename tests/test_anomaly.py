@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cae import anomaly, models, splits, training
+from cae import anomaly, models, training
+from cae.arrays import Images, Labels
 from cae.errors import UserError
-from cae.metrics import Images
 from studies.anomaly import report, score, settings, table
 
 ROOT = Path(__file__).parents[1]
@@ -158,7 +158,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_split(name: str, images: Images, labels: splits.Labels) -> None:
+def write_split(name: str, images: Images, labels: Labels) -> None:
     folder = Path("data/prepared")
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{name}_images.npy", images.astype(np.float32))

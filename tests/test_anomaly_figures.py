@@ -1,11 +1,8 @@
-"""What each picture of the anomaly study shows, and that it is the same bytes whoever draws it."""
+"""What each picture of the anomaly study shows."""
 
-import io
 from collections.abc import Callable
 
-import matplotlib as mpl
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 
 from cae import anomaly_figures
@@ -22,26 +19,6 @@ PICTURES: dict[str, Callable[[], Figure]] = {
         {"error": np.arange(1.0, 11)}, {"error": np.arange(11.0, 21)}, IMAGES[:3], "digits"
     ),
 }
-
-
-def png(figure: Figure) -> bytes:
-    with io.BytesIO() as buffer:
-        figure.savefig(buffer, metadata={"Software": None})
-        return buffer.getvalue()
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_drawn_twice_is_the_same_bytes_under_any_user_style(name: str) -> None:
-    first = png(PICTURES[name]())
-    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 300}):
-        assert png(PICTURES[name]()) == first
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_960_pixels_wide_on_opaque_white(name: str) -> None:
-    figure = PICTURES[name]()
-    assert figure.get_figwidth() * figure.dpi == 960
-    assert figure.get_facecolor() == (1, 1, 1, 1)
 
 
 def test_roc_has_a_panel_a_class_with_a_curve_a_method() -> None:

@@ -1,9 +1,7 @@
-"""What each picture of codes shows, and that it is the same bytes whoever draws it."""
+"""What each picture of codes shows."""
 
-import io
 from collections.abc import Callable
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,26 +56,6 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "retrieval": retrieval,
     "interpolation": lambda: code_figures.interpolation(ORIGINALS, DECODED, np.array([[0, 9]], np.uint8)),
 }
-
-
-def png(figure: Figure) -> bytes:
-    with io.BytesIO() as buffer:
-        figure.savefig(buffer, metadata={"Software": None})
-        return buffer.getvalue()
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_drawn_twice_is_the_same_bytes_under_any_user_style(name: str) -> None:
-    first = png(PICTURES[name]())
-    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 300}):
-        assert png(PICTURES[name]()) == first
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_960_pixels_wide_on_opaque_white(name: str) -> None:
-    figure = PICTURES[name]()
-    assert figure.get_figwidth() * figure.dpi == 960
-    assert figure.get_facecolor() == (1, 1, 1, 1)
 
 
 def test_maps_show_every_image_in_the_colour_of_its_class() -> None:

@@ -1,9 +1,7 @@
-"""What each picture shows, and that it is the same bytes whoever draws it."""
+"""What each picture shows."""
 
-import io
 from collections.abc import Callable
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,37 +37,8 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 }
 
 
-def png(figure: Figure) -> bytes:
-    with io.BytesIO() as buffer:
-        figure.savefig(buffer, metadata={"Software": None})
-        return buffer.getvalue()
-
-
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_drawn_twice_is_the_same_bytes_under_any_user_style(name: str) -> None:
-    first = png(PICTURES[name]())
-    with mpl.rc_context(
-        {"font.size": 30, "axes.facecolor": "black", "xtick.color": "red", "savefig.dpi": 300}
-    ):
-        assert png(PICTURES[name]()) == first
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_960_pixels_wide_on_opaque_white(name: str) -> None:
-    figure = PICTURES[name]()
-    assert figure.get_figwidth() * figure.dpi == 960
-    assert figure.get_facecolor() == (1, 1, 1, 1)
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_drawing_leaves_the_users_style_alone(name: str) -> None:
-    before = dict(mpl.rcParams)
-    PICTURES[name]()
-    assert dict(mpl.rcParams) == before
 
 
 def test_loss_curves_stand_above_the_floor_with_the_losses_on_the_right() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cae import maps, params
+from cae.arrays import Labels, Rows
 from cae.errors import UserError
-from cae.maps import Labels, Rows
 
 SETTINGS = params.Probe(
     labels_per_class=(2,), seeds=(1,), regularisation=(1.0,), neighbours=3, map_images=64, perplexity=8.0

@@ -13,6 +13,7 @@ from scipy.stats import entropy
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 
 from cae import metrics
+from cae.arrays import Images, Scores
 
 PER_IMAGE = (metrics.binary_crossentropy, metrics.mse, metrics.mae, metrics.psnr, metrics.ssim)
 grey = st.floats(0, 1, width=32)
@@ -20,11 +21,11 @@ small_images = arrays(np.float32, (2, 3, 4, 1), elements=grey)
 windowed_images = arrays(np.float32, (2, 12, 13, 1), elements=grey)
 
 
-def constant(value: float, side: int = 4) -> metrics.Images:
+def constant(value: float, side: int = 4) -> Images:
     return np.full((1, side, side, 1), value, np.float32)
 
 
-def noise(seed: int, count: int = 3, side: int = 16) -> metrics.Images:
+def noise(seed: int, count: int = 3, side: int = 16) -> Images:
     return np.random.default_rng(seed).random((count, side, side, 1), np.float32)
 
 
@@ -53,9 +54,7 @@ def test_floor_is_the_entropy_of_grey_pixels() -> None:
 
 
 @given(small_images, small_images)
-def test_no_reconstruction_is_below_the_floor(
-    images: metrics.Images, reconstructions: metrics.Images
-) -> None:
+def test_no_reconstruction_is_below_the_floor(images: Images, reconstructions: Images) -> None:
     assert (metrics.binary_crossentropy(images, reconstructions) >= metrics.floor(images) - 1e-12).all()
 
 
@@ -75,9 +74,7 @@ def test_errors_equal_those_of_scikit_learn() -> None:
 
 
 @given(small_images, small_images)
-def test_mse_is_zero_only_for_the_image_itself(
-    images: metrics.Images, reconstructions: metrics.Images
-) -> None:
+def test_mse_is_zero_only_for_the_image_itself(images: Images, reconstructions: Images) -> None:
     # Squares of the tiniest numbers vanish even in float64: a grey level of 1e-30 is black.
     images, reconstructions = images.round(6), reconstructions.round(6)
     equal = (images == reconstructions).all(axis=(1, 2, 3))
@@ -85,7 +82,7 @@ def test_mse_is_zero_only_for_the_image_itself(
 
 
 @given(arrays(np.float64, 20, elements=st.floats(0, 1)))
-def test_psnr_never_rises_with_the_error(errors: metrics.Scores) -> None:
+def test_psnr_never_rises_with_the_error(errors: Scores) -> None:
     decibels = metrics.decibels(np.sort(errors))
     assert (np.diff(decibels) <= 0).all()
     assert (decibels >= 0).all()
@@ -104,9 +101,7 @@ def test_one_grey_level_in_one_pixel_stays_below_the_cap() -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(windowed_images, windowed_images)
-def test_ssim_is_one_for_the_image_itself_symmetric_and_bounded(
-    images: metrics.Images, others: metrics.Images
-) -> None:
+def test_ssim_is_one_for_the_image_itself_symmetric_and_bounded(images: Images, others: Images) -> None:
     assert metrics.ssim(images, images) == pytest.approx(1, abs=1e-5)
     there, back = metrics.ssim(images, others), metrics.ssim(others, images)
     assert there == pytest.approx(back, abs=1e-5)
@@ -122,10 +117,10 @@ def test_ssim_equals_the_formula_of_the_paper() -> None:
     assert metrics.ssim(images, reconstructions) == pytest.approx(expected, abs=1e-5)
 
 
-def reference_ssim(x: metrics.Scores, y: metrics.Scores) -> float:
+def reference_ssim(x: Scores, y: Scores) -> float:
     """Compute SSIM with SciPy's Gaussian filter: σ = 1.5 cut at 5 pixels, the window inside the image."""
 
-    def blur(z: metrics.Scores) -> metrics.Scores:
+    def blur(z: Scores) -> Scores:
         return gaussian_filter(z, sigma=1.5, radius=5)[5:-5, 5:-5]
 
     mean_x, mean_y = blur(x), blur(y)
@@ -186,7 +181,7 @@ def test_summary_of_the_images_themselves_is_perfect() -> None:
     ],
 )
 def test_a_wrong_input_is_named(
-    metric: metrics.Metric, images: metrics.Images, reconstructions: metrics.Images, message: str
+    metric: metrics.Metric, images: Images, reconstructions: Images, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         metric(images, reconstructions)

@@ -21,9 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cae import artifacts, models, params, probes
+from cae.arrays import Labels, Rows
 from cae.baselines import PrincipalComponents
 from cae.errors import UserError
-from cae.probes import ALL, Labels, LinearProbe, NearestProbe, Outcome, Rows, Splits
+from cae.probes import ALL, LinearProbe, NearestProbe, Outcome, Splits
 from stages import probe
 
 SETTINGS = params.Probe(

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cae import training
+from cae.arrays import Images
 from cae.checkpoints import Checkpoint
 from cae.errors import UserError
 from cae.params import Train
-from cae.splits import Images
 
 RECIPE = Train(epochs=4, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1)
 TRAIN, VALIDATION = (

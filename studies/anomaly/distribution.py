@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from cae import anomaly, anomaly_figures, artifacts, models, splits
-from cae.metrics import Images
+from cae.arrays import Images
 from stages import command
 from studies.anomaly import settings
 

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cae import anomaly, anomaly_figures, artifacts, splits
-from cae.anomaly import Labels
+from cae.arrays import Labels, Scores
 from cae.classes import CLASS_NAMES
-from cae.metrics import Scores
 from stages import command
 
 STUDY = Path("studies/anomaly")

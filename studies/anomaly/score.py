@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from cae import anomaly, artifacts, checkpoints, models, splits, training
 from cae.anomaly import Autoencoder, Detector
-from cae.metrics import Images, Scores
+from cae.arrays import Images, Scores
 from stages import command
 from studies.anomaly import settings
 from studies.anomaly.settings import Anomaly

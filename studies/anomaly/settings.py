@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from cae import params
-from cae.errors import UserError
 
 PATH = Path("studies/anomaly/params.yaml")
 
@@ -37,20 +35,5 @@ class Study(params.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml.
-
-    Raises:
-        UserError: no such file, not YAML, or one line for every wrong key or value.
-
-    """
-    try:
-        return Study.model_validate(yaml.safe_load(path.read_text()))
-    except OSError as error:
-        raise UserError(
-            f"{path} could not be read: {error.strerror}. Run from the project's folder."
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-    except ValidationError as error:
-        lines = "\n".join(f"  {params.explain(dict(problem))}" for problem in error.errors())
-        raise UserError(f"{path} has wrong values:\n{lines}") from error
+    """Read and validate the study's params.yaml; raises as `params.read`."""
+    return params.read(path, Study)

@@ -19,7 +19,7 @@ RESULTS = Path(__file__).with_name("results.csv")
 EPOCHS = 6
 GRID = [
     {"epochs": EPOCHS, "batch_size": batch_size, "learning_rate": learning_rate}
-    for batch_size, learning_rate in itertools.product((32, 64), (0.002, 0.004, 0.008))
+    for batch_size, learning_rate in itertools.product((32, 64, 128), (0.002, 0.004, 0.008))
 ]
 
 
