@@ -1,7 +1,7 @@
 """Print the metrics of the last run as a terminal can show them: python -m checks.summary."""
 
-from checks import readme
+from checks import tables
 
 if __name__ == "__main__":
-    print(readme.results().replace("**", ""))
+    print(tables.results().replace("**", ""))
     print("all numbers: dvc metrics show    pictures: plots/*.png    charts: dvc plots show")

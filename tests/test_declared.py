@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (ROOT,)
+FOLDERS = (ROOT, ROOT / "studies/anomaly")
 MADE_BY_RUNS = ("data/", "models/", "studies/anomaly/scores")
 
 
