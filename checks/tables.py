@@ -65,7 +65,7 @@ def benchmark() -> dict[str, Any]:
 
 
 def speed() -> str:
-    """Compare the median seconds of an epoch at each batch size, and how many times ours they are."""
+    """Compare the seconds of an epoch at each batch size, median (least – most), and their ratio to ours."""
     results = benchmark()
     batches, images = results["settings"]["batches"], results["settings"]["epoch_images"]
     cells: dict[str, list[str]] = {}
@@ -77,9 +77,10 @@ def speed() -> str:
             if ours is None or "problem" in one:
                 row += ["–", "–"]
                 continue
+            seconds = summary.epoch_seconds(one, images)
             ratio = median(one["seconds"]) / median(ours["seconds"])
-            row += [f"{median(summary.epoch_seconds(one, images)):.1f}", f"{ratio:.1f}"]
-    header = ["seconds an epoch", *(text for batch in batches for text in (f"batch {batch}", "times ours"))]
+            row += [f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})", f"{ratio:.1f}"]
+    header = ["seconds an epoch, median (range)", *(t for b in batches for t in (f"batch {b}", "times ours"))]
     return markdown.table(header, [[name, *row] for name, row in cells.items()])
 
 
