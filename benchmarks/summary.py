@@ -1,6 +1,6 @@
 """What the measurements come to: medians, ratios and shares of the bound."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -23,17 +23,24 @@ def timed(results: Sequence[Result], batch: int, family: str) -> list[Result]:
     ]
 
 
-def fastest(results: Sequence[Result], batch: int, family: str) -> Result | None:
-    """Pick the contender with the least median, None where there is none."""
-    return min(timed(results, batch, family), key=lambda result: median(result["seconds"]), default=None)
+def fastest(
+    results: Sequence[Result], batch: int, family: str, of: Callable[[Sequence[float]], float] = median
+) -> Result | None:
+    """Pick the contender with the least median, None where there is none; `of` stands for its rounds."""
+    return min(timed(results, batch, family), key=lambda result: of(result["seconds"]), default=None)
 
 
-def speed_ups(results: Sequence[Result], batch: int) -> dict[str, float]:
-    """Divide the median of the fastest mode of each family by ours at the same batch size."""
-    ours = fastest(results, batch, OURS)
-    rivals = {family: fastest(results, batch, family) for family in (KERAS, PYTORCH)}
+def speed_ups(
+    results: Sequence[Result], batch: int, of: Callable[[Sequence[float]], float] = median
+) -> dict[str, float]:
+    """Divide the median of the fastest mode of each family by ours at the same batch size.
+
+    `of` stands for the rounds of one contender: with `min`, the best round of each counts alone.
+    """
+    ours = fastest(results, batch, OURS, of)
+    rivals = {family: fastest(results, batch, family, of) for family in (KERAS, PYTORCH)}
     return {
-        family: median(rival["seconds"]) / median(ours["seconds"])
+        family: of(rival["seconds"]) / of(ours["seconds"])
         for family, rival in rivals.items()
         if ours and rival
     }

@@ -51,8 +51,8 @@ def maps(drawn: Mapping[str, Map], labels: Labels, by_code: float, neighbours: i
     figure = Picture(figsize=(WIDTH, 5.5))
     heading(
         figure,
-        f"Codes of {len(labels):,} test images. By the whole code the {neighbours} nearest others "
-        f"name {by_code:.1%} right.",
+        f"Codes of {len(labels):,} test images. Class by the {neighbours} nearest: "
+        f"{by_code:.1%} right by the whole code\n",
     )
     for axes, (name, found) in zip(
         figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True
@@ -60,8 +60,8 @@ def maps(drawn: Mapping[str, Map], labels: Labels, by_code: float, neighbours: i
         axes.scatter(*found.points.T, c=[colour(label) for label in labels], s=6, linewidths=0, alpha=0.7)
         name_classes(axes, found.points, labels)
         axes.set_title(
-            f"{MAP_NAMES[name]}: trustworthiness {found.trustworthiness:.3f},\n"
-            f"nearest neighbours {found.knn:.1%} right",
+            f"{MAP_NAMES[name]}: {found.knn:.1%} right by the map; "
+            f"trustworthiness {found.trustworthiness:.3f}",
             fontsize=12,
         )
         low, high = found.points.min(axis=0), found.points.max(axis=0)

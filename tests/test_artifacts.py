@@ -113,9 +113,7 @@ def test_json_refuses_what_json_cannot_hold(value: float, tmp_path: Path) -> Non
 def test_csv_floats_read_back_equal(tmp_path: Path) -> None:
     table = pd.DataFrame({"loss": [1 / 3, 0.1, 1e-17]})
     artifacts.write_csv(tmp_path / "history.csv", table)
-    pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "history.csv"), table, check_exact=True
-    )
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "history.csv"), table, check_exact=True)
 
 
 def test_an_array_can_be_memory_mapped(tmp_path: Path) -> None:

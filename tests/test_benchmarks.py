@@ -231,6 +231,10 @@ def test_speed_is_compared_at_the_same_batch_size() -> None:
     assert summary.speed_ups([*ROUNDS, *others], 128) == {"Keras": 5.0}
 
 
+def test_the_best_rounds_alone_can_be_compared() -> None:
+    assert summary.speed_ups(ROUNDS, 32, min) == {"Keras": 1.0}
+
+
 def test_a_slice_is_scaled_to_an_epoch() -> None:
     assert summary.epoch_seconds(ROUNDS[1], 10_000) == [20.0, 10.0, 90.0]
 
@@ -259,6 +263,7 @@ def test_a_stock_run_that_never_reached_the_target_gives_a_limit() -> None:
     [
         "2 cores of Abacus",
         "An epoch of ours is **3.50 times** as fast as the fastest Keras mode.",
+        "By the best round of each alone it is 1.00 times for Keras.",
         "| **mine** | 20.00 | 10.00 – 90.00 | 500 | 25% | 1.00 | 500 | 700 | 5.0 |",
         "| fit | 70.00 | 60.00 – 80.00 | 143 | 7% | 3.50 | 500 | 700 | 5.0 |",
         "| torch | not installed |",

@@ -78,11 +78,11 @@ def test_maps_have_equal_scales_and_leave_no_point_outside() -> None:
 
 def test_maps_tell_how_good_they_are_beside_the_code_itself() -> None:
     figure = maps()
-    assert figure.get_suptitle().startswith("Codes of 12 test images. By the whole code the 5 nearest others")
+    assert figure.get_suptitle().startswith("Codes of 12 test images. Class by the 5 nearest: 80.0% right")
     assert "80.0% right" in figure.get_suptitle()
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "PCA: trustworthiness 0.900,\nnearest neighbours 50.0% right",
-        "t-SNE: trustworthiness 0.990,\nnearest neighbours 75.0% right",
+        "PCA: 50.0% right by the map; trustworthiness 0.900",
+        "t-SNE: 75.0% right by the map; trustworthiness 0.990",
     ]
 
 
