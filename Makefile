@@ -1,4 +1,4 @@
-# Two commands: make repro, make test. Each sets up .venv first, once.
+# make help lists the commands. Each sets up .venv first, once.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)

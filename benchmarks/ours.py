@@ -23,7 +23,7 @@ def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
         first = done // recipe.batch_size
         chosen = images[batches]
         losses = steps.train(chosen, chosen, rates[first : first + len(batches)])
-        training.check_finite(np.asarray(losses), 0)
+        training.check_finite(np.asarray(losses), 0, recipe)
 
 
 def main() -> None:

@@ -24,23 +24,23 @@ def timed(results: Sequence[Result], batch: int, family: str) -> list[Result]:
 
 
 def fastest(
-    results: Sequence[Result], batch: int, family: str, of: Callable[[Sequence[float]], float] = median
+    results: Sequence[Result], batch: int, family: str, average: Callable[[Sequence[float]], float] = median
 ) -> Result | None:
-    """Pick the contender with the least median, None where there is none; `of` stands for its rounds."""
-    return min(timed(results, batch, family), key=lambda result: of(result["seconds"]), default=None)
+    """Pick the contender whose rounds are least by `average`, None where there is none."""
+    return min(timed(results, batch, family), key=lambda result: average(result["seconds"]), default=None)
 
 
 def speed_ups(
-    results: Sequence[Result], batch: int, of: Callable[[Sequence[float]], float] = median
+    results: Sequence[Result], batch: int, average: Callable[[Sequence[float]], float] = median
 ) -> dict[str, float]:
     """Divide the median of the fastest mode of each family by ours at the same batch size.
 
-    `of` stands for the rounds of one contender: with `min`, the best round of each counts alone.
+    With `min` in place of the median, the best round of each counts alone.
     """
-    ours = fastest(results, batch, OURS, of)
-    rivals = {family: fastest(results, batch, family, of) for family in (KERAS, PYTORCH)}
+    ours = fastest(results, batch, OURS, average)
+    rivals = {family: fastest(results, batch, family, average) for family in (KERAS, PYTORCH)}
     return {
-        family: of(rival["seconds"]) / of(ours["seconds"])
+        family: average(rival["seconds"]) / average(ours["seconds"])
         for family, rival in rivals.items()
         if ours and rival
     }

@@ -1,8 +1,8 @@
 """How unlike the images of one class another image is: scores fitted to normal images alone.
 
-One contract for all detectors: `fit(rows)` learns from normal images and returns the detector, `score(rows)`
-returns (N,) float64, the higher the more anomalous. Rows are (N, D) float32: pixels or codes. Nothing here
-takes a label, and nothing is fitted when it scores.
+A `Detector`: `fit(rows)` learns from normal images and returns the detector, `score(rows)` returns (N,)
+float64, the higher the more anomalous. Rows are (N, D) float32: pixels or codes. No score takes a label, and
+nothing is fitted when it scores.
 """
 
 from collections.abc import Mapping
@@ -219,7 +219,7 @@ def of_class(parts: list[tuple[Images, Labels]], label: int, least: int) -> Imag
         raise UserError(
             f"the training and validation splits have {len(chosen)} images of {CLASS_NAMES[label]}, but the "
             f"anomaly study needs {least}: raise prepare.train in params.yaml, or lower anomaly.held_out "
-            "and anomaly.neighbours in studies/anomaly/params.yaml"
+            "in studies/anomaly/params.yaml"
         )
     return chosen
 

@@ -10,7 +10,22 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from cae.arrays import Images, Labels, Scores
 from cae.classes import CLASS_NAMES
-from cae.style import BLUE, GREY, LOOKS, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks, show
+from cae.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    WIDTH,
+    Picture,
+    bare,
+    heading,
+    picture,
+    plain_ticks,
+    show,
+)
+
+# How the curves of one picture look: colour and line.
+LINES = ((BLUE, "-"), (ORANGE, "--"), (GREY, ":"), (GREEN, "-."))
 
 
 @picture
@@ -25,7 +40,7 @@ def roc(scores: Mapping[str, Sequence[Scores]], labels: Labels) -> Figure:
     figure.supxlabel("normal images taken for anomalies", fontsize=12)
     figure.supylabel("anomalies found", fontsize=12)
     for label, axes in zip(range(count), panels.flat):
-        for (name, by_class), (colour, _), line in zip(scores.items(), LOOKS, ("-", "--", ":")):
+        for (name, by_class), (colour, line) in zip(scores.items(), LINES[: len(scores)], strict=True):
             wrong, found, _ = roc_curve(labels != label, by_class[label])
             axes.plot(wrong, found, line, color=colour, linewidth=1.8, label=name)
         area = roc_auc_score(labels != label, next(iter(scores.values()))[label])

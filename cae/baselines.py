@@ -8,11 +8,10 @@ One contract for all: `fit(images)` returns the fitted baseline, `encode(images)
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-Array = npt.NDArray[np.float32]
+from cae.arrays import Images, Rows
 
 
 class Baseline(Protocol):
@@ -30,13 +29,13 @@ class Baseline(Protocol):
     def parameters(self) -> int:
         """Numbers learned from the training images."""
 
-    def fit(self, images: Array) -> Self:
+    def fit(self, images: Images) -> Self:
         """Learn from training images."""
 
-    def encode(self, images: Array) -> Array:
+    def encode(self, images: Images) -> Rows:
         """(N, H, W, 1) → codes (N, code_size) float32."""
 
-    def reconstruct(self, images: Array) -> Array:
+    def reconstruct(self, images: Images) -> Images:
         """(N, H, W, 1) → the same shape, float32 in [0, 1]."""
 
 
@@ -46,13 +45,13 @@ class MeanImage:
     name = "mean image"
     code_size = 0
 
-    def fit(self, images: Array) -> Self:
+    def fit(self, images: Images) -> Self:
         """Average the training images."""
         self._mean = images.mean(axis=0, dtype=np.float64).astype(np.float32)
         return self
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> Images:
         """The mean image (H, W, 1)."""
         if not hasattr(self, "_mean"):
             raise NotFittedError("MeanImage knows no image yet: call fit first")
@@ -63,11 +62,11 @@ class MeanImage:
         """One number a pixel."""
         return self.mean.size
 
-    def encode(self, images: Array) -> Array:
+    def encode(self, images: Images) -> Rows:
         """(N, H, W, 1) → (N, 0)."""
         return np.empty((len(images), self.code_size), np.float32)
 
-    def reconstruct(self, images: Array) -> Array:
+    def reconstruct(self, images: Images) -> Images:
         """(N, H, W, 1) → N times the mean image."""
         if images.shape[1:] != self.mean.shape:
             raise ValueError(f"fitted to images {self.mean.shape}, but these are {images.shape[1:]}")
@@ -86,7 +85,7 @@ class PrincipalComponents:
         # Exact, fast for many images of few pixels, and scikit-learn fixes the signs of its eigenvectors.
         self._pca = PCA(components, svd_solver="covariance_eigh")
 
-    def fit(self, images: Array) -> Self:
+    def fit(self, images: Images) -> Self:
         """Find the directions of greatest variance."""
         if self.code_size < 1:
             raise ValueError(f"n_components={self.code_size}, but at least one component is needed")
@@ -101,11 +100,11 @@ class PrincipalComponents:
             raise NotFittedError("PrincipalComponents knows no direction yet: call fit first")
         return self._pca.components_.size + self._pca.mean_.size
 
-    def encode(self, images: Array) -> Array:
+    def encode(self, images: Images) -> Rows:
         """(N, H, W, 1) → codes (N, components) float32, in order of falling variance."""
         return self._pca.transform(images.reshape(len(images), -1)).astype(np.float32)
 
-    def reconstruct(self, images: Array) -> Array:
+    def reconstruct(self, images: Images) -> Images:
         """(N, H, W, 1) → the same shape, clipped to [0, 1]: grey values do not lie outside."""
         pixels = self._pca.inverse_transform(self.encode(images))
         return np.clip(pixels, 0, 1).astype(np.float32).reshape(images.shape)

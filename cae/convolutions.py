@@ -4,8 +4,10 @@ Each rewrite gives the stock result up to rounding. x is the input, k the kernel
 
 (A) Convolution, stride 1.  y[i] = Σ_d x[i + d − p] k[d]
         ∂L/∂x[j] = Σ_d g[j − d + p] k[d]      a forward convolution of g with the mirrored kernel
-        ∂L/∂k[d] = Σ_i x[i + d − p] g[i]      one matrix product with the patches of a thin x, or of a thin g,
-                                              otherwise one for each d: x shifted is a view, nothing is copied
+        ∂L/∂k[d] = Σ_i x[i + d − p] g[i]      one matrix product with the patches of a thin x; the stock
+                                              operation where channels × filters are few; otherwise one
+                                              product for each d: x and g are padded once, shifts are views
+    A thin g is a case of B2, with s = 1.
 (B) Upsampling by s, then (A).  With ⌊·⌋ for the small pixel that an upsampled one repeats,
         y[i] = Σ_d x[⌊(i + d − p)/s⌋] k[d]
     B1  many filters: i = s·m + r, and the kernel summed by phase r gives a convolution on the small grid
@@ -26,7 +28,7 @@ Padding = Sequence[tuple[int, int]]
 """Zeros before and after the rows, before and after the columns."""
 Gradients = Callable[..., tuple[tf.Tensor, ...]]
 
-# Up to so many numbers, a patch is gathered by a one-hot convolution and not by copies (measured).
+# Patches of up to so many numbers are gathered by a one-hot convolution (measured).
 THIN = 36
 # From so many channels × filters on, one matrix product an offset beats the stock operation (measured).
 MANY = 256
@@ -36,7 +38,7 @@ def by_phase(kernel: tf.Tensor, scale: int) -> tf.Tensor:
     """Sum the kernel by phase, B1: (h, w, C, D) -> (t, u, C, s·s·D), k[d] of phase r in tap ⌊(r + d)/s⌋."""
     rows, columns = (_taps(size, scale) for size in kernel.shape[:2])
     height, width, channels, filters = kernel.shape
-    taps = np.einsum("rth,suw->turshw", rows, columns).reshape(-1, height * width)
+    taps = np.einsum("ath,buw->tuabhw", rows, columns).reshape(-1, height * width)
     folded = tf.matmul(taps, tf.reshape(kernel, (height * width, channels * filters)))
     folded = tf.reshape(folded, (rows.shape[1], columns.shape[1], scale * scale, channels, filters))
     folded = tf.transpose(folded, (0, 1, 3, 2, 4))
@@ -67,7 +69,10 @@ def widened(kernel: tf.Tensor, scale: int) -> tf.Tensor:
 def convolve(
     x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, padding: Padding, relu: bool, pool: keras.Layer | None
 ) -> tf.Tensor:
-    """Convolve at stride 1, add the bias, then [ReLU], [max-pooling]; gradients by (A) and (C)."""
+    """Convolve at stride 1, add the bias, then [ReLU], [max-pooling]; gradients by (A) and (C).
+
+    The zeros of `padding` must be fewer than the kernel is long.
+    """
     mirrored = tuple(
         (size - 1 - before, size - 1 - after)
         for size, (before, after) in zip(kernel.shape[:2], padding, strict=True)
@@ -130,9 +135,8 @@ def _kernel_gradient(x: tf.Tensor, g: tf.Tensor, shape: Sequence[int], padding: 
     products = []
     for i, j in itertools.product(range(height), range(width)):
         shift = (i - padding[0][0]) * columns + j - padding[1][0]
-        left, right = x[max(shift, 0) :], g[max(-shift, 0) :]
-        count = min(left.shape[0], right.shape[0])
-        products.append(tf.matmul(left[:count], right[:count], transpose_a=True))
+        ahead, behind = max(shift, 0), max(-shift, 0)
+        products.append(tf.matmul(x[ahead : -behind or None], g[behind : -ahead or None], transpose_a=True))
     return tf.reshape(tf.stack(products), shape)
 
 
@@ -142,7 +146,7 @@ def convolve_transposed(
     """Upsample by ``stride``, convolve, add the bias, as B2: x (N, H, W, C), widened kernel (h, w, D, C)."""
     height, width, filters, channels = kernel.shape
     sides = [
-        stride * small + sum(zeros) - (size - stride + 1) + 1
+        stride * (small + 1) + sum(zeros) - size
         for small, zeros, size in zip(x.shape[1:3], padding, (height, width), strict=True)
     ]
     cut = tuple(

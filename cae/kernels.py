@@ -36,12 +36,20 @@ class Twin:
         gives_logits: whether the model ends in a sigmoid, which the twin leaves out.
 
     Raises:
-        ValueError: a layer has a regularizer.
+        ValueError: the model has what the twin would leave out: regularizers, constraints, frozen weights,
+            or layers that train otherwise than they predict (Dropout, BatchNormalization).
     """
 
     def __init__(self, model: keras.Sequential) -> None:
-        if model.losses:
-            raise ValueError("A twin has no regularizers: take them off the model's layers.")
+        left_out = {
+            "regularizers": model.losses
+            or any(getattr(layer, "activity_regularizer", None) for layer in model.layers),
+            "constraints": any(variable.constraint for variable in model.trainable_variables),
+            "frozen weights, Dropout or BatchNormalization": model.non_trainable_variables,
+        }
+        for name, found in left_out.items():
+            if found:
+                raise ValueError(f"A twin has no {name}: take them out of the model.")
         last = model.layers[-1]
         self.variables: list[keras.Variable] = list(model.trainable_variables)
         self.gives_logits = (
@@ -76,7 +84,8 @@ def _blocks(layers: list[keras.Layer], gives_logits: bool) -> Iterator[Block]:
         layer, *layers = layers
         scale, pool = 1, None
         if not on_gpu and layers and _repeats_pixels(layer) and _is_plain_convolution(layers[0]):
-            scale, (layer, *layers) = layer.size[0], layers
+            scale = layer.size[0]
+            layer, *layers = layers
         activation = getattr(layer, "activation", keras.activations.linear)
         if gives_logits and not layers:
             activation = keras.activations.linear
@@ -142,23 +151,25 @@ def _convolution_block(
     same = layer.padding == "same"
     padding = tuple(((size - 1) // 2, size // 2) if same else (0, 0) for size in (height, width))
     relu = activation is keras.activations.relu
-    late = (lambda y: y) if relu or activation is keras.activations.linear else activation
-    thin = (height + scale - 1) * (width + scale - 1) * filters <= THIN and filters < channels
+    # What is left to do after the convolution, which does ReLU itself.
+    activate = (lambda y: y) if relu or activation is keras.activations.linear else activation
+    patch = (height + scale - 1) * (width + scale - 1) * filters
+    thin = pool is None and patch <= THIN and filters < channels
 
     def prepare() -> list[tf.Tensor]:
         kernel = tf.convert_to_tensor(layer.kernel)
         bias = tf.convert_to_tensor(layer.bias) if layer.use_bias else tf.zeros(filters)
-        if thin and pool is None:
+        if thin:
             return [widened(kernel, scale), bias]
         return [kernel, bias] if scale == 1 else [by_phase(kernel, scale), tf.tile(bias, [scale * scale])]
 
     def apply(x: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
         kernel, bias = weights
-        if thin and pool is None:
+        if thin:
             y = convolve_transposed(x, kernel, bias, scale, padding)
-            return late(tf.nn.relu(y) if relu else y)
+            return activate(tf.nn.relu(y) if relu else y)
         if scale == 1:
-            return late(convolve(x, kernel, bias, padding, relu, pool))
+            return activate(convolve(x, kernel, bias, padding, relu, pool))
         # Whole small pixels are padded; what that adds beyond the padding asked for is cut off again.
         around, cut, sides = [], [], []
         for small, size, taps, (before, after) in zip(
@@ -167,8 +178,8 @@ def _convolution_block(
             whole = -(-before // scale)
             cut.append(scale * whole - before)
             sides.append(scale * small + before + after - size + 1)
-            around.append((whole, max(0, -(-(cut[-1] + sides[-1]) // scale) - small - whole + taps - 1)))
+            around.append((whole, taps - 1 - (size - 1 - after) // scale))
         y = tf.nn.depth_to_space(convolve(x, kernel, bias, tuple(around), relu, None), scale)
-        return late(tf.slice(y, [0, *cut, 0], [-1, *sides, filters]))
+        return activate(tf.slice(y, [0, *cut, 0], [-1, *sides, filters]))
 
     return Block(prepare, apply)

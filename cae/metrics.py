@@ -72,7 +72,7 @@ def per_image(metric: Metric) -> Metric:
     return over_all
 
 
-def rows(images: Images) -> Scores:
+def rows(images: Images) -> npt.NDArray[np.float64]:
     """Turn (N, H, W, 1) into one float64 row of pixels per image."""
     return images.reshape(len(images), -1).astype(np.float64)
 

@@ -61,8 +61,8 @@ def labels(folder: Path, name: str) -> Labels:
     return mapped(folder / f"{name}_labels.npy")
 
 
-def mapped(path: Path) -> npt.NDArray[Any]:
-    """Map one `.npy` file.
+def mapped(path: Path, remake: str = "dvc repro prepare") -> npt.NDArray[Any]:
+    """Map one `.npy` file, which the command `remake` makes.
 
     Raises:
         UserError: no such file, or not a whole `.npy` file.
@@ -71,4 +71,4 @@ def mapped(path: Path) -> npt.NDArray[Any]:
     try:
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Make it again: dvc repro prepare") from error
+        raise UserError(f"{path} cannot be read ({error}). Make it again: {remake}") from error

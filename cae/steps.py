@@ -197,7 +197,7 @@ class Steps:
         self, function: Callable[..., tf.Tensor], images: tf.Tensor, targets: tf.Tensor, *rest: tf.Tensor
     ) -> tf.Tensor:
         """Run a graph in which only the number of batches is open: no shape is left to compute in a step."""
-        key = (function.__name__, *images.shape[1:], *targets.shape[1:])
+        key = (function.__name__, tuple(images.shape[1:]), tuple(targets.shape[1:]))
         if key not in self._graphs:
             batches = [tf.TensorSpec((None, *values.shape[1:])) for values in (images, targets)]
             self._graphs[key] = tf.function(function, [*batches, *(tf.TensorSpec((None,)) for _ in rest)])

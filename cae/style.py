@@ -1,7 +1,7 @@
 """The look that all pictures share: 960 pixels wide, the same bytes whoever draws them.
 
-The colours are those of Okabe and Ito, told apart under every common colour blindness, and markers differ
-too. The background is opaque white, so that a picture also reads on a dark page.
+The colours are Okabe and Ito's blue, vermilion and green, told apart under every common colour blindness,
+and a grey; markers differ too. The background is opaque white, so that a picture also reads on a dark page.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ STYLE = {
     "legend.title_fontsize": 13,
     "lines.linewidth": 2,
 }
-WIDTH = 9.6
+WIDTH = 9.6  # inches, at 100 pixels each
 
 
 class Picture(Figure):

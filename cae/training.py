@@ -50,6 +50,9 @@ def fit(
 
     Returns:
         One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (of its first step).
+
+    Raises:
+        UserError: the loss is no longer a finite number.
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
     steps = Steps(network, optimizer, recipe.shards)
@@ -71,7 +74,7 @@ def fit(
             listeners.on_train_batch_begin(first)
             images = train[batches]
             losses = np.asarray(steps.train(images, images, rates[first : first + len(batches)]))
-            check_finite(losses, epoch)
+            check_finite(losses, epoch, recipe)
             total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
             share = (done + batches.size) / len(order)
             listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
@@ -80,7 +83,7 @@ def fit(
             "val_loss": mean_loss(steps, validation),
             "learning_rate": float(rates[0]),
         }
-        check_finite(logs["val_loss"], epoch)
+        check_finite(logs["val_loss"], epoch, recipe)
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
         if workers.is_chief(steps.strategy):
@@ -108,12 +111,13 @@ def in_calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[in
         yield whole, order[np.newaxis, whole:]
 
 
-def check_finite(losses: npt.ArrayLike, epoch: int) -> None:
+def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
     """Raise UserError when training has diverged."""
     if not np.isfinite(losses).all():
         raise UserError(
-            f"The loss is no longer a finite number in epoch {epoch + 1}: training diverged. "
-            "Lower train.learning_rate in params.yaml."
+            f"The loss is no longer a finite number in epoch {epoch + 1}: training diverged at learning_rate "
+            f"{recipe.learning_rate:g}. Lower it: train.learning_rate in params.yaml, for the anomaly study "
+            "anomaly.learning_rate in studies/anomaly/params.yaml."
         )
 
 

@@ -17,8 +17,10 @@ import tensorflow as tf
 
 from cae.errors import UserError
 
-# Seconds after which a worker that no longer answers is given up, and the others that never came.
-PATIENCE, PATIENCE_AT_START = 60, 600
+# Seconds after which a worker that no longer answers is given up.
+PATIENCE = 60
+# Seconds to wait at the start for workers that have not come yet.
+PATIENCE_AT_START = 600
 
 
 def strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
@@ -123,7 +125,8 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
+        first_line = error.message.partition("\n")[0]
         raise UserError(
-            f"Another worker stopped answering ({error.message.splitlines()[0]}). "
+            f"Another worker stopped answering ({first_line}). "
             "Start all workers again with the same commands: finished epochs are kept."
         ) from error

@@ -1,1 +1,1 @@
-"""What is too long for a test."""
+"""make reproduce, and the tables of README.md and of the terminal."""

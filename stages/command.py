@@ -37,8 +37,8 @@ def run(stage: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except Stopped as stopped:
         print(
-            f"stopped by {stopped}: nothing half-written was left, and finished epochs are kept. "
-            "Run the same command again to go on.",
+            f"stopped by {stopped}: nothing half-written was left. Run the same command again to go on; "
+            "training keeps its finished epochs.",
             file=sys.stderr,
         )
         sys.exit(128 + stopped.number)

@@ -149,7 +149,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("sys.argv", ["score", "--label", "0"])
     study = tmp_path / "studies" / "anomaly"
     study.mkdir(parents=True)
-    (tmp_path / "cae").symlink_to(ROOT / "cae")
+    for name in ("cae", "requirements.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "studies" / "anomaly" / "params.yaml", study)
     monkeypatch.setattr(settings, "load", lambda: settings.Study(anomaly=SMALL))
     for name, count, seed in (("train", 150, 1), ("validation", 70, 2), ("test", 30, 3)):

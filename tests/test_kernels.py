@@ -164,7 +164,19 @@ def test_it_follows_the_models_own_variables() -> None:
     assert twin(images).numpy().ravel().tolist() == [19.0] * 16
 
 
-def test_a_regularizer_is_refused_and_not_forgotten() -> None:
-    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(1, 3, kernel_regularizer="l2")])
-    with pytest.raises(ValueError, match="regularizer"):
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (layers.Conv2D(1, 3, kernel_regularizer="l2"), "regularizers"),
+        (layers.Conv2D(1, 3, activity_regularizer="l2"), "regularizers"),
+        (layers.Conv2D(1, 3, kernel_constraint="non_neg"), "constraints"),
+        (layers.Conv2D(1, 3, trainable=False), "frozen weights"),
+        (layers.BatchNormalization(), "BatchNormalization"),
+        (layers.Dropout(0.5), "Dropout"),
+    ],
+    ids=["kernel regularizer", "activity regularizer", "constraint", "frozen", "batch norm", "dropout"],
+)
+def test_what_it_would_leave_out_is_refused_and_not_forgotten(layer: keras.Layer, message: str) -> None:
+    model = keras.Sequential([keras.Input((6, 6, 2)), layer])
+    with pytest.raises(ValueError, match=message):
         Twin(model)

@@ -32,7 +32,7 @@ def main() -> None:
     nested: dict[str, dict[str, Any]] = {}
     for row in results.reset_index().to_dict("records"):
         # What is missing, such as the deviation of a single seed, is NaN, which no JSON holds.
-        found = {name: value for name, value in row.items() if value == value}
+        found = {name: value for name, value in row.items() if pd.notna(value)}
         nested.setdefault(found.pop("method"), {})[found.pop("view")] = found
     artifacts.write_json(STUDY / "metrics/auroc.json", nested)
     artifacts.write_csv(STUDY / "plots/table.csv", beside(results, pd.read_csv(STUDY / "published.csv")))
@@ -49,7 +49,7 @@ def main() -> None:
 
 def read(path: Path) -> pd.DataFrame:
     """Read the scores of one class: a column METHOD/VIEW or METHOD/VIEW/SEED, a row a test image."""
-    return pd.DataFrame.from_records(splits.mapped(path))
+    return pd.DataFrame.from_records(splits.mapped(path, remake="dvc repro studies/anomaly/dvc.yaml"))
 
 
 def first(scores: pd.DataFrame, method: str, view: str) -> Scores:
@@ -60,20 +60,20 @@ def first(scores: pd.DataFrame, method: str, view: str) -> Scores:
 
 def measure(scores: Sequence[pd.DataFrame], labels: Labels) -> pd.DataFrame:
     """Measure every column of every class: method, view, seed ("" if none is used), class and measures."""
-    return pd.DataFrame(
-        dict(zip(("method", "view", "seed"), [*name.split("/"), ""]))
-        | {"class": CLASS_NAMES[label]}
-        | anomaly.measure(table[name].to_numpy(), labels != label)
-        for label, table in enumerate(scores)
-        for name in map(str, table)
-    )
+    rows = []
+    for label, table in enumerate(scores):
+        for name in map(str, table):
+            method, view, seed = [*name.split("/"), ""][:3]
+            key = {"method": method, "view": view, "seed": seed, "class": CLASS_NAMES[label]}
+            rows.append(key | anomaly.measure(table[name].to_numpy(), labels != label))
+    return pd.DataFrame(rows)
 
 
 def summary(measured: pd.DataFrame) -> pd.DataFrame:
     """Average over classes: one row a (method, view), for each measure its mean, `_sd` and `_sd_of_seeds`.
 
     `_sd` is that of the ten classes, each averaged over the seeds; `_sd_of_seeds` that of the mean over the
-    classes, missing where nothing is drawn. Both divide by n − 1, as the published ones do.
+    classes, missing where nothing is drawn. Both divide by n − 1.
     """
     keys = ["method", "view"]
     classes = measured.groupby([*keys, "class"], sort=False)[MEASURES].mean().groupby(keys, sort=False)

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--label", type=int, choices=range(10), required=True, help="the normal class")
     label = parser.parse_args().label
     chosen = settings.load().anomaly
-    # Every component of PCA needs an image, whatever is held out.
+    # Every component of PCA needs an image, whatever is held out; so does every neighbour.
     least = chosen.held_out + max(models.CODE_SIZE, chosen.neighbours)
     sources = ("train", "validation")
     parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in sources]
@@ -39,7 +39,7 @@ def main() -> None:
     anomaly.check_test(splits.labels(PREPARED, "test"), label)
 
     files = [PREPARED / f"{name}_{kind}.npy" for name in sources for kind in ("images", "labels")]
-    code = [*Path("cae").glob("*.py"), *Path(__file__).parent.glob("*.py")]
+    code = [*Path("cae").glob("*.py"), *Path(__file__).parent.glob("*.py"), Path("requirements.txt")]
     run = checkpoints.fingerprint([*files, *code], chosen.model_dump())
     folder = checkpoints.Checkpoint(CHECKPOINTS / str(label), run)
     with folder.locked():

@@ -37,10 +37,11 @@ def main() -> None:
         network = models.autoencoder(recipe.seed)
         with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:
             history = training.fit(network, train, validation, recipe, checkpoint, [bar])
-        rows.append({**changes, "val_loss": float(history["val_loss"].min())})
-        artifacts.write_csv(RESULTS, pd.DataFrame(rows))
-    # Kept until here: a killed study goes on with the recipe that it was at.
-    checkpoint.clear()
+            rows.append({**changes, "val_loss": float(history["val_loss"].min())})
+            artifacts.write_csv(RESULTS, pd.DataFrame(rows))
+            # Kept until the last: a killed study goes on with the recipe that it was at.
+            if changes is GRID[-1]:
+                checkpoint.clear()
 
 
 if __name__ == "__main__":
