@@ -110,6 +110,13 @@ def test_training_depends_on_no_label_and_no_test_image() -> None:
     assert data == {"data/prepared/train_images.npy", "data/prepared/validation_images.npy"}
 
 
+def test_dvc_can_read_every_committed_metric() -> None:
+    command = [sys.executable, "-m", "dvc", "metrics", "show"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "failed to load" not in done.stderr
+    assert all(name in done.stdout for name in ("metrics/probe.json", "studies/anomaly/metrics/auroc.json"))
+
+
 @every_stage
 def test_the_lock_file_has_the_declared_files(stage: Stage) -> None:
     def locked(kind: str) -> set[str]:

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from cae import anomaly, anomaly_figures, artifacts, models, splits
 from cae.arrays import Images
 from stages import command
-from studies.anomaly import settings
+from studies.anomaly import results, settings
 
 PREPARED = Path("data/prepared")
 STUDY = Path("studies/anomaly")
@@ -36,7 +36,7 @@ def main() -> None:
     measured = {
         name: anomaly.measure(np.concatenate([known[name], strange[name]]), anomalous) for name in known
     }
-    artifacts.write_json(STUDY / "metrics/out_of_distribution.json", measured)
+    results.write(STUDY / "metrics/out_of_distribution.json", measured)
     figure = anomaly_figures.distribution(
         {title: known[name] for name, title in NAMES.items()},
         {title: strange[name] for name, title in NAMES.items()},

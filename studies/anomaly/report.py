@@ -11,6 +11,7 @@ from cae import anomaly, anomaly_figures, artifacts, splits
 from cae.arrays import Labels, Scores
 from cae.classes import CLASS_NAMES
 from stages import command
+from studies.anomaly import results
 
 STUDY = Path("studies/anomaly")
 PREPARED = Path("data/prepared")
@@ -28,14 +29,14 @@ def main() -> None:
     images, labels = splits.images(PREPARED, "test"), np.asarray(splits.labels(PREPARED, "test"))
     scores = [read(STUDY / f"scores/{label}.npy") for label in range(len(CLASS_NAMES))]
     measured = measure(scores, labels)
-    results = summary(measured)
+    averages = summary(measured)
     nested: dict[str, dict[str, Any]] = {}
-    for row in results.reset_index().to_dict("records"):
+    for row in averages.reset_index().to_dict("records"):
         # What is missing, such as the deviation of a single seed, is NaN, which no JSON holds.
         found = {name: value for name, value in row.items() if pd.notna(value)}
         nested.setdefault(found.pop("method"), {})[found.pop("view")] = found
-    artifacts.write_json(STUDY / "metrics/auroc.json", nested)
-    artifacts.write_csv(STUDY / "plots/table.csv", beside(results, pd.read_csv(STUDY / "published.csv")))
+    results.write(STUDY / "metrics/auroc.json", nested)
+    artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, pd.read_csv(STUDY / "published.csv")))
     by_class = measured.groupby(["method", "view", "class"], sort=False)[MEASURES].mean().reset_index()
     artifacts.write_csv(STUDY / "plots/by_class.csv", by_class)
 
@@ -43,7 +44,7 @@ def main() -> None:
     best = shown[next(iter(SHOWN))]
     artifacts.write_figure(STUDY / "plots/roc.png", anomaly_figures.roc(shown, labels))
     artifacts.write_figure(STUDY / "plots/extremes.png", anomaly_figures.extremes(images, best, labels))
-    top = results.reset_index().sort_values("auroc").iloc[-1]
+    top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
 
 
