@@ -1,5 +1,6 @@
 """Scores are what they say they are, are fitted to normal images alone, and mistakes are named."""
 
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from cae import anomaly, models, training
 from cae.arrays import Images, Labels
 from cae.errors import UserError
-from studies.anomaly import report, score, settings, table
+from studies.anomaly import report, results, score, settings, table
 
 ROOT = Path(__file__).parents[1]
 SQUARE = np.array([[0, 0], [0, 2], [2, 0], [2, 2]], np.float32)
@@ -272,3 +273,21 @@ def test_published_rows_are_marked_with_their_source() -> None:
     found = report.beside(ours, published)
     assert found["source"].tolist() == ["", *published["source"]]
     assert found["auroc"].tolist() == pytest.approx([90, *published["auroc"]])
+    assert found["name"].tolist() == ["nearest, pixels", *("published: " + published["method"])]
+
+
+def test_a_chart_by_class_has_the_mean_of_the_seeds() -> None:
+    measured = pd.DataFrame(
+        {"method": "combined", "view": "roots", "seed": ["1", "2"], "class": "Bag", "auroc": [0.8, 0.9]}
+    )
+    found = report.by_class(measured)
+    assert found["class"].tolist() == ["Bag"]
+    assert found["combined, roots"].tolist() == pytest.approx([0.85])
+
+
+def test_no_metric_has_the_name_by_which_dvc_tells_a_failure(tmp_path: Path) -> None:
+    results.write(tmp_path / "metrics.json", {"error": 0.5, "nearest": 0.75})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {
+        "nearest": 0.75,
+        "reconstruction_error": 0.5,
+    }

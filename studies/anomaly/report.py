@@ -37,8 +37,7 @@ def main() -> None:
         nested.setdefault(found.pop("method"), {})[found.pop("view")] = found
     results.write(STUDY / "metrics/auroc.json", nested)
     artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, pd.read_csv(STUDY / "published.csv")))
-    by_class = measured.groupby(["method", "view", "class"], sort=False)[MEASURES].mean().reset_index()
-    artifacts.write_csv(STUDY / "plots/by_class.csv", by_class)
+    artifacts.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
 
     shown = {name: [first(table, *key) for table in scores] for name, key in SHOWN.items()}
     best = shown[next(iter(SHOWN))]
@@ -83,10 +82,18 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
-def beside(results: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Put our rows, in per cent, above the published ones; `source` is empty for ours."""
-    ours = (results * 100).reset_index()
-    return pd.concat([ours.assign(source=""), published], ignore_index=True)
+def beside(averages: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Put our rows, in per cent, above the published ones; `source` is empty for ours, `name` for a chart."""
+    ours = (averages * 100).reset_index().assign(source="")
+    ours["name"] = ours["method"] + ", " + ours["view"]
+    theirs = published.assign(name="published: " + published["method"])
+    return pd.concat([ours, theirs], ignore_index=True)
+
+
+def by_class(measured: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate AUROC, averaged over the seeds: one row a class, one column `METHOD, VIEW` a score."""
+    named = measured.assign(name=measured["method"] + ", " + measured["view"])
+    return named.pivot_table("auroc", "class", "name", sort=False).reset_index()
 
 
 if __name__ == "__main__":
