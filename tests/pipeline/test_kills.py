@@ -109,7 +109,7 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
         said = train.stderr.read()
     assert train.returncode == 128 + number
     assert f"stopped by {number.name}" in said
-    assert "Run the same command again to go on." in said
+    assert "Run the same command again to go on" in said
     assert "Traceback" not in said
     resumed = project.run("python", "-m", "stages.train").stderr
     assert "epoch 1/30" not in resumed
