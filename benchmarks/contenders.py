@@ -1,8 +1,7 @@
 """Who is timed: every way to train the same model on the same images."""
 
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 OURS, KERAS, PYTORCH = "ours", "Keras", "PyTorch"
 
@@ -16,7 +15,6 @@ class Contender:
     family: str
     module: str
     mode: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def installed(self) -> bool:
@@ -28,13 +26,7 @@ CONTENDERS = (
     Contender("ours", "ours", OURS, "benchmarks.ours"),
     Contender("keras", "Keras fit", KERAS, "benchmarks.stock"),
     Contender("keras-jit", "Keras fit, jit_compile", KERAS, "benchmarks.stock", ("jit",)),
-    Contender(
-        "keras-no-onednn",
-        "Keras fit, oneDNN off",
-        KERAS,
-        "benchmarks.stock",
-        environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
-    ),
+    Contender("keras-array", "Keras fit on an array", KERAS, "benchmarks.stock", ("array",)),
     Contender("pytorch-nchw", "PyTorch eager, NCHW", PYTORCH, "benchmarks.pytorch"),
     Contender(
         "pytorch-nhwc", "PyTorch eager, channels_last", PYTORCH, "benchmarks.pytorch", ("channels_last",)

@@ -33,7 +33,7 @@ class Goal(NamedTuple):
 def started(contender: Contender, job: str, **options: object) -> Iterator[Process]:
     """Start a contender; what it compiles for itself is kept in a folder that goes with it."""
     with tempfile.TemporaryDirectory() as cache:
-        environment = {**contender.environment, "TORCHINDUCTOR_CACHE_DIR": cache}
+        environment = {"TORCHINDUCTOR_CACHE_DIR": cache}
         with Process(contender.module, job, options, contender.mode, environment) as process:
             yield process
 
@@ -139,13 +139,18 @@ def growth(
         repeat(data / "train_images.npy", Path(folder) / "train_images.npy", images, max(copies))
         for times in copies:
             count = images * times
+            result: dict[str, Any] = {"copies": times, "images": count}
+            results.append(result)
             with started(contender, "rounds", data=folder, images=count, batch=batch) as process:
-                process.ready()
-                seconds = process.epoch()
-                results.append(
-                    {"copies": times, "images": count, "seconds": seconds, "peak_memory": process.peaks}
-                )
-            say(f"{contender.label}, {count:,} images: {seconds:.1f} s an epoch")
+                try:
+                    process.ready()
+                    result["seconds"] = process.epoch()
+                except FailedError as error:
+                    result["problem"] = f"failed: {error}"
+                    say(f"{contender.label}, {count:,} images failed: {error}")
+                    continue
+                result["peak_memory"] = process.peaks
+            say(f"{contender.label}, {count:,} images: {result['seconds']:.1f} s an epoch")
     return results
 
 
@@ -176,7 +181,7 @@ def nothing_to_do(count: int, say: Say) -> dict[str, Any]:
     """Time `dvc repro` where every stage is up to date; a problem where one is not."""
     dvc = [sys.executable, "-m", "dvc"]
     try:
-        run([*dvc, "status", "--quiet"])
+        run([*dvc, "status", "--quiet", "dvc.yaml"])
         seconds = median(run([*dvc, "repro"]) for _ in range(count))
     except subprocess.CalledProcessError:
         say("dvc repro: not timed, the pipeline is not up to date")

@@ -35,7 +35,8 @@ def main() -> None:
     network = models.autoencoder(recipe.seed)
     if asked.job == "rounds":
         steps = Steps(network, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
-        train_epoch(steps, train[: 8 * recipe.batch_size], recipe)
+        # With the odd last batch, whose graph would else be made within the first epoch.
+        train_epoch(steps, train[: 8 * recipe.batch_size + len(train) % recipe.batch_size], recipe)
         channel.serve(lambda: train_epoch(steps, train, recipe))
         return
     validation = splits.images(asked.data, "validation")

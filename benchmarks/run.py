@@ -22,8 +22,10 @@ from benchmarks import bound, charts, machine, measure, product, summary
 from benchmarks.contenders import CONTENDERS, KERAS, OURS, Contender
 from benchmarks.report import report
 from cae.errors import UserError
+from cae.params import Train
 from stages import command
 
+RESULTS = Path("benchmarks")
 STOCK_BATCH = 128
 # It needed 50 when the target was measured first.
 STOCK_EPOCHS = 80
@@ -78,10 +80,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=Path("data/prepared"), help="the prepared images (default: %(default)s)"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks"), help="folder for the results (default: %(default)s)"
-    )
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for them (default: %(default)s)")
+    asked = parser.parse_args()
+    if asked.out == RESULTS and (asked.quick or asked.only != names):
+        parser.error("--quick and --only measure a part: name another folder for the results with --out")
+    return asked
 
 
 class Narrator:
@@ -118,23 +121,7 @@ def main() -> None:
     if images < scale.slice_images:
         raise UserError(f"{asked.data} has {images} training images, but {scale.slice_images} are needed.")
     chosen = [contender for contender in CONTENDERS if contender.name in asked.only]
-    found = machine.description()
-    if found["load_before"] > 0.5:
-        say(f"the machine is busy (load average {found['load_before']}): times will be too long and noisy")
-    results: dict[str, Any] = {
-        "machine": found,
-        "settings": {
-            "quick": asked.quick,
-            "batches": scale.batches,
-            "epoch_images": images,
-            "rounds": scale.rounds,
-            "slice_images": scale.slice_images,
-        },
-        "arithmetic": {
-            "operations_an_image": bound.operations(models.autoencoder(recipe.seed)),
-            "product_operations": product.OPERATIONS,
-        },
-    }
+    results = described(scale, recipe, images, say)
     timed = []
     for batch in scale.batches:
         timed += measure.rounds(chosen, data, scale.slice_images, batch, scale.rounds, say)
@@ -143,13 +130,7 @@ def main() -> None:
     ours = next((contender for contender in chosen if contender.family == OURS), None)
     stock = fastest_stock(timed)
     if ours and stock:
-        results["target"] = {"loss": scale.target, "runs": []}
-        goal = measure.Goal(scale.target, recipe.epochs)
-        first = measure.target(ours, data, scale.images, recipe.batch_size, goal, say)
-        results["target"]["runs"].append(first)
-        seconds = STOCK_PATIENCE * (summary.target_seconds(first) or math.inf)
-        goal = measure.Goal(scale.target, STOCK_EPOCHS, seconds)
-        results["target"]["runs"].append(measure.target(stock, data, scale.images, STOCK_BATCH, goal, say))
+        results["target"] = targets(ours, stock, data, scale, recipe, say)
         write(asked.out, results)
     if ours:
         count = scale.images or images
@@ -162,6 +143,39 @@ def main() -> None:
         for family, ratio in summary.speed_ups(timed, batch).items():
             say(f"batch {batch}: an epoch of ours is {ratio:.2f} times as fast as the fastest {family} mode")
     say(f"written: {asked.out}/results.md")
+
+
+def described(scale: Scale, recipe: Train, images: int, say: measure.Say) -> dict[str, Any]:
+    """Begin the results: the machine, what is measured, and how much arithmetic there is."""
+    found = machine.description()
+    if found["load_before"] > 0.5:
+        say(f"the machine is busy (load average {found['load_before']}): times will be too long and noisy")
+    return {
+        "machine": found,
+        "settings": {
+            "quick": scale is QUICK,
+            "batches": scale.batches,
+            "epoch_images": images,
+            "rounds": scale.rounds,
+            "slice_images": scale.slice_images,
+        },
+        "arithmetic": {
+            "operations_an_image": bound.operations(models.autoencoder(recipe.seed)),
+            "product_operations": product.OPERATIONS,
+        },
+    }
+
+
+def targets(
+    ours: Contender, stock: Contender, data: Path, scale: Scale, recipe: Train, say: measure.Say
+) -> dict[str, Any]:
+    """Time both ways to the target, ours first: stock is given up after a multiple of its time."""
+    goal = measure.Goal(scale.target, recipe.epochs)
+    first = measure.target(ours, data, scale.images, recipe.batch_size, goal, say)
+    seconds = STOCK_PATIENCE * (summary.target_seconds(first) or math.inf)
+    goal = measure.Goal(scale.target, STOCK_EPOCHS, seconds)
+    second = measure.target(stock, data, scale.images, STOCK_BATCH, goal, say)
+    return {"loss": scale.target, "runs": [first, second]}
 
 
 def fastest_stock(timed: Sequence[dict[str, Any]]) -> Contender | None:

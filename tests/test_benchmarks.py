@@ -120,7 +120,7 @@ def test_the_operations_of_an_image_are_those_counted_by_hand() -> None:
     ("family", "modes"),
     [
         ("ours", {()}),
-        ("Keras", {(), ("jit",)}),
+        ("Keras", {(), ("jit",), ("array",)}),
         ("PyTorch", {(), ("channels_last",), ("compiled",), ("compiled", "channels_last")}),
     ],
 )
@@ -146,6 +146,18 @@ def test_stock_keras_trains_the_same_function() -> None:
     np.testing.assert_allclose(
         theirs.predict(images, verbose=0), ours.predict(images, verbose=0), rtol=1e-5, atol=1e-6
     )
+
+
+def test_stock_keras_is_given_every_image_once_an_epoch_in_a_new_order() -> None:
+    keras.utils.set_random_seed(1)
+    images = np.arange(10, dtype="float32").reshape(10, 1)
+    data = stock.batches(images, 4)
+    first, second = (
+        [batch.numpy() for batch, target in data if (batch == target).numpy().all()] for _ in "12"
+    )
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    np.testing.assert_array_equal(np.sort(np.concatenate(first), axis=0), images)
+    assert np.concatenate(first).tolist() != np.concatenate(second).tolist()
 
 
 def test_pytorch_trains_the_same_function() -> None:
@@ -286,6 +298,17 @@ def test_a_part_that_was_not_measured_is_left_out() -> None:
     assert "##" not in report(bare)
 
 
+def test_the_report_names_what_failed_to_grow() -> None:
+    failed = {"copies": 16, "images": 160_000, "problem": "failed: killed by SIGKILL"}
+    assert "| 16× (160,000) | failed: killed by SIGKILL |" in report(RESULTS | {"growth": [failed]})
+
+
+def test_the_wait_of_fit_is_explained_where_it_was_timed() -> None:
+    array = timed("keras-array", "Keras", [9.0, 9.0, 9.0])
+    assert "tuner" in report(RESULTS | {"rounds": [*ROUNDS, array]})
+    assert "tuner" not in report(RESULTS)
+
+
 def test_a_quick_look_is_called_one() -> None:
     quick = RESULTS | {"settings": RESULTS["settings"] | {"quick": True}}
     assert "quick look" in report(quick)
@@ -305,6 +328,16 @@ def test_the_chart_of_the_way_to_the_target_has_both_curves() -> None:
     assert np.asarray(ours.get_xdata()).tolist() == [10, 20]
     assert np.asarray(theirs.get_xdata()).tolist() == [80, 160]
     assert np.asarray(target.get_ydata()).tolist() == [0.3, 0.3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [["--quick"], ["--only", "ours"]])
+def test_a_part_does_not_replace_the_committed_results(part: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.run", *part], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "--out" in done.stderr
 
 
 @pytest.mark.slow
