@@ -106,11 +106,13 @@ class Steps:
         shards: int,
         loss: Loss = cross_entropy,
     ) -> None:
-        extras = [name for name in BEYOND_ADAM if getattr(optimizer, name, None)]
-        if type(optimizer) is not keras.optimizers.Adam or extras:
+        if type(optimizer) is not keras.optimizers.Adam:
             raise ValueError(
-                f"The optimizer must be a plain keras.optimizers.Adam, without {extras or 'more'}."
+                f"The optimizer is {type(optimizer).__name__}, but must be keras.optimizers.Adam."
             )
+        extras = [name for name in BEYOND_ADAM if getattr(optimizer, name, None)]
+        if extras:
+            raise ValueError(f"The optimizer must be a plain Adam, without {', '.join(extras)}.")
         self.twin = Twin(model)
         if loss is cross_entropy and not self.twin.gives_logits:
             raise ValueError("Cross-entropy is computed from logits: the model must end in a sigmoid.")

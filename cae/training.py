@@ -116,8 +116,7 @@ def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
     if not np.isfinite(losses).all():
         raise UserError(
             f"The loss is no longer a finite number in epoch {epoch + 1}: training diverged at learning_rate "
-            f"{recipe.learning_rate:g}. Lower it: train.learning_rate in params.yaml, for the anomaly study "
-            "anomaly.learning_rate in studies/anomaly/params.yaml."
+            f"{recipe.learning_rate:g}. Lower learning_rate and train again."
         )
 
 

@@ -6,9 +6,10 @@ same command on the same data.
 
 import json
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,6 +22,8 @@ from cae.errors import UserError
 PATIENCE = 60
 # Seconds to wait at the start for workers that have not come yet.
 PATIENCE_AT_START = 600
+# host:port; an IPv6 address stands in brackets.
+ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-f:.]+\]):(\d{1,5})", re.ASCII | re.IGNORECASE)
 
 
 def strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
@@ -29,13 +32,20 @@ def strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
     The process ends by SIGALRM if the other workers do not come within `patience` seconds.
 
     Raises:
-        UserError: TF_CONFIG is not what TensorFlow documents.
+        UserError: TF_CONFIG is not what TensorFlow documents, or this worker cannot listen at its address.
     """
     if "TF_CONFIG" in os.environ:
-        check_config(os.environ["TF_CONFIG"])
+        config = os.environ["TF_CONFIG"]
+        check_config(config)
         options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=PATIENCE)
-        with explained(), bounded(patience):
-            return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+        try:
+            with explained(), bounded(patience):
+                return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+            raise UserError(
+                f"This worker cannot listen at its address ({error.message}): give it one of this machine, "
+                f"with a port that no other program uses, in every worker's TF_CONFIG; here it is {config}"
+            ) from error
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
@@ -45,15 +55,56 @@ def check_config(text: str) -> None:
     """Raise UserError unless `text` names workers and says which of them this one is."""
     try:
         config = json.loads(text)
-        workers, index = config["cluster"]["worker"], config["task"]["index"]
-        valid = config["task"]["type"] == "worker" and 0 <= index < len(workers)
+        cluster, task = config["cluster"], config["task"]
+        workers, index = cluster["worker"], task["index"]
+        valid = (
+            # TensorFlow knows other jobs too; with a chief beside the workers, two would write.
+            list(cluster) == ["worker"]
+            and task["type"] == "worker"
+            and isinstance(workers, list)
+            and all(map(is_address, workers))
+            and type(index) is int  # true is not 1
+            and 0 <= index < len(workers)
+        )
     except (ValueError, KeyError, TypeError):
         valid = False
     if not valid:
         raise UserError(
             f"TF_CONFIG is {text!r}, but it has to look like "
             '{"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}, '
-            "with an index of its own for each worker"
+            "with an index of its own, from 0, for each worker, ports from 1 to 65535 and no other job"
+        )
+
+
+def is_address(item: object) -> bool:
+    """Tell whether an item of TF_CONFIG is "host:port"."""
+    found = ADDRESS.fullmatch(item) if isinstance(item, str) else None
+    return found is not None and 1 <= int(found[1]) <= 65535
+
+
+def check_same(strategy: tf.distribute.Strategy, parts: Mapping[str, str]) -> None:
+    """Raise UserError, on every worker, unless all of them have the chief's fingerprint of every part.
+
+    `parts` maps what a worker works with, in words and in the same order everywhere, to its fingerprint.
+    """
+    if strategy.cluster_resolver is None:
+        return
+    workers = strategy.cluster_resolver.cluster_spec().num_tasks("worker")
+    with explained():
+        chiefs = json.loads(from_chief(strategy, json.dumps(parts).encode()))
+        # A row a worker, which fills in its own: the sum shows all of them to everyone.
+        differs = np.zeros((workers, len(parts)), np.int64)
+        differs[strategy.cluster_resolver.task_id] = [chiefs.get(name) != own for name, own in parts.items()]
+        differs = added(strategy, differs)
+    if differs.any():
+        found = "; ".join(
+            f"worker {worker} has other {' and '.join(np.array(list(parts))[row.astype(bool)])}"
+            for worker, row in enumerate(differs)
+            if row.any()
+        )
+        raise UserError(
+            f"The workers are not on the same job. Compared with worker 0: {found}. "
+            "Copy what differs from worker 0, then start all workers again."
         )
 
 
@@ -125,8 +176,13 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
-        first_line = error.message.partition("\n")[0]
         raise UserError(
-            f"Another worker stopped answering ({first_line}). "
+            f"Another worker stopped answering ({cause(error.message)}). "
             "Start all workers again with the same commands: finished epochs are kept."
         ) from error
+
+
+def cause(message: str) -> str:
+    """Pick from a message of TensorFlow the line that says what happened: the first after its traceback."""
+    last_paragraph = message.strip().rpartition("\n\n")[2]
+    return last_paragraph.partition("\n")[0].removeprefix("Collective ops is aborted by: ").rstrip(":")

@@ -17,12 +17,11 @@ def main() -> None:
     """Read data/prepared, write models/, metrics/train.json and plots/history.csv."""
     recipe = params.load().train
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
-    inputs = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
-    code = [*Path("cae").glob("*.py"), Path(__file__), Path("requirements.txt")]
-    name = checkpoints.fingerprint([*inputs, *code], recipe.model_dump())
-    checkpoint = checkpoints.Checkpoint(Path(".checkpoints"), name)
+    parts = fingerprints(recipe)
+    checkpoint = checkpoints.Checkpoint(Path(".checkpoints"), checkpoints.fingerprint([], parts))
 
     strategy = workers.strategy()
+    workers.check_same(strategy, parts)
     workers.check_shards(strategy, recipe.shards)
     chief = workers.is_chief(strategy)
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
@@ -35,6 +34,17 @@ def main() -> None:
             write(network, history, best, validation)
             checkpoint.clear()
     print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
+
+
+def fingerprints(recipe: params.Train) -> dict[str, str]:
+    """Name the content of all that this run depends on: the same on every machine that works on it."""
+    images = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
+    code = [*Path("cae").glob("*.py"), Path("stages/train.py"), Path("requirements.txt")]
+    return {
+        f"images in {PREPARED}": checkpoints.fingerprint(images, {}),
+        "values of train in params.yaml": checkpoints.fingerprint([], recipe.model_dump()),
+        "code (cae/, stages/train.py, requirements.txt)": checkpoints.fingerprint(code, {}),
+    }
 
 
 def write(

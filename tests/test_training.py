@@ -145,7 +145,7 @@ def test_keras_callbacks_work(tmp_path: Path) -> None:
 
 def test_a_diverging_run_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"epoch 1: training diverged at learning_rate .*Lower it: train\.learning_rate"
+        UserError, match=r"epoch 1: training diverged at learning_rate 0\.01\. Lower learning_rate"
     ):
         fit(tmp_path, train=np.full_like(TRAIN, np.nan))
 

@@ -1,19 +1,27 @@
 """Two real workers on loopback are one job: the same bits as one process, one writer, no silent waiting."""
 
 import json
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from cae import artifacts, workers
+from cae.errors import UserError
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 
 pytestmark = pytest.mark.slow
 
+# What training writes.
+WRITTEN = ("models/autoencoder.keras", "models/encoder.keras", "metrics/train.json", "plots/history.csv")
 LONG = {"train": {"epochs": 200, "patience": 200}}
 
 
@@ -22,9 +30,11 @@ def machines(finished: Project, tmp_path: Path) -> list[Project]:
     """Two clones with the same data, as two machines have them; nothing is trained."""
     projects = []
     for index in range(2):
-        shutil.copytree(finished.folder, tmp_path / f"machine{index}", symlinks=True)
-        shutil.rmtree(tmp_path / f"machine{index}" / "models")
-        projects.append(Project(tmp_path / f"machine{index}"))
+        folder = tmp_path / f"machine{index}"
+        shutil.copytree(finished.folder, folder, symlinks=True)
+        for name in WRITTEN:
+            (folder / name).unlink()
+        projects.append(Project(folder))
     return projects
 
 
@@ -57,32 +67,28 @@ def start(machines: list[Project]) -> list[subprocess.Popen[str]]:
     ]
 
 
-def finish(workers: list[subprocess.Popen[str]]) -> list[str]:
+def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
     """Wait for all and return what each said; a worker that waits for ever fails the test."""
     said = []
-    for worker in workers:
-        output, errors = worker.communicate(timeout=300)
+    for process in processes:
+        output, errors = process.communicate(timeout=300)
         said.append(output + errors)
     return said
 
 
 def test_two_workers_give_the_bytes_of_one_process(machines: list[Project], finished: Project) -> None:
-    workers = start(machines)
-    said = finish(workers)
-    assert [worker.returncode for worker in workers] == [0, 0], said
-    for name in (
-        "models/autoencoder.keras",
-        "models/encoder.keras",
-        "metrics/train.json",
-        "plots/history.csv",
-    ):
+    processes = start(machines)
+    said = finish(processes)
+    assert [process.returncode for process in processes] == [0, 0], said
+    for name in WRITTEN:
         assert machines[0].read(name) == finished.read(name), name
 
 
 def test_only_the_chief_writes(machines: list[Project]) -> None:
     finish(start(machines))
-    assert (machines[0].folder / "models").exists()
-    assert not (machines[1].folder / "models").exists()
+    chief, other = ([name for name in WRITTEN if (one.folder / name).exists()] for one in machines)
+    assert chief == list(WRITTEN)
+    assert other == []
 
 
 def test_when_a_worker_dies_the_other_stops_and_a_new_job_goes_on(machines: list[Project]) -> None:
@@ -95,7 +101,8 @@ def test_when_a_worker_dies_the_other_stops_and_a_new_job_goes_on(machines: list
     other.kill()
     said, _ = finish([chief, other])
     assert chief.returncode == 1
-    assert "Another worker stopped answering" in said
+    assert "Another worker stopped answering (" in said
+    assert "Graph execution error" not in said
     assert "finished epochs are kept" in said
     assert "Traceback" not in said
 
@@ -108,23 +115,120 @@ def test_when_a_worker_dies_the_other_stops_and_a_new_job_goes_on(machines: list
     assert int(first.removeprefix("epoch ").partition("/")[0]) > 3
 
 
+def test_what_stopped_a_worker_is_told_from_tensorflows_message() -> None:
+    message = (
+        "Graph execution error:\n\nDetected at node while/CollectiveReduceV2 defined at:\n"
+        '  File "train.py", line 16, in <module>\n\n  File "steps.py", line 140, in train\n\n'
+        "Collective ops is aborted by: recvmsg:Connection reset by peer\n"
+        "The error could be from a previous operation. Restart your program to reset.\n"
+        "\t [[{{node while/CollectiveReduceV2}}]] [Op:__inference__train_batches_1929]"
+    )
+    told = re.escape("stopped answering (recvmsg:Connection reset by peer). Start all workers")
+    with pytest.raises(UserError, match=told), workers.explained():
+        raise tf.errors.UnavailableError(None, None, message)
+
+
+def change_data(machine: Project) -> None:
+    path = machine.folder / "data/prepared/train_images.npy"
+    artifacts.write_array(path, 1 - np.load(path))
+
+
+def change_params(machine: Project) -> None:
+    machine.set_params({"train": {"seed": 2}})
+
+
+def change_code(machine: Project) -> None:
+    with (machine.folder / "cae/steps.py").open("a") as file:
+        file.write("# another version\n")
+
+
 @pytest.mark.parametrize(
-    "config", ["{", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}']
+    ("change", "named"),
+    [
+        (change_data, "images in data/prepared"),
+        (change_params, "values of train in params.yaml"),
+        (change_code, "code (cae/, stages/train.py, requirements.txt)"),
+    ],
 )
-def test_a_wrong_tf_config_is_named(config: str, project: Project) -> None:
-    done = project.run("python", "-m", "stages.train", check=False, TF_CONFIG=config)
+def test_workers_on_different_jobs_are_all_told_what_differs(
+    change: Callable[[Project], None], named: str, machines: list[Project]
+) -> None:
+    change(machines[1])
+    processes = start(machines)
+    said = finish(processes)
+    assert [process.returncode for process in processes] == [1, 1], said
+    for each in said:
+        assert f"Compared with worker 0: worker 1 has other {named}. Copy" in each
+        assert "Traceback" not in each
+    assert not any((machine.folder / name).exists() for machine in machines for name in WRITTEN)
+
+
+def config_of(cluster: object, index: object = 0, job: object = "worker") -> str:
+    return json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
+
+
+@pytest.mark.parametrize("address", ["host0:2222", "127.0.0.1:1", "my-host.example:65535", "[::1]:2222"])
+def test_an_address_of_a_worker_is_a_host_and_a_port(address: str) -> None:
+    workers.check_config(config_of({"worker": [address]}))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{",
+        "{}",
+        "[]",
+        config_of(["worker"]),
+        config_of({"worker": []}),
+        config_of({"worker": "a:1"}),
+        config_of({"worker": {"0": "a:1"}}),
+        config_of({"worker": [1]}),
+        config_of({"worker": ["a"]}),
+        config_of({"worker": ["a:"]}),
+        config_of({"worker": [":1"]}),
+        config_of({"worker": ["a:0"]}),
+        config_of({"worker": ["a:65536"]}),
+        config_of({"worker": ["a:b"]}),
+        config_of({"worker": ["http://a/:1"]}),
+        config_of({"worker": ["a:1"]}, index=1),
+        config_of({"worker": ["a:1"]}, index=-1),
+        config_of({"worker": ["a:1"]}, index=0.5),
+        config_of({"worker": ["a:1"]}, index="0"),
+        config_of({"worker": ["a:1", "b:1"]}, index=True),
+        config_of({"worker": ["a:1"]}, job="chief"),
+        config_of({"worker": ["a:1"], "chief": ["b:1"]}),
+    ],
+)
+def test_a_wrong_tf_config_is_a_clear_error(config: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"TF_CONFIG is {config!r}, but it has to look like")):
+        workers.check_config(config)
+
+
+def test_a_wrong_tf_config_stops_the_stage(project: Project) -> None:
+    done = project.run("python", "-m", "stages.train", check=False, TF_CONFIG="{}")
     assert done.returncode == 1
     assert "TF_CONFIG is" in done.stderr
-    assert "has to look like" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_named() -> None:
+    script = "from cae import workers; from stages import command; command.run(workers.strategy)"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        config = config_of({"worker": [address]})
+        done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
+    assert done.returncode == 1
+    assert "error: This worker cannot listen at its address" in done.stderr
+    assert address in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_shards_that_the_workers_cannot_share_evenly_are_refused(machines: list[Project]) -> None:
     for machine in machines:
         machine.set_params({"train": {"shards": 3}})
-    workers = start(machines)
-    said = finish(workers)
-    assert [worker.returncode for worker in workers] == [1, 1]
+    processes = start(machines)
+    said = finish(processes)
+    assert [process.returncode for process in processes] == [1, 1]
     assert all("train.shards is 3" in each for each in said)
 
 
