@@ -4,7 +4,6 @@ Every writer puts the bytes into a temporary file beside the target, flushes it 
 a reader sees the old file or the new one. Nothing here writes a clock, a host or a path into a file.
 """
 
-import io
 import json
 import os
 import tempfile
@@ -91,22 +90,25 @@ def write_model(path: Path, model: keras.Model) -> None:
     `shared_object_id` in `config.json`. Members are stored uncompressed and sorted by name, so the bytes
     depend on no compression library.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder) / "model.keras"
-        model.save(saved)
-        with zipfile.ZipFile(saved) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-    metadata = json.loads(members["metadata.json"])
-    del metadata["date_saved"]
-    members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
-    members["config.json"] = json.dumps(
-        numbered(json.loads(members["config.json"]), {}), sort_keys=True
-    ).encode()
-    with io.BytesIO() as buffer:
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as file:
+        members = saved(model, path.parent)
+        metadata = json.loads(members["metadata.json"])
+        del metadata["date_saved"]
+        members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+        config = numbered(json.loads(members["config.json"]), {})
+        members["config.json"] = json.dumps(config, sort_keys=True).encode()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name in sorted(members):
                 archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
-        write_bytes(path, buffer.getvalue())
+
+
+def saved(model: keras.Model, folder: Path) -> dict[str, bytes]:
+    """Return the members of the `.keras` file that Keras makes of a model, by way of a file in `folder`."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".keras-") as scratch:
+        whole = Path(scratch) / "model.keras"
+        model.save(whole)
+        with zipfile.ZipFile(whole) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
 
 
 def numbered(config: Any, numbers: dict[int, int]) -> Any:

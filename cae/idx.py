@@ -32,6 +32,10 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """
     try:
         return decode(content(path))
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror or error}. Put a file there that you may read."
+        ) from error
     except ValueError as error:
         raise UserError(f"{path}: {error}. Fetch or copy the file again.") from error
 
@@ -40,19 +44,18 @@ def content(path: Path) -> bytes:
     """Read the bytes of a file, unpacked where they are gzipped.
 
     Raises:
-        ValueError: the file cannot be read, or its gzip stream is truncated or damaged.
+        OSError: the file cannot be read.
+        ValueError: its gzip stream is truncated or damaged.
 
     """
+    stored = path.read_bytes()
     try:
-        stored = path.read_bytes()
         # People rename files after unpacking, or before: the content decides.
         return gzip.decompress(stored) if stored.startswith(GZIP_MAGIC) else stored
     except EOFError as error:
         raise ValueError("the gzip stream is truncated") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"the gzip stream is damaged ({error})") from error
-    except OSError as error:
-        raise ValueError(f"the file cannot be read ({error.strerror or error})") from error
 
 
 def decode(stored: bytes) -> npt.NDArray[np.uint8]:

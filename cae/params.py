@@ -1,5 +1,6 @@
 """params.yaml as frozen, validated values; every wrong value is named before work starts."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -96,17 +97,17 @@ def read(path: Path, kind: type[File]) -> File:
     """Read a YAML file and validate it as a section.
 
     Raises:
-        UserError: no such file, not YAML, or one line for every wrong key or value.
+        UserError: no such file, not YAML in UTF-8, or one line for every wrong key or value.
 
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"{path} could not be read: {error.strerror}. Run from the project's folder."
         ) from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+        raise UserError(f"{path} is not valid YAML in UTF-8: {error}") from error
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -124,17 +125,22 @@ def explain(problem: dict[str, Any]) -> str:
         return f"{key} is not a known key: remove it or check its spelling"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
-    if isinstance(found, str) and is_number(found):
-        return (
-            f"{key} is the text '{found}': YAML needs digits and a dot for a number: write {float(found)!r}"
-        )
+    if isinstance(found, str) and (number := as_number(found, problem["type"])) is not None:
+        # YAML 1.1 reads a number with an exponent only where it has a dot as well: its own writer knows.
+        written = yaml.safe_dump(number).partition("\n")[0]
+        return f"{key} is the text '{found}', which YAML does not read as a number: write {written}"
     return f"{key} is {found!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
 
 
-def is_number(text: str) -> bool:
-    """Tell whether `text` is a number that YAML 1.1 failed to read as one, such as 1e-3."""
+def as_number(text: str, problem: str) -> float | None:
+    """Return the number that a text such as 1e-3 means, if it is one that its key can take, else None.
+
+    `problem` is what pydantic calls it when the key wants a number: "int_type" or "float_type".
+    """
     try:
-        float(text)
+        number = float(text)
     except ValueError:
-        return False
-    return True
+        return None
+    if problem == "int_type":
+        return int(number) if number.is_integer() else None
+    return number if problem == "float_type" and math.isfinite(number) else None

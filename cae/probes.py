@@ -121,10 +121,16 @@ def check(labels: Splits[Labels], settings: params.Probe) -> None:
     wanted = settings.labels_per_class[-1]
     for label in classes:
         found = int((labels.train == label).sum())
+        if found == 0:
+            raise UserError(
+                f"the training split has no image of {CLASS_NAMES[label]}, which validation or test has: "
+                "raise prepare.train in params.yaml or check the labels of the images"
+            )
         if found < wanted:
             raise UserError(
                 f"the training split has {found} images of {CLASS_NAMES[label]}, but probe.labels_per_class "
-                f"asks for {wanted}: lower it to {found} or less, or raise prepare.train, in params.yaml"
+                f"asks for up to {wanted}: give it numbers of at most {found}, or raise prepare.train, "
+                "in params.yaml"
             )
     fewest = settings.labels_per_class[0] * len(classes)
     if settings.neighbours > fewest:

@@ -55,7 +55,8 @@ def fetch(
             train labels, test images, test labels.
 
     Raises:
-        UserError: no mirror had the files, `raw` cannot be written, or images and labels do not pair.
+        UserError: no mirror had the files, `raw` cannot be written, a file in it cannot be read, or images
+            and labels do not pair.
 
     """
     try:
@@ -118,8 +119,15 @@ def _take(folder: Path, raw: Path, checksums: Mapping[str, str]) -> tuple[dict[s
 
 
 def _verified(path: Path, checksum: str) -> Array:
-    """Decode an IDX file; ValueError where its content is not the one expected."""
-    content = idx.content(path)
+    """Decode an IDX file; ValueError where its content is wrong, UserError where it cannot be read."""
+    try:
+        content = idx.content(path)
+    except OSError as error:
+        # Nothing is known of its content: it stays where it is.
+        raise UserError(
+            f"{path} cannot be read: {error.strerror or error}. "
+            "Make it readable, or move it away to have it fetched again."
+        ) from error
     array = idx.decode(content)
     found = hashlib.sha256(content).hexdigest()
     if found != checksum:

@@ -1,5 +1,6 @@
 """How a stage starts and ends at the terminal."""
 
+import os
 import signal
 import sys
 import time
@@ -37,9 +38,12 @@ def run(stage: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except Stopped as stopped:
         print(
-            f"stopped by {stopped}: nothing half-written was left. Run the same command again to go on; "
-            "training keeps its finished epochs.",
+            f"stopped by {stopped}: nothing half-written was left. Run the same command again to go on: "
+            "training resumes after its last finished epoch, anything else starts afresh.",
             file=sys.stderr,
+            flush=True,
         )
-        sys.exit(128 + stopped.number)
+        sys.stdout.flush()
+        # Threads in compiled code may go on for long, and crash where Python is taken down under them.
+        os._exit(128 + stopped.number)
     print(f"done in {time.monotonic() - start:.0f} s")

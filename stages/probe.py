@@ -1,8 +1,8 @@
 """Probe the encoder's codes on the classes, beside PCA, raw pixels and an untrained encoder."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +49,12 @@ def main() -> None:
     shown = {"map": min(settings.map_images, len(codes.test))}
     mapped = splits.draw(len(codes.test), shown, settings.seeds[0])["map"]
     mapped_codes, mapped_labels = codes.test[mapped], labels.test[mapped]
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        # t-SNE is one long thread; the probes fill the other cores meanwhile.
-        drawing = pool.submit(maps.draw, codes.train, mapped_codes, mapped_labels, settings)
+    # t-SNE is one long thread; the probes fill the other cores meanwhile. Unlike an executor, this pool does
+    # not wait for its thread when the stage is stopped.
+    with ThreadPool(1) as pool:
+        drawing = pool.apply_async(maps.draw, (codes.train, mapped_codes, mapped_labels, settings))
         outcomes = probes.transfer(features, labels, settings)
-    drawn = drawing.result()
+        drawn = drawing.get()
     by_code = maps.leave_one_out(mapped_codes, mapped_labels, settings.neighbours)
 
     table = probes.accuracies(outcomes, labels.test)

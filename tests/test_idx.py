@@ -121,5 +121,5 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, stored: bytes, messa
 @pytest.mark.parametrize(("name", "message"), [("absent", "No such file"), ("folder", "Is a directory")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UserError, match=f"{name}: the file cannot be read .{message}"):
+    with pytest.raises(UserError, match=f"{name} cannot be read: {message}"):
         idx.read_idx(tmp_path / name)

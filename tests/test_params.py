@@ -1,5 +1,6 @@
 """params.yaml: right values are read, and every wrong one is named with its fix."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ def test_values_cannot_be_changed_once_read() -> None:
         ("train", "learning_rate", 50.0, r"train\.learning_rate is 50\.0: should be less than or equal to 1"),
         ("train", "learning_rate", float("nan"), r"train\.learning_rate is nan"),
         ("train", "learning_rate", "1e-3", r"is the text '1e-3'.*write 0\.001"),
+        ("train", "epochs", "2.5", r"train\.epochs is '2\.5': .*integer"),
+        ("train", "epochs", "inf", r"train\.epochs is 'inf': .*integer"),
+        ("train", "learning_rate", "inf", r"train\.learning_rate is 'inf': .*number"),
+        ("train", "learning_rate", "1e999", r"train\.learning_rate is '1e999': .*number"),
         ("train", "batch_size", [32], r"train\.batch_size is \[32\]"),
         ("prepare", "test", 10_001, r"prepare\.test is 10001"),
         ("prepare", "validation", 10_001, r"train \+ validation is 60001.*60,000 images: lower one"),
@@ -60,6 +65,27 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
     content[section][key] = value
     with pytest.raises(UserError, match=message):
         load(content, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "written"),
+    [
+        ("epochs", "10", "10"),
+        ("epochs", "1e1", "10"),
+        ("learning_rate", "1", "1.0"),
+        ("learning_rate", "1e-3", "0.001"),
+        ("learning_rate", "1e-7", "1.0e-07"),
+    ],
+)
+def test_a_number_written_as_advised_is_accepted(
+    key: str, text: str, written: str, content: dict[str, Any], tmp_path: Path
+) -> None:
+    content["train"][key] = text
+    with pytest.raises(UserError, match=f"is the text '{text}'.* write {re.escape(written)}$"):
+        load(content, tmp_path)
+    content["train"][key] = "AS ADVISED"
+    advised = load(yaml.safe_dump(content).replace("AS ADVISED", written), tmp_path)
+    assert getattr(advised.train, key) == float(text)
 
 
 def test_every_wrong_value_is_named_at_once(content: dict[str, Any], tmp_path: Path) -> None:
@@ -86,6 +112,13 @@ def test_a_missing_key_is_named(content: dict[str, Any], tmp_path: Path) -> None
 def test_a_file_that_is_no_mapping_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         load(text, tmp_path)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes("# Größe\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"params\.yaml is not valid YAML in UTF-8"):
+        params.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

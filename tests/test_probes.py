@@ -3,8 +3,10 @@
 import hashlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cae import artifacts, models, params, probes
+from cae import artifacts, maps, models, params, probes
 from cae.arrays import Labels, Rows
 from cae.baselines import PrincipalComponents
 from cae.errors import UserError
 from cae.probes import ALL, LinearProbe, NearestProbe, Outcome, Splits
-from stages import probe
+from stages import command, probe
 
 SETTINGS = params.Probe(
     labels_per_class=(2, 5),
@@ -221,9 +223,9 @@ def labels_of(train: str, validation: str = "0123", test: str = "0123" * 8) -> S
         (labels_of("2" * 50), "every training image is labelled Pullover, but a probe needs at least two"),
         (
             labels_of("0123" * 4 + "012"),
-            "4 images of Dress, but probe.labels_per_class asks for 5: lower it to 4",
+            "4 images of Dress, but probe.labels_per_class asks for up to 5: give it numbers of at most 4",
         ),
-        (labels_of("012" * 9), "0 images of Dress"),
+        (labels_of("012" * 9), "no image of Dress, which validation or test has: raise prepare.train"),
         (labels_of("0123" * 5, test="0123"), "4 test images are to be mapped, but .* need 11: lower them"),
     ],
 )
@@ -323,6 +325,26 @@ def test_a_poisoned_training_image_is_noticed(
     poisoned = fitted_objects()
     for kind in ("StandardScaler", "PCA", "PrincipalComponents"):
         assert not {note for note in poisoned if note[0] == kind} & set(clean)
+
+
+def test_stopping_the_stage_does_not_wait_for_the_maps(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, ended = threading.Event(), threading.Event()
+
+    def draw(*_: object) -> None:
+        stopped.wait(timeout=30)
+        ended.set()
+
+    def stop(*_: object) -> None:
+        raise command.Stopped(signal.SIGINT)
+
+    monkeypatch.setattr(maps, "draw", draw)
+    monkeypatch.setattr(probes, "transfer", stop)
+    with pytest.raises(command.Stopped):
+        probe.main()
+    assert not ended.is_set()
+    stopped.set()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can pin a process")

@@ -1,19 +1,30 @@
-"""A mistake gets the thing and its fix named, an exit code, no traceback, and nothing written."""
+"""A mistake gets the thing and its fix named, an exit code, no traceback, and nothing written.
+
+Neither does Ctrl-C print a traceback, whenever it comes.
+"""
 
 import gzip
-import os
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cae import artifacts, models
-from tests.pipeline.conftest import ROOT, Project
+from cae import artifacts, mirrors, models
+from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 
 pytestmark = pytest.mark.slow
 
-# A machine without network and apt: nothing but this Python's own folder and what every system has.
-NO_APT = {"PATH": str(Path(os.environ["PATH"].split(os.pathsep)[0]))}
+# A machine without network and apt: a proxy that nobody listens as, and no program but this Python's own.
+ALONE = {"PATH": str(Path(sys.executable).parent), "no_proxy": "", "NO_PROXY": ""} | dict.fromkeys(
+    ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+)
+without_package = pytest.mark.skipif(
+    mirrors.PACKAGE_FOLDER.exists(), reason="this machine has the data set as an installed package"
+)
 
 
 def refused(project: Project, *command: str, **environment: str) -> str:
@@ -62,20 +73,22 @@ def test_a_wrong_value_on_the_command_line_stops_the_experiment(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@without_package
 def test_without_the_data_every_source_and_every_fix_is_named(new_project: Callable[[], Project]) -> None:
     project = new_project()
     for file in (project.folder / "data" / "raw").iterdir():
         file.unlink()
-    said = refused(project, "python", "-m", "stages.prepare", **NO_APT)
+    said = refused(project, "python", "-m", "stages.prepare", **ALONE)
     for expected in ("Keras's download", "apt-get", "data/raw lacks", "1. ", "2. ", "3. "):
         assert expected in said
 
 
+@without_package
 def test_a_truncated_file_is_set_aside_and_never_used(new_project: Callable[[], Project]) -> None:
     project = new_project()
     cut = project.folder / "data" / "raw" / "train-images-idx3-ubyte.gz"
     cut.write_bytes(cut.read_bytes()[:1000])
-    said = project.run("python", "-m", "stages.prepare", check=False, **NO_APT)
+    said = project.run("python", "-m", "stages.prepare", check=False, **ALONE)
     assert said.returncode != 0
     assert "train-images-idx3-ubyte.gz: the gzip stream is truncated" in said.stderr
     assert "Traceback" not in said.stderr
@@ -84,13 +97,14 @@ def test_a_truncated_file_is_set_aside_and_never_used(new_project: Callable[[], 
     assert not (project.folder / "data" / "prepared").exists()
 
 
+@without_package
 def test_a_file_with_another_checksum_is_never_used(new_project: Callable[[], Project]) -> None:
     project = new_project()
     labels = project.folder / "data" / "raw" / "t10k-labels-idx1-ubyte.gz"
     content = bytearray(gzip.decompress(labels.read_bytes()))
     content[-1] = (content[-1] + 1) % 10
     labels.write_bytes(gzip.compress(bytes(content)))
-    said = project.run("python", "-m", "stages.prepare", check=False, **NO_APT)
+    said = project.run("python", "-m", "stages.prepare", check=False, **ALONE)
     assert said.returncode != 0
     assert "SHA-256" in said.stderr
     assert "t10k-labels-idx1-ubyte.gz" in said.stderr
@@ -102,6 +116,14 @@ def test_a_model_of_another_shape_is_refused_by_evaluate(project: Project) -> No
     artifacts.write_model(project.folder / "models" / "autoencoder.keras", encoder)
     said = refused(project, "python", "-m", "stages.evaluate")
     assert "maps (28, 28, 1) to (4, 4, 8)" in said
+
+
+@pytest.mark.parametrize("name", ["plots/history.csv", "metrics/train.json"])
+def test_what_training_has_to_write_first_is_named_by_evaluate(name: str, project: Project) -> None:
+    (project.folder / name).unlink()
+    said = refused(project, "python", "-m", "stages.evaluate")
+    assert f"No such file or directory: '{name}'" in said
+    assert "Make them again: dvc repro" in said
 
 
 @pytest.mark.parametrize(
@@ -144,4 +166,40 @@ def test_outside_the_project_the_missing_file_is_named(tmp_path: Path) -> None:
     done = elsewhere.run("python", "-m", "stages.train", check=False, PYTHONPATH=str(ROOT))
     assert done.returncode == 1
     assert "params.yaml could not be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_a_stage_still_imports_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    (tmp_path / "cae").mkdir()
+    # Stands in for the seconds that TensorFlow takes.
+    (tmp_path / "cae" / "__init__.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    done = Project(tmp_path).run("python", "-m", "stages.prepare", check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == ""
+
+
+def test_an_interrupted_stage_ends_at_once_though_a_thread_goes_on(tmp_path: Path) -> None:
+    script = """
+import signal, threading, time
+from stages import command
+
+def stage():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    signal.raise_signal(signal.SIGINT)
+
+command.run(stage)
+"""
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.startswith("stopped by SIGINT: nothing half-written was left")
     assert "Traceback" not in done.stderr
