@@ -23,6 +23,9 @@ from cae.baselines import PrincipalComponents
 from cae.classes import CLASS_NAMES
 from cae.errors import UserError
 
+# Common choices, not tuned: the share of training images that may lie outside, and the trees of a forest.
+NU = 0.1
+TREES = 100
 # The logarithm of a distance of 0, an exact copy of a known image, would be infinite.
 LEAST = 1e-12
 
@@ -127,7 +130,7 @@ class Sum:
 class Autoencoder:
     """What a trained autoencoder says of an image, by the names of its scores.
 
-    `error`: mean squared error of the reconstruction; nothing is fitted but the network.
+    `reconstruction_error`: mean over the squares of the pixels' errors; nothing is fitted but the network.
     `code_nearest`, `code_mahalanobis`: distances of the square roots of a code to those of normal images.
     Of a code of ReLU units a few large values would else decide every distance.
     `small_nearest`: nearest neighbours among pictures of half the size, which forgive a shift by a pixel;
@@ -159,7 +162,7 @@ class Autoencoder:
         rows, reconstructions = self.look(images)
         distances = self.distances(rows)
         return {
-            "error": metrics.mse(images, reconstructions),
+            "reconstruction_error": metrics.mse(images, reconstructions),
             **distances,
             "combined": self.sum.score(distances),
         }
@@ -177,18 +180,17 @@ class Autoencoder:
 
 
 def baselines(neighbours: int) -> dict[str, Detector]:
-    """Make the detectors that a network has to beat and that draw no random number; their rows are pixels."""
+    """Make the detectors that a network has to beat and that need no seed; their rows are pixels."""
     return {
         "pca_error": PrincipalError(models.CODE_SIZE),
         "nearest": Nearest(neighbours),
-        # A tenth of the training images may lie outside: a common choice, not tuned.
-        "one_class_svm": Estimator(OneClassSVM(nu=0.1, gamma="scale", cache_size=500)),
+        "one_class_svm": Estimator(OneClassSVM(nu=NU, gamma="scale", cache_size=500)),
     }
 
 
 def forest(seed: int) -> Detector:
-    """Make an isolation forest of 100 trees (Liu et al. 2008), drawn from `seed`; its rows are pixels."""
-    return Estimator(IsolationForest(random_state=seed))
+    """Make an isolation forest (Liu et al. 2008), grown from `seed`; its rows are pixels."""
+    return Estimator(IsolationForest(n_estimators=TREES, random_state=seed))
 
 
 def logarithm(scores: Scores) -> Scores:
@@ -207,21 +209,9 @@ def small(images: Images) -> Rows:
     return images.reshape(len(images), height, 2, width, 2).mean(axis=(2, 4)).reshape(len(images), -1)
 
 
-def of_class(parts: list[tuple[Images, Labels]], label: int, least: int) -> Images:
-    """Take the images of one class out of several splits, in their order.
-
-    Raises:
-        UserError: fewer than `least` are found.
-
-    """
-    chosen = np.concatenate([images[np.flatnonzero(labels == label)] for images, labels in parts])
-    if len(chosen) < least:
-        raise UserError(
-            f"the training and validation splits have {len(chosen)} images of {CLASS_NAMES[label]}, but the "
-            f"anomaly study needs {least}: raise prepare.train in params.yaml, or lower anomaly.held_out "
-            "in studies/anomaly/params.yaml"
-        )
-    return chosen
+def of_class(parts: list[tuple[Images, Labels]], label: int) -> Images:
+    """Take the images of one class out of several splits, in their order."""
+    return np.concatenate([images[np.flatnonzero(labels == label)] for images, labels in parts])
 
 
 def check_test(labels: Labels, label: int) -> None:

@@ -29,10 +29,11 @@ LINES = ((BLUE, "-"), (ORANGE, "--"), (GREY, ":"), (GREEN, "-."))
 
 
 @picture
-def roc(scores: Mapping[str, Sequence[Scores]], labels: Labels) -> Figure:
+def roc(scores: Mapping[str, Sequence[Scores]], labels: Labels, what: str) -> Figure:
     """Draw ROC curves, one panel a normal class and one curve a method, with the area under the first.
 
-    `scores` gives for each method the scores (N,) of all images with class 0, 1, … as the normal one.
+    `scores` gives for each method the scores (N,) of all images with class 0, 1, … as the normal one;
+    `what` says in the title which scores these are.
     """
     figure = Picture(figsize=(WIDTH, 5.4))
     count = len(next(iter(scores.values())))
@@ -56,7 +57,7 @@ def roc(scores: Mapping[str, Sequence[Scores]], labels: Labels) -> Figure:
         loc="outside upper left",
         ncols=3,
         alignment="left",
-        title="Each class against the nine others; in the titles the area under the first curve",
+        title=f"Each class against the nine others: {what}\nIn the titles the area under the first curve",
     )
     return figure
 

@@ -1,9 +1,11 @@
-"""Run the whole pipeline from nothing in a fresh clone and compare with what is committed.
+"""Run the whole pipeline anew in a fresh clone and compare with what is committed.
 
 Exit code 0 only if dvc.lock, metrics and plots come out as committed, byte for byte. dvc.lock holds the
-checksums of data and models, so they are compared as well.
+checksums of data and models, so they are compared as well. The clone gets a copy of data/raw, whose
+content is checked: files that somebody put there may be had nowhere else.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,7 @@ def main() -> int:
     root = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         clone = Path(folder) / "clone"
-        subprocess.run(["git", "clone", "--quiet", root, clone], check=True)
+        make_clone(root, clone)
         committed = yaml.safe_load((clone / "dvc.lock").read_text())
         subprocess.run(["git", "rm", "-r", "--quiet", "--cached", *RESULTS], cwd=clone, check=True)
         subprocess.run(["rm", "-r", *RESULTS], cwd=clone, check=True)
@@ -38,6 +40,14 @@ def main() -> int:
         for path in different(committed, yaml.safe_load((clone / "dvc.lock").read_text())):
             print(f"  another checksum in dvc.lock: {path}")
         return 1
+
+
+def make_clone(root: Path, clone: Path) -> None:
+    """Clone HEAD of `root`, and copy its data/raw if there is one."""
+    subprocess.run(["git", "clone", "--quiet", root, clone], check=True)
+    raw = Path("data/raw")
+    if (root / raw).exists():
+        shutil.copytree(root / raw, clone / raw)
 
 
 def different(committed: dict[str, Any], made: dict[str, Any]) -> list[str]:

@@ -11,11 +11,7 @@ from checks import markdown
 
 ROOT = Path(__file__).parents[1]
 
-METHODS = {
-    "cae": "**autoencoder**, 12,785 parameters",
-    "pca": "PCA, 128 components, 101,136 parameters",
-    "mean_image": "mean image, 784 parameters",
-}
+PIXELS = 28 * 28
 COLUMNS = {
     "bce": ("BCE", "{:.5f}"),
     "bce_excess": ("BCE above the floor", "{:.5f}"),
@@ -34,29 +30,37 @@ def metrics(name: str) -> dict[str, Any]:
 
 def results() -> str:
     """Compare the reconstructions of the test split with their floor and the baselines."""
-    scores = metrics("evaluate")
+    scores, trained = metrics("evaluate"), metrics("train")
+    code = trained["code_size"]
+    methods = {
+        "cae": f"**autoencoder**, {trained['parameters']:,} parameters",
+        # The components and the mean.
+        "pca": f"PCA, {code} components, {(code + 1) * PIXELS:,} parameters",
+        "mean_image": f"mean image, {PIXELS} parameters",
+    }
     rows = [
         [name, *(pattern.format(scores[method][key]) for key, (_, pattern) in COLUMNS.items())]
-        for method, name in METHODS.items()
+        for method, name in methods.items()
     ]
     floor = ["floor: every pixel right", f"{scores['bce_floor']:.5f}", *["0"] * 3, "∞", "∞", "1"]
     return markdown.table(["test split", *(title for title, _ in COLUMNS.values())], [*rows, floor])
 
 
-FEATURES = {
-    "cae": "**code of the autoencoder**, 128 numbers",
-    "pca": "PCA, 128 components",
-    "pixels": "raw pixels, 784 numbers",
-    "random": "code of an untrained network, 128 numbers",
-}
-LABELS = {"10": "10 labels a class", "100": "100", "1000": "1,000", "all": "all"}
-
-
 def transfer(probe: str) -> str:
     """Compare the accuracy of a probe on codes, components and pixels, by labels a class."""
-    scores = metrics("probe")[probe]
-    rows = [[name, *(f"{scores[key][count]:.3f}" for count in LABELS)] for key, name in FEATURES.items()]
-    return markdown.table(["", *LABELS.values()], rows)
+    scores, code = metrics("probe")[probe], metrics("train")["code_size"]
+    features = {
+        "cae": f"**code of the autoencoder**, {code} numbers",
+        "pca": f"PCA, {code} components",
+        "pixels": f"raw pixels, {PIXELS} numbers",
+        "random": f"code of an untrained network, {code} numbers",
+    }
+    counts = sorted((count for count in scores["cae"] if count != "all"), key=int)
+    fewest, *more = (f"{int(count):,}" for count in counts)
+    rows = [
+        [name, *(f"{scores[key][count]:.3f}" for count in [*counts, "all"])] for key, name in features.items()
+    ]
+    return markdown.table(["", f"{fewest} labels a class", *more, "all"], rows)
 
 
 def benchmark() -> dict[str, Any]:

@@ -13,7 +13,7 @@ PERFECT = [np.where(label == LABELS, 0.0, 1.0) + np.arange(24) / 100 for label i
 USELESS = [np.ones(24) for _ in range(3)]
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    "roc": lambda: anomaly_figures.roc({"perfect": PERFECT, "useless": USELESS}, LABELS),
+    "roc": lambda: anomaly_figures.roc({"perfect": PERFECT, "useless": USELESS}, LABELS, "first seed"),
     "extremes": lambda: anomaly_figures.extremes(IMAGES, PERFECT, LABELS, count=2),
     "distribution": lambda: anomaly_figures.distribution(
         {"error": np.arange(1.0, 11)}, {"error": np.arange(11.0, 21)}, IMAGES[:3], "digits"
@@ -22,7 +22,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 
 
 def test_roc_has_a_panel_a_class_with_a_curve_a_method() -> None:
-    panels = anomaly_figures.roc({"perfect": PERFECT, "useless": USELESS}, LABELS).axes
+    panels = PICTURES["roc"]().axes
     drawn = [axes for axes in panels if axes.lines]
     assert [axes.get_title(loc="left") for axes in drawn] == [
         "T-shirt/top: 100.0%",
@@ -33,6 +33,11 @@ def test_roc_has_a_panel_a_class_with_a_curve_a_method() -> None:
         perfect, useless = (np.asarray(line.get_xydata()).tolist() for line in axes.lines)
         assert [0, 1] in perfect
         assert useless == [[0, 0], [1, 1]]
+
+
+def test_the_title_of_roc_says_which_scores_it_shows() -> None:
+    (legend,) = PICTURES["roc"]().legends
+    assert "first seed" in legend.get_title().get_text()
 
 
 def test_extremes_come_in_the_order_of_the_ranking() -> None:

@@ -2,17 +2,22 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from tests import test_anomaly_figures, test_code_figures, test_figures
+from benchmarks import charts
+from tests import test_anomaly_figures, test_benchmarks, test_code_figures, test_figures
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     f"{module.__name__.removeprefix('tests.test_')}: {name}": draw
     for module in (test_figures, test_code_figures, test_anomaly_figures)
     for name, draw in module.PICTURES.items()
+} | {
+    f"benchmarks: {chart.__name__}": partial(chart, test_benchmarks.RESULTS)
+    for chart in (charts.epoch_seconds, charts.time_to_target)
 }
 every_picture = pytest.mark.parametrize("draw", PICTURES.values(), ids=PICTURES)
 

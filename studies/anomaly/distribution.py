@@ -9,15 +9,10 @@ from sklearn.datasets import load_digits
 from cae import anomaly, anomaly_figures, artifacts, models, splits
 from cae.arrays import Images
 from stages import command
-from studies.anomaly import results, settings
+from studies import PREPARED
+from studies.anomaly import STUDY, TITLES, settings
 
-PREPARED = Path("data/prepared")
-STUDY = Path("studies/anomaly")
-NAMES = {
-    "error": "reconstruction error",
-    "code_nearest": "nearest neighbours by code",
-    "combined": "sum of distances",
-}
+SHOWN = ("reconstruction_error", "code_nearest", "combined")
 
 
 def main() -> None:
@@ -36,10 +31,10 @@ def main() -> None:
     measured = {
         name: anomaly.measure(np.concatenate([known[name], strange[name]]), anomalous) for name in known
     }
-    results.write(STUDY / "metrics/out_of_distribution.json", measured)
+    artifacts.write_json(STUDY / "metrics/out_of_distribution.json", measured)
     figure = anomaly_figures.distribution(
-        {title: known[name] for name, title in NAMES.items()},
-        {title: strange[name] for name, title in NAMES.items()},
+        {TITLES[name]: known[name] for name in SHOWN},
+        {TITLES[name]: strange[name] for name in SHOWN},
         strangers[:10],
         "digits",
     )

@@ -11,17 +11,13 @@ from cae import anomaly, anomaly_figures, artifacts, splits
 from cae.arrays import Labels, Scores
 from cae.classes import CLASS_NAMES
 from stages import command
-from studies.anomaly import results
+from studies import PREPARED
+from studies.anomaly import STUDY, TITLES
 
-STUDY = Path("studies/anomaly")
-PREPARED = Path("data/prepared")
 MEASURES = ["auroc", "average_precision"]
-# What the ROC curves compare; the first also ranks the images of the other picture.
-SHOWN = {
-    "sum of distances, roots": ("combined", "roots"),
-    "nearest neighbours, pixels": ("nearest", "pixels"),
-    "reconstruction error, pixels": ("error", "pixels"),
-}
+# What the ROC curves compare, all on one view; the first also ranks the images of the other picture.
+SHOWN = ("combined", "nearest", "reconstruction_error")
+VIEW = "roots"
 
 
 def main() -> None:
@@ -35,13 +31,14 @@ def main() -> None:
         # What is missing, such as the deviation of a single seed, is NaN, which no JSON holds.
         found = {name: value for name, value in row.items() if pd.notna(value)}
         nested.setdefault(found.pop("method"), {})[found.pop("view")] = found
-    results.write(STUDY / "metrics/auroc.json", nested)
+    artifacts.write_json(STUDY / "metrics/auroc.json", nested)
     artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, pd.read_csv(STUDY / "published.csv")))
     artifacts.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
 
-    shown = {name: [first(table, *key) for table in scores] for name, key in SHOWN.items()}
-    best = shown[next(iter(SHOWN))]
-    artifacts.write_figure(STUDY / "plots/roc.png", anomaly_figures.roc(shown, labels))
+    shown = {TITLES[method]: [first(table, method, VIEW) for table in scores] for method in SHOWN}
+    best = shown[TITLES[SHOWN[0]]]
+    roc = anomaly_figures.roc(shown, labels, "square roots of grey values, first seed")
+    artifacts.write_figure(STUDY / "plots/roc.png", roc)
     artifacts.write_figure(STUDY / "plots/extremes.png", anomaly_figures.extremes(images, best, labels))
     top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
@@ -73,7 +70,7 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
     """Average over classes: one row a (method, view), for each measure its mean, `_sd` and `_sd_of_seeds`.
 
     `_sd` is that of the ten classes, each averaged over the seeds; `_sd_of_seeds` that of the mean over the
-    classes, missing where nothing is drawn. Both divide by n − 1.
+    classes, missing where a method needs no seed. Both divide by n − 1.
     """
     keys = ["method", "view"]
     classes = measured.groupby([*keys, "class"], sort=False)[MEASURES].mean().groupby(keys, sort=False)

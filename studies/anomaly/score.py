@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,18 @@ from sklearn.utils.parallel import Parallel, delayed
 from cae import anomaly, artifacts, checkpoints, models, splits, training
 from cae.anomaly import Autoencoder, Detector
 from cae.arrays import Images, Scores
+from cae.checkpoints import Checkpoint
+from cae.classes import CLASS_NAMES
+from cae.errors import UserError
 from stages import command
-from studies.anomaly import settings
+from studies import PREPARED
+from studies.anomaly import STUDY, settings
 from studies.anomaly.settings import Anomaly
 
-PREPARED = Path("data/prepared")
-SCORES = Path("studies/anomaly/scores")
+SCORES = STUDY / "scores"
 CHECKPOINTS = Path(".checkpoints/anomaly")
+# What everything is fitted to: no test image among them.
+SOURCES = ("train", "validation")
 
 # How a method sees an image: as it is, or by square roots, which lift the dark parts of a garment.
 VIEWS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
@@ -30,33 +36,49 @@ def main() -> None:
     parser.add_argument("--label", type=int, choices=range(10), required=True, help="the normal class")
     label = parser.parse_args().label
     chosen = settings.load().anomaly
-    # Every component of PCA needs an image, whatever is held out; so does every neighbour.
-    least = chosen.held_out + max(models.CODE_SIZE, chosen.neighbours)
-    sources = ("train", "validation")
-    parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in sources]
-    normal = anomaly.of_class(parts, label, least)
+    normal = normal_images(label, chosen)
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
     anomaly.check_test(splits.labels(PREPARED, "test"), label)
 
-    files = [PREPARED / f"{name}_{kind}.npy" for name in sources for kind in ("images", "labels")]
+    files = [PREPARED / f"{name}_{kind}.npy" for name in SOURCES for kind in ("images", "labels")]
     code = [*Path("cae").glob("*.py"), *Path(__file__).parent.glob("*.py"), Path("requirements.txt")]
     run = checkpoints.fingerprint([*files, *code], chosen.model_dump())
-    folder = checkpoints.Checkpoint(CHECKPOINTS / str(label), run)
-    with folder.locked():
-        networks, baselines = fit(normal, chosen, folder)
+    checkpoint = Checkpoint(CHECKPOINTS / str(label), run)
+    with checkpoint.locked():
+        networks, baselines = fit(normal, chosen, checkpoint)
         columns = score(networks, baselines, splits.images(PREPARED, "test"))
         artifacts.write_array(
             SCORES / f"{label}.npy", np.asarray(pd.DataFrame(columns).to_records(index=False))
         )
-        folder.clear()
+        checkpoint.clear()
+
+
+def normal_images(label: int, chosen: Anomaly) -> Images:
+    """Return the images of one class that are not in the test split.
+
+    Raises:
+        UserError: they are too few to fit everything.
+
+    """
+    parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in SOURCES]
+    normal = anomaly.of_class(parts, label)
+    # Every component of PCA needs an image, whatever is held out; so does every neighbour.
+    least = chosen.held_out + max(models.CODE_SIZE, chosen.neighbours)
+    if len(normal) < least:
+        raise UserError(
+            f"the training and validation splits have {len(normal)} images of {CLASS_NAMES[label]}, but the "
+            f"anomaly study needs {least}: raise prepare.train in params.yaml, or lower anomaly.held_out "
+            f"in {settings.PATH}"
+        )
+    return normal
 
 
 def fit(
-    normal: Images, chosen: Anomaly, folder: checkpoints.Checkpoint
+    normal: Images, chosen: Anomaly, checkpoint: Checkpoint
 ) -> tuple[dict[str, Autoencoder], dict[str, Detector]]:
     """Fit all there is to fit, to normal images alone: no other image is in reach.
 
-    Returns the networks by VIEW/SEED, and the baselines by METHOD/VIEW or, where they draw random numbers,
+    Returns the networks by VIEW/SEED, and the baselines by METHOD/VIEW or, where they need a seed,
     METHOD/VIEW/SEED. Baselines need no held-out images: they are given all.
     """
     networks: dict[str, Autoencoder] = {}
@@ -65,11 +87,11 @@ def fit(
         seen = see(normal)
         for seed in chosen.seeds:
             sizes = {"held_out": chosen.held_out, "train": len(normal) - chosen.held_out}
-            drawn = splits.draw(len(normal), sizes, seed)
-            train, held_out = seen[drawn["train"]], seen[drawn["held_out"]]
+            indices = splits.draw(len(normal), sizes, seed)
+            train, held_out = seen[indices["train"]], seen[indices["held_out"]]
             network = models.autoencoder(seed)
-            checkpoint = checkpoints.Checkpoint(folder.folder, f"{folder.name}-{view}-{seed}")
-            training.fit(network, train, held_out, chosen.recipe(seed), checkpoint)
+            own = replace(checkpoint, name=f"{checkpoint.name}-{view}-{seed}")
+            training.fit(network, train, held_out, chosen.recipe(seed), own)
             networks[f"{view}/{seed}"] = Autoencoder(network, chosen.neighbours).fit(train, held_out)
             print(f"{view}, seed {seed}: network trained", flush=True)
         made = {f"{name}/{view}": one for name, one in anomaly.baselines(chosen.neighbours).items()}

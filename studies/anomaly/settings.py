@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from cae import params
+from studies.anomaly import STUDY
 
-PATH = Path("studies/anomaly/params.yaml")
+PATH = STUDY / "params.yaml"
 
 
 class Anomaly(params.Section):

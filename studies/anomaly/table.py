@@ -4,24 +4,32 @@ from pathlib import Path
 
 import pandas as pd
 
-TABLE = Path(__file__).with_name("plots") / "table.csv"
-METHODS = {
-    "combined": "**sum of the three distances below**",
-    "code_nearest": "nearest neighbours by code, k = 5",
-    "code_mahalanobis": "Mahalanobis distance by code",
-    "small_nearest": "nearest neighbours on 14 × 14 pixels, k = 5, no network",
-    "error": "reconstruction error of the autoencoder",
-    "pca_error": "baseline: PCA error, 128 components",
-    "nearest": "baseline: nearest neighbours, k = 5",
-    "one_class_svm": "baseline: one-class SVM, ν = 0.1",
-    "isolation_forest": "baseline: isolation forest, 100 trees",
-}
+from cae import anomaly, models
+from studies.anomaly import settings
+
+HERE = Path(__file__).parent
 HEADER = ["one class against nine", "AUROC, % (pixels)", "AUROC, % (roots)", "average precision, % (roots)"]
 
 
-def rows(path: Path = TABLE) -> list[list[str]]:
+def methods(neighbours: int) -> dict[str, str]:
+    """Describe every score by its name, in the order of the table."""
+    half = " × ".join(str(side // 2) for side in models.IMAGE_SHAPE[:2])
+    return {
+        "combined": "**sum of the three distances below**",
+        "code_nearest": f"nearest neighbours by code, k = {neighbours}",
+        "code_mahalanobis": "Mahalanobis distance by code",
+        "small_nearest": f"nearest neighbours on {half} pixels, k = {neighbours}, no network",
+        "reconstruction_error": "reconstruction error of the autoencoder",
+        "pca_error": f"baseline: PCA error, {models.CODE_SIZE} components",
+        "nearest": f"baseline: nearest neighbours, k = {neighbours}",
+        "one_class_svm": f"baseline: one-class SVM, ν = {anomaly.NU}",
+        "isolation_forest": f"baseline: isolation forest, {anomaly.TREES} trees",
+    }
+
+
+def rows() -> list[list[str]]:
     """Return one row a method, mean ± sd over the ten classes, then chance and the published ones."""
-    table = pd.read_csv(path)
+    table = pd.read_csv(HERE / "plots/table.csv")
     ours = table[table["source"].isna()].set_index(["method", "view"])
 
     def cell(method: str, view: str, measure: str) -> str:
@@ -35,7 +43,7 @@ def rows(path: Path = TABLE) -> list[list[str]]:
             cell(method, "roots", "auroc"),
             cell(method, "roots", "average_precision"),
         ]
-        for method, name in METHODS.items()
+        for method, name in methods(settings.load(HERE / "params.yaml").anomaly.neighbours).items()
     ]
     published = [
         [f"published: {row.method} ({row.source})", f"{row.auroc:.1f} ± {row.auroc_sd:.1f}", "", ""]

@@ -12,8 +12,8 @@ import pandas as pd
 
 from cae import artifacts, checkpoints, models, params, splits, training
 from stages import command, progress
+from studies import PREPARED
 
-PREPARED = Path("data/prepared")
 RESULTS = Path(__file__).with_name("results.csv")
 # A short run is a whole one: the learning rate falls to 0 in it.
 EPOCHS = 6

@@ -67,20 +67,26 @@ def children(process: subprocess.Popen[str]) -> Iterator[psutil.Process]:
         return
 
 
-def run_and_kill(project: Project, victim: str, delay: float) -> None:
-    """Start dvc repro and kill the victim `delay` seconds after it has started, if it still lives."""
+def run_and_kill(project: Project, victim: str, delay: float) -> bool:
+    """Start dvc repro and kill the victim `delay` seconds after it has started, if it still lives.
+
+    Returns whether that ended the run.
+    """
     with start(project, "dvc", "repro") as dvc:
         target = psutil.Process(dvc.pid) if victim == "dvc" else stage_process(dvc, victim)
         if target is None:
-            return
+            return False
+        killed = False
         try:
             target.wait(timeout=delay)
         except psutil.TimeoutExpired:
             orphans = list(children(dvc)) if victim == "dvc" else []
             target.kill()
+            killed = True
             # What a killed dvc leaves running is let run: it must do no harm.
             psutil.wait_procs(orphans)
         dvc.communicate()
+    return killed and dvc.returncode != 0
 
 
 @pytest.mark.parametrize("victim", ["dvc", "prepare", "train", "evaluate", "probe"])
@@ -88,8 +94,10 @@ def test_killed_runs_end_in_the_same_bytes(victim: str, project: Project, uninte
     seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
     print(f"KILL_SEED={seed}")
     moments = random.Random(seed)
-    for _ in range(KILLS_A_VICTIM):
-        run_and_kill(project, victim, delay=moments.uniform(0, 8))
+    # Whatever runs takes a second to load. Later moments come last: a stage that outruns its kill is done.
+    delays = [moments.uniform(0, 1), *sorted(moments.uniform(0, 8) for _ in range(KILLS_A_VICTIM - 1))]
+    kills = sum(run_and_kill(project, victim, delay) for delay in delays)
+    assert kills > 0, "no run was ended by its kill"
     project.dvc("repro")
     for name in RESULTS:
         assert project.read(name) == uninterrupted.read(name), name
