@@ -4,26 +4,16 @@ Layers are grouped, and each group computed in the form of `cae.convolutions` th
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import keras
 import tensorflow as tf
 
-from cae.convolutions import THIN, by_phase, convolve, convolve_transposed, widened
+from cae.convolutions import convolve
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some layers of the model as one function.
-
-    Attributes:
-        prepare: gives the weights as the function wants them; once a step, not once a shard.
-        apply: (inputs, weights) -> outputs, both float32 (N, ...).
-    """
-
-    prepare: Callable[[], list[tf.Tensor]]
-    apply: Callable[[tf.Tensor, list[tf.Tensor]], tf.Tensor]
+Block = Callable[[tf.Tensor], tf.Tensor]
+"""Some layers of the model as one function, float32 (N, ...) -> (N, ...)."""
 
 
 class Twin:
@@ -58,22 +48,17 @@ class Twin:
         )
         self._blocks = list(_blocks(list(model.layers), self.gives_logits))
 
-    def prepare(self) -> list[list[tf.Tensor]]:
-        """Return the weights for ``__call__``, made from the variables as they are now."""
-        return [block.prepare() for block in self._blocks]
-
-    def __call__(self, images: tf.Tensor, weights: list[list[tf.Tensor]] | None = None) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Run the model in training mode.
 
         Args:
             images: float32 (N, ...), the model's input.
-            weights: from ``prepare``.
 
         Returns:
             float32 (N, ...): the logits where ``gives_logits``, otherwise the model's output.
         """
-        for block, own in zip(self._blocks, self.prepare() if weights is None else weights, strict=True):
-            images = block.apply(images, own)
+        for block in self._blocks:
+            images = block(images)
         return images
 
 
@@ -95,13 +80,9 @@ def _blocks(layers: list[keras.Layer], gives_logits: bool) -> Iterator[Block]:
                 pool, *layers = layers
             yield _convolution_block(layer, scale, activation, pool)
         elif gives_logits and not layers:
-            yield Block(partial(_values, layer), partial(_without_activation, layer))
+            yield partial(_without_activation, layer)
         else:
-            yield Block(partial(_values, layer), partial(_as_it_is, layer))
-
-
-def _values(layer: keras.Layer) -> list[tf.Variable]:
-    return [variable.value for variable in layer.trainable_variables]
+            yield partial(_as_it_is, layer)
 
 
 def _is_plain_convolution(layer: keras.Layer) -> bool:
@@ -127,11 +108,11 @@ def _is_pooling(layer: keras.Layer) -> bool:
     return type(layer) is keras.layers.MaxPooling2D and layer.data_format == "channels_last"
 
 
-def _as_it_is(layer: keras.Layer, x: tf.Tensor, _: list[tf.Tensor]) -> tf.Tensor:
+def _as_it_is(layer: keras.Layer, x: tf.Tensor) -> tf.Tensor:
     return layer(x, training=True)
 
 
-def _without_activation(layer: keras.Layer, x: tf.Tensor, _: list[tf.Tensor]) -> tf.Tensor:
+def _without_activation(layer: keras.Layer, x: tf.Tensor) -> tf.Tensor:
     """Run the model's last layer up to its activation."""
     if isinstance(layer, keras.layers.Conv2D):
         x = layer.convolution_op(x, layer.kernel)
@@ -144,42 +125,19 @@ def _convolution_block(
     layer: keras.layers.Conv2D,
     scale: int,
     activation: Callable[[tf.Tensor], tf.Tensor],
-    pool: keras.Layer | None,
+    pool: keras.layers.MaxPooling2D | None,
 ) -> Block:
-    """Choose the form for a convolution of an image upsampled by ``scale``."""
-    height, width, channels, filters = layer.kernel.shape
+    """Fuse a convolution with the upsampling before it, its ReLU and the pooling behind it."""
+    height, width, _, filters = layer.kernel.shape
     same = layer.padding == "same"
     padding = tuple(((size - 1) // 2, size // 2) if same else (0, 0) for size in (height, width))
     relu = activation is keras.activations.relu
-    # What is left to do after the convolution, which does ReLU itself.
-    activate = (lambda y: y) if relu or activation is keras.activations.linear else activation
-    patch = (height + scale - 1) * (width + scale - 1) * filters
-    thin = pool is None and patch <= THIN and filters < channels
+    sides = (layer if pool is None else pool).output.shape[1:]
 
-    def prepare() -> list[tf.Tensor]:
-        kernel = tf.convert_to_tensor(layer.kernel)
-        bias = tf.convert_to_tensor(layer.bias) if layer.use_bias else tf.zeros(filters)
-        if thin:
-            return [widened(kernel, scale), bias]
-        return [kernel, bias] if scale == 1 else [by_phase(kernel, scale), tf.tile(bias, [scale * scale])]
+    def block(x: tf.Tensor) -> tf.Tensor:
+        bias = layer.bias if layer.use_bias else tf.zeros(filters)
+        y = convolve(x, layer.kernel, bias, padding, scale, relu, pool)
+        y.set_shape((x.shape[0], *sides))
+        return y if relu else activation(y)
 
-    def apply(x: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
-        kernel, bias = weights
-        if thin:
-            y = convolve_transposed(x, kernel, bias, scale, padding)
-            return activate(tf.nn.relu(y) if relu else y)
-        if scale == 1:
-            return activate(convolve(x, kernel, bias, padding, relu, pool))
-        # Whole small pixels are padded; what that adds beyond the padding asked for is cut off again.
-        around, cut, sides = [], [], []
-        for small, size, taps, (before, after) in zip(
-            x.shape[1:3], (height, width), kernel.shape[:2], padding, strict=True
-        ):
-            whole = -(-before // scale)
-            cut.append(scale * whole - before)
-            sides.append(scale * small + before + after - size + 1)
-            around.append((whole, taps - 1 - (size - 1 - after) // scale))
-        y = tf.nn.depth_to_space(convolve(x, kernel, bias, tuple(around), relu, None), scale)
-        return activate(tf.slice(y, [0, *cut, 0], [-1, *sides, filters]))
-
-    return Block(prepare, apply)
+    return block

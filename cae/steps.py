@@ -147,15 +147,11 @@ class Steps:
 
     def gradients(self, images: tf.Tensor, targets: tf.Tensor, scale: float) -> list[tf.Tensor]:
         """Return scale times the summed loss of a batch, then its gradient to each trainable variable."""
-        with tf.GradientTape() as preparation:
-            weights = self.twin.prepare()
-        flat = tf.nest.flatten(weights)
-
         def sums(images: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(flat)
-                loss = self.loss(targets, self.twin(images, weights))
-            return [loss, *tape.gradient(loss, flat, unconnected_gradients="zero")]
+                tape.watch(self._variables)
+                loss = self.loss(targets, self.twin(images))
+            return [loss, *tape.gradient(loss, self._variables, unconnected_gradients="zero")]
 
         # Summed over replicas before anything else is computed from the sum: the root of the tree.
         context = tf.distribute.get_replica_context()
@@ -164,11 +160,10 @@ class Steps:
         if part[0].shape[0] > 0:
             summed = in_shards(sums, *part)
         else:
-            summed = [tf.zeros(()), *(tf.zeros_like(weight) for weight in flat)]
+            summed = [tf.zeros(()), *(tf.zeros_like(variable) for variable in self._variables)]
         if context.num_replicas_in_sync > 1:
             summed = context.all_reduce(tf.distribute.ReduceOp.SUM, summed)
-        loss, *gradients = (scale * value for value in summed)
-        return [loss, *preparation.gradient(flat, self._variables, output_gradients=gradients)]
+        return [scale * value for value in summed]
 
     def apply(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Take one Adam step, one operation a variable: Kingma, Ba (2014), with ε as Keras has it.

@@ -1,0 +1,37 @@
+// [Upsampling by a whole number] → convolution of stride 1 → [ReLU] → [max-pooling], and its gradients.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// One axis of the pictures, rows or columns.
+typedef struct {
+  int size;            // of the input
+  int kernel;          // taps of the kernel
+  int before, after;   // zeros around the upsampled input
+  int output;          // size of what the convolution gives
+  int window, stride;  // of the pooling; 0 without
+  int outside;         // zeros that pooling puts before, which never win
+  int pooled;          // size after pooling; `output` without
+} Axis;
+
+typedef struct {
+  int images, channels, filters, scale;
+  bool relu;
+  Axis y, x;
+} Layer;
+
+// Images are float[N][rows][columns][channels], kernels float[rows][columns][channels][filters].
+// winner: int32 of the shape of the result, which pixel of its window each one is, -1 where ReLU cut it off;
+// not used without pooling.
+typedef struct {
+  void (*forward)(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
+                  int32_t *winner);
+  void (*input_gradient)(const Layer *layer, const float *kernel, const float *out, const int32_t *winner,
+                         const float *gradient, float *in_gradient);
+  void (*kernel_gradient)(const Layer *layer, const float *in, const float *out, const int32_t *winner,
+                          const float *gradient, float *kernel_gradient, float *bias_gradient);
+} Convolution;
+
+// The same functions, compiled for several instruction sets.
+extern const Convolution portable, avx2, avx512;
