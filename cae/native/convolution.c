@@ -25,20 +25,32 @@ typedef struct {
   int first_y, last_y, first_x, last_x;
 } Tap;
 
+// A pixel that pooling chooses from: its index in the window, and where it lies in the blocks.
+typedef struct {
+  float index;
+  int place;
+} Candidate;
+
 typedef struct {
   Grid y, x;
   int pitch;   // pixels from a row to the next
   int line;    // pixels of a picture as a line, with slack
-  int margin;  // the largest shift
+  int margin;  // pixels in front of a line: the largest shift
   int count;   // of taps; those of a phase follow each other
   Tap *taps;
+  // Large pixel (y, x) is pixel row[y] + column[x] in a block of a margin and a line for each phase.
+  int *row, *column;
+  Candidate *candidates;  // of all windows; those of window i end at end[i]
+  int *end;
 } Plan;
 
-static void *zeros(int64_t count) {
-  void *memory = calloc(count > 0 ? count : 1, sizeof(float));
+static void *zeros(int64_t count, size_t size) {
+  void *memory = calloc(count + 1, size);
   if (!memory) abort();
   return memory;
 }
+
+static float *floats(int64_t count) { return zeros(count, sizeof(float)); }
 
 static int whole_lanes(int count) { return (count + LANES - 1) / LANES * LANES; }
 static int smaller(int a, int b) { return a < b ? a : b; }
@@ -54,13 +66,31 @@ static Grid grid_of(const Axis *axis, int scale) {
   return grid;
 }
 
+static int block_of(const Plan *plan) { return plan->margin + plan->line; }
+
+static void list_candidates(const Layer *layer, Plan *plan) {
+  const Axis *y = &layer->y, *x = &layer->x;
+  int windows = y->pooled * x->pooled, count = 0;
+  plan->candidates = zeros((int64_t)windows * y->window * x->window, sizeof(Candidate));
+  plan->end = zeros(windows, sizeof(int));
+  for (int window = 0; window < windows; window++) {
+    for (int i = 0; i < y->window * x->window; i++) {
+      int row = window / x->pooled * y->stride - y->outside + i / x->window;
+      int column = window % x->pooled * x->stride - x->outside + i % x->window;
+      if (row >= 0 && row < y->output && column >= 0 && column < x->output)
+        plan->candidates[count++] = (Candidate){i, plan->row[row] + plan->column[column]};
+    }
+    plan->end[window] = count;
+  }
+}
+
 static Plan plan_of(const Layer *layer) {
   int scale = layer->scale;
   Plan plan = {.y = grid_of(&layer->y, scale), .x = grid_of(&layer->x, scale)};
   plan.pitch = plan.x.laid;
   plan.line = plan.y.laid * plan.pitch + SLACK;
   plan.margin = (plan.y.taps - 1) * plan.pitch + plan.x.taps - 1;
-  plan.taps = zeros((int64_t)scale * scale * plan.y.taps * plan.x.taps * sizeof(Tap) / sizeof(float));
+  plan.taps = zeros(scale * scale * plan.y.taps * plan.x.taps, sizeof(Tap));
   for (int phase = 0; phase < scale * scale; phase++)
     for (int y = 0; y < plan.y.taps; y++)
       for (int x = 0; x < plan.x.taps; x++) {
@@ -74,7 +104,28 @@ static Plan plan_of(const Layer *layer) {
                    smaller(from_x + scale, layer->x.kernel) - 1};
         if (tap.first_y <= tap.last_y && tap.first_x <= tap.last_x) plan.taps[plan.count++] = tap;
       }
+  plan.row = zeros(layer->y.output, sizeof(int)), plan.column = zeros(layer->x.output, sizeof(int));
+  for (int i = 0; i < layer->y.output; i++) {
+    int y = i + plan.y.cut;
+    plan.row[i] = y % scale * scale * block_of(&plan) + y / scale * plan.pitch + plan.margin;
+  }
+  for (int j = 0; j < layer->x.output; j++) {
+    int x = j + plan.x.cut;
+    plan.column[j] = x % scale * block_of(&plan) + x / scale;
+  }
+  list_candidates(layer, &plan);
   return plan;
+}
+
+static void release(Plan *plan) {
+  free(plan->taps), free(plan->row), free(plan->column), free(plan->candidates), free(plan->end);
+}
+
+// Return where the taps of the phase that tap t belongs to end.
+static int end_of_phase(const Plan *plan, int t) {
+  int phase = plan->taps[t].phase;
+  while (t < plan->count && plan->taps[t].phase == phase) t++;
+  return t;
 }
 
 static void fold(const Layer *layer, const Tap *tap, const float *kernel, float *folded) {
@@ -94,74 +145,103 @@ static void unfold(const Layer *layer, const Tap *tap, const float *folded, floa
 
 // Lay out an image whose pixels take `width` floats on the line; what lies between its rows stays as it is.
 static void lay(const Layer *layer, const Plan *plan, const float *image, int width, float *line) {
-  int channels = layer->channels;
+  int channels = layer->channels, columns = layer->x.size;
   line += (plan->y.whole * plan->pitch + plan->x.whole) * width;
-  for (int y = 0; y < layer->y.size; y++, line += plan->pitch * width)
-    for (int x = 0; x < layer->x.size; x++, image += channels)
-      for (int c = 0; c < channels; c++) line[x * width + c] = image[c];
+  for (int y = 0; y < layer->y.size; y++, line += plan->pitch * width, image += columns * channels)
+    if (width == channels)
+      memcpy(line, image, columns * channels * sizeof(float));
+    else
+      for (int x = 0; x < columns; x++) memcpy(line + x * width, image + x * channels, channels * sizeof(float));
 }
 
-// The pixel of a phase's line that large pixel (y, x) is, in a block of `margin` and a line for each phase.
-static int place(const Layer *layer, const Plan *plan, int y, int x) {
-  int scale = layer->scale;
-  y += plan->y.cut, x += plan->x.cut;
-  int phase = y % scale * scale + x % scale;
-  return phase * (plan->margin + plan->line) + plan->margin + y / scale * plan->pitch + x / scale;
-}
-
-// Lay out the gradient of what the convolution gave, each phase on a line of its own: through pooling to the
-// pixel that won, nowhere where ReLU gave 0.
-static void lay_gradient(const Layer *layer, const Plan *plan, const float *out, const int32_t *winner,
-                         const float *gradient, int width, float *lines) {
+// From the results of all phases, in blocks, to the layer's result.
+static void finish(const Layer *layer, const Plan *plan, const float *blocks, int width, float *out) {
   int filters = layer->filters;
-  const Axis *y = &layer->y, *x = &layer->x;
-  if (!y->window) {
-    for (int i = 0; i < y->output; i++)
-      for (int j = 0; j < x->output; j++, out += filters, gradient += filters) {
-        float *to = lines + (int64_t)place(layer, plan, i, j) * width;
-        for (int f = 0; f < filters; f++) to[f] = layer->relu && out[f] <= 0 ? 0 : gradient[f];
+  for (int i = 0; i < layer->y.output; i++)
+    for (int j = 0; j < layer->x.output; j++, out += filters)
+      for (int f = 0; f < filters; f += LANES) {
+        Lanes value = load(blocks + (plan->row[i] + plan->column[j]) * width + f);
+        // What is not a number is not at most 0, and so gets through.
+        if (layer->relu) value = if_at_most(value, all(0), all(0), value);
+        store_some(out + f, value, filters - f);
       }
-    return;
+}
+
+static void finish_pooled(const Layer *layer, const Plan *plan, const float *blocks, int width, float *out,
+                          float *winner) {
+  int filters = layer->filters;
+  const Candidate *candidate = plan->candidates;
+  for (int i = 0; i < layer->y.pooled * layer->x.pooled; i++, out += filters, winner += filters) {
+    const Candidate *first = candidate, *end = plan->candidates + plan->end[i];
+    for (int f = 0; f < filters; f += LANES) {
+      Lanes best = all(layer->relu ? 0 : -INFINITY), index = all(-1);
+      for (candidate = first; candidate < end; candidate++) {
+        Lanes value = load(blocks + candidate->place * width + f);
+        index = if_at_most(value, best, index, all(candidate->index));
+        best = if_at_most(value, best, best, value);
+      }
+      store_some(out + f, best, filters - f);
+      store_some(winner + f, index, filters - f);
+    }
   }
-  int64_t phases = layer->scale * layer->scale;
-  memset(lines, 0, phases * (plan->margin + plan->line) * width * sizeof(float));
-  for (int i = 0; i < y->pooled; i++)
-    for (int j = 0; j < x->pooled; j++, winner += filters, gradient += filters)
-      for (int k = 0; k < y->window * x->window; k++) {
-        int row = i * y->stride - y->outside + k / x->window, column = j * x->stride - x->outside + k % x->window;
-        if (row < 0 || row >= y->output || column < 0 || column >= x->output) continue;
-        float *to = lines + (int64_t)place(layer, plan, row, column) * width;
-        for (int f = 0; f < filters; f++) to[f] += winner[f] == k ? gradient[f] : 0;
+}
+
+// The way back: lay out the gradient of what the convolution gave, in blocks; nothing where ReLU gave 0.
+static void lay_gradient(const Layer *layer, const Plan *plan, const float *out, const float *gradient, int width,
+                         float *blocks) {
+  int filters = layer->filters;
+  for (int i = 0; i < layer->y.output; i++)
+    for (int j = 0; j < layer->x.output; j++, out += filters, gradient += filters)
+      for (int f = 0; f < filters; f += LANES) {
+        Lanes value = load_some(gradient + f, filters - f);
+        if (layer->relu) value = if_at_most(load_some(out + f, filters - f), all(0), all(0), value);
+        store_some(blocks + (plan->row[i] + plan->column[j]) * width + f, value, filters - f);
       }
 }
 
-// The comparisons below let a number that is not a number through.
-static void rectify(float *values, int count) {
-  for (int i = 0; i < count; i++) values[i] = values[i] <= 0 ? 0 : values[i];
-}
-
-static void pool(const Layer *layer, const float *full, float *out, int32_t *winner) {
+// The same through pooling, to the pixel that won.
+static void lay_pooled_gradient(const Layer *layer, const Plan *plan, const float *winner, const float *gradient,
+                                int width, float *blocks) {
   int filters = layer->filters;
   const Axis *y = &layer->y, *x = &layer->x;
-  for (int i = 0; i < y->pooled; i++)
-    for (int j = 0; j < x->pooled; j++, out += filters, winner += filters) {
-      for (int f = 0; f < filters; f++) out[f] = layer->relu ? 0 : -INFINITY, winner[f] = -1;
-      for (int k = 0; k < y->window * x->window; k++) {
-        int row = i * y->stride - y->outside + k / x->window, column = j * x->stride - x->outside + k % x->window;
-        if (row < 0 || row >= y->output || column < 0 || column >= x->output) continue;
-        const float *value = full + (row * x->output + column) * filters;
-        for (int f = 0; f < filters; f++) {
-          winner[f] = value[f] <= out[f] ? winner[f] : k;
-          out[f] = value[f] <= out[f] ? out[f] : value[f];
-        }
+  bool overlapping = y->stride < y->window || x->stride < x->window;
+  if (overlapping) memset(blocks, 0, layer->scale * layer->scale * block_of(plan) * width * sizeof(float));
+  const Candidate *candidate = plan->candidates;
+  for (int i = 0; i < y->pooled * x->pooled; i++, winner += filters, gradient += filters) {
+    const Candidate *first = candidate, *end = plan->candidates + plan->end[i];
+    for (int f = 0; f < filters; f += LANES) {
+      Lanes value = load_some(gradient + f, filters - f), index = load_some(winner + f, filters - f);
+      for (candidate = first; candidate < end; candidate++) {
+        float *to = blocks + candidate->place * width + f;
+        Lanes part = if_equal(index, all(candidate->index), value, all(0));
+        if (overlapping) part = multiply_add(part, all(1), load_some(to, filters - f));
+        store_some(to, part, filters - f);
       }
     }
+  }
+}
+
+// bias[f] += the gradient of all pixels, but where ReLU gave 0.
+static void add_bias_gradient(const Layer *layer, const float *out, const float *winner, const float *gradient,
+                              float *bias) {
+  int filters = layer->filters, pixels = layer->y.pooled * layer->x.pooled;
+  const float *marker = layer->y.window ? winner : out;
+  float most = layer->y.window ? -1 : layer->relu ? 0 : -INFINITY;
+  for (int f = 0; f < filters; f += LANES) {
+    Lanes sum = all(0);
+    for (int i = f; i < pixels * filters; i += filters) {
+      Lanes value = load_some(gradient + i, filters - f);
+      value = if_at_most(load_some(marker + i, filters - f), all(most), all(0), value);
+      sum = multiply_add(value, all(1), sum);
+    }
+    store_some(bias + f, multiply_add(sum, all(1), load_some(bias + f, filters - f)), filters - f);
+  }
 }
 
 // Whether upsampling and convolution are computed as a product with patches, B2.
 static bool is_thin(const Layer *layer) {
   int patch = (layer->y.kernel + layer->scale - 1) * (layer->x.kernel + layer->scale - 1) * layer->filters;
-  return patch <= 32 && layer->filters < layer->channels;
+  return patch <= 32 && layer->filters < layer->channels && !layer->y.window;
 }
 
 // Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d], a = e − d + k − 1, e < s.
@@ -195,148 +275,155 @@ static void overlap(const Layer *layer, const float *patches, int width, const f
     }
 }
 
-static void forward(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
-                    int32_t *winner) {
-  Plan plan = plan_of(layer);
+static void forward_thin(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out) {
   const Axis *y = &layer->y, *x = &layer->x;
   int channels = layer->channels, filters = layer->filters;
-  bool thin = is_thin(layer);
-  int width = whole_lanes(thin ? (y->kernel + layer->scale - 1) * (x->kernel + layer->scale - 1) * filters
-                               : filters);
-  int rows = thin ? channels : plan.count * channels;
-  int line = thin ? y->size * x->size + SLACK : plan.line;
+  int width = whole_lanes((y->kernel + layer->scale - 1) * (x->kernel + layer->scale - 1) * filters);
+  int size = y->size * x->size, result = y->output * x->output * filters;
 
-  float *packed = zeros((int64_t)rows * width), *start = zeros(width), *folded = zeros(channels * filters);
-  int32_t *offset = zeros(rows);
-  if (thin) {
-    widen(layer, kernel, width, packed);
-    for (int c = 0; c < channels; c++) offset[c] = c;
-  } else {
-    memcpy(start, bias, filters * sizeof(float));
-    for (int t = 0; t < plan.count; t++) {
-      fold(layer, &plan.taps[t], kernel, folded);
-      for (int c = 0; c < channels; c++) {
-        memcpy(packed + (t * channels + c) * width, folded + c * filters, filters * sizeof(float));
-        offset[t * channels + c] = plan.taps[t].shift * channels + c;
-      }
-    }
-  }
+  float *widened = floats(channels * width), *start = floats(width);
+  int32_t *offset = zeros(channels, sizeof(int32_t));
+  widen(layer, kernel, width, widened);
+  for (int c = 0; c < channels; c++) offset[c] = c;
 
-  float *laid = zeros((int64_t)line * channels), *sums = zeros((int64_t)line * width);
-  int size = y->output * x->output * filters, pooled = y->pooled * x->pooled * filters;
-  float *scratch = y->window ? zeros(size) : NULL;
-  for (int n = 0; n < layer->images; n++) {
-    float *full = scratch ? scratch : out + (int64_t)n * size;
-    const float *image = in + (int64_t)n * y->size * x->size * channels;
-    if (thin) {
-      memcpy(laid, image, (int64_t)y->size * x->size * channels * sizeof(float));
-      correlate(laid, channels, offset, rows, packed, width, start, sums, y->size * x->size);
-      overlap(layer, sums, width, bias, full);
-    } else {
-      lay(layer, &plan, image, channels, laid);
-      for (int t = 0, end; t < plan.count; t = end) {
-        int phase = plan.taps[t].phase;
-        for (end = t; end < plan.count && plan.taps[end].phase == phase;) end++;
-        correlate(laid, channels, offset + t * channels, (end - t) * channels, packed + t * channels * width,
-                  width, start, sums, (plan.y.grid - 1) * plan.pitch + plan.x.grid);
-        for (int m = 0; m < plan.y.grid; m++)
-          for (int k = 0; k < plan.x.grid; k++) {
-            int row = layer->scale * m + phase / layer->scale - plan.y.cut;
-            int column = layer->scale * k + phase % layer->scale - plan.x.cut;
-            if (row < 0 || row >= y->output || column < 0 || column >= x->output) continue;
-            memcpy(full + (row * x->output + column) * filters, sums + (m * plan.pitch + k) * width,
-                   filters * sizeof(float));
-          }
-      }
-    }
-    if (scratch) pool(layer, full, out + (int64_t)n * pooled, winner + (int64_t)n * pooled);
-    else if (layer->relu) rectify(full, size);
+  float *line = floats((size + SLACK) * channels), *patches = floats((size + SLACK) * width);
+  for (int n = 0; n < layer->images; n++, in += size * channels, out += result) {
+    memcpy(line, in, size * channels * sizeof(float));
+    correlate(line, channels, offset, channels, widened, width, start, patches, size);
+    overlap(layer, patches, width, bias, out);
+    if (layer->relu)
+      for (int i = 0; i < result; i++) out[i] = out[i] <= 0 ? 0 : out[i];
   }
-  free(scratch), free(sums), free(laid), free(offset), free(folded), free(start), free(packed), free(plan.taps);
+  free(patches), free(line), free(offset), free(start), free(widened);
 }
 
-static void input_gradient(const Layer *layer, const float *kernel, const float *out, const int32_t *winner,
+static void forward(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
+                    float *winner) {
+  if (is_thin(layer)) {
+    forward_thin(layer, in, kernel, bias, out);
+    return;
+  }
+  Plan plan = plan_of(layer);
+  const Axis *y = &layer->y, *x = &layer->x;
+  int channels = layer->channels, filters = layer->filters, width = whole_lanes(filters);
+
+  float *packed = floats(plan.count * channels * width), *start = floats(width);
+  float *folded = floats(channels * filters);
+  int32_t *offset = zeros(plan.count * channels, sizeof(int32_t));
+  memcpy(start, bias, filters * sizeof(float));
+  for (int t = 0; t < plan.count; t++) {
+    fold(layer, &plan.taps[t], kernel, folded);
+    for (int c = 0; c < channels; c++) {
+      memcpy(packed + (t * channels + c) * width, folded + c * filters, filters * sizeof(float));
+      offset[t * channels + c] = plan.taps[t].shift * channels + c;
+    }
+  }
+
+  float *line = floats(plan.line * channels);
+  float *blocks = floats((int64_t)layer->scale * layer->scale * block_of(&plan) * width);
+  int result = y->pooled * x->pooled * filters;
+  for (int n = 0; n < layer->images; n++, in += y->size * x->size * channels, out += result,
+           winner += y->window ? result : 0) {
+    lay(layer, &plan, in, channels, line);
+    for (int t = 0, end; t < plan.count; t = end) {
+      end = end_of_phase(&plan, t);
+      correlate(line, channels, offset + t * channels, (end - t) * channels, packed + t * channels * width, width,
+                start, blocks + (plan.taps[t].phase * block_of(&plan) + plan.margin) * width,
+                (plan.y.grid - 1) * plan.pitch + plan.x.grid);
+    }
+    if (y->window)
+      finish_pooled(layer, &plan, blocks, width, out, winner);
+    else
+      finish(layer, &plan, blocks, width, out);
+  }
+  free(blocks), free(line), free(offset), free(folded), free(start), free(packed), release(&plan);
+}
+
+static void input_gradient(const Layer *layer, const float *kernel, const float *out, const float *winner,
                            const float *gradient, float *in_gradient) {
   Plan plan = plan_of(layer);
   const Axis *y = &layer->y, *x = &layer->x;
-  int channels = layer->channels, filters = layer->filters, block = plan.margin + plan.line;
-  int width = whole_lanes(channels), rows = plan.count * filters;
+  int channels = layer->channels, filters = layer->filters, width = whole_lanes(channels);
 
-  float *packed = zeros((int64_t)rows * width), *start = zeros(width), *folded = zeros(channels * filters);
-  int32_t *offset = zeros(rows);
+  float *packed = floats(plan.count * filters * width), *start = floats(width);
+  float *folded = floats(channels * filters);
+  int32_t *offset = zeros(plan.count * filters, sizeof(int32_t));
   for (int t = 0; t < plan.count; t++) {
     const Tap *tap = &plan.taps[t];
     fold(layer, tap, kernel, folded);
     for (int f = 0; f < filters; f++) {
       for (int c = 0; c < channels; c++) packed[(t * filters + f) * width + c] = folded[c * filters + f];
-      offset[t * filters + f] = (tap->phase * block + plan.margin - tap->shift) * filters + f;
+      offset[t * filters + f] = (tap->phase * block_of(&plan) + plan.margin - tap->shift) * filters + f;
     }
   }
 
-  float *lines = zeros((int64_t)layer->scale * layer->scale * block * filters);
-  float *sums = zeros((int64_t)plan.line * width);
+  float *blocks = floats((int64_t)layer->scale * layer->scale * block_of(&plan) * filters);
+  float *line = floats(plan.line * width);
   int result = y->pooled * x->pooled * filters, first = plan.y.whole * plan.pitch + plan.x.whole;
   for (int n = 0; n < layer->images; n++, out += result, winner += y->window ? result : 0, gradient += result) {
-    lay_gradient(layer, &plan, out, winner, gradient, filters, lines);
-    correlate(lines + first * filters, filters, offset, rows, packed, width, start, sums,
+    if (y->window)
+      lay_pooled_gradient(layer, &plan, winner, gradient, filters, blocks);
+    else
+      lay_gradient(layer, &plan, out, gradient, filters, blocks);
+    correlate(blocks + first * filters, filters, offset, plan.count * filters, packed, width, start, line,
               (y->size - 1) * plan.pitch + x->size);
     for (int i = 0; i < y->size; i++)
       for (int j = 0; j < x->size; j++, in_gradient += channels)
-        memcpy(in_gradient, sums + (i * plan.pitch + j) * width, channels * sizeof(float));
+        memcpy(in_gradient, line + (i * plan.pitch + j) * width, channels * sizeof(float));
   }
-  free(sums), free(lines), free(offset), free(folded), free(start), free(packed), free(plan.taps);
+  free(line), free(blocks), free(offset), free(folded), free(start), free(packed), release(&plan);
 }
 
-static void kernel_gradient(const Layer *layer, const float *in, const float *out, const int32_t *winner,
+static void kernel_gradient(const Layer *layer, const float *in, const float *out, const float *winner,
                             const float *gradient, float *kernel_gradient, float *bias_gradient) {
   Plan plan = plan_of(layer);
   const Axis *y = &layer->y, *x = &layer->x;
-  int channels = layer->channels, filters = layer->filters, block = plan.margin + plan.line;
-  int phases = layer->scale * layer->scale;
+  int channels = layer->channels, filters = layer->filters, phases = layer->scale * layer->scale;
   // The side with more channels fills the lanes, the other one the rows.
   bool transposed = channels > filters;
-  int deep = transposed ? filters : channels, wide = transposed ? channels : filters;
-  int width = whole_lanes(wide), rows = plan.count * deep;
+  int deep = transposed ? filters : channels, width = whole_lanes(transposed ? channels : filters);
   int in_width = transposed ? width : channels, out_width = transposed ? filters : width;
 
-  int32_t *offset = zeros(rows + ROWS);
+  int32_t *offset = zeros(plan.count * deep + ROWS, sizeof(int32_t));
   for (int t = 0; t < plan.count; t++)
     for (int i = 0; i < deep; i++) {
       const Tap *tap = &plan.taps[t];
-      offset[t * deep + i] = (transposed ? tap->phase * block + plan.margin - tap->shift : tap->shift) * deep + i;
+      int pixel = transposed ? tap->phase * block_of(&plan) + plan.margin - tap->shift : tap->shift;
+      offset[t * deep + i] = pixel * deep + i;
     }
-  float *laid = zeros((int64_t)plan.line * in_width), *lines = zeros((int64_t)phases * block * out_width);
-  float *sums = zeros((int64_t)(rows + ROWS) * width);
+  float *line = floats(plan.line * in_width), *blocks = floats((int64_t)phases * block_of(&plan) * out_width);
+  float *sums = floats(plan.count * deep * width);
   int result = y->pooled * x->pooled * filters, first = plan.y.whole * plan.pitch + plan.x.whole;
   memset(bias_gradient, 0, filters * sizeof(float));
   for (int n = 0; n < layer->images; n++, in += y->size * x->size * channels, out += result,
            winner += y->window ? result : 0, gradient += result) {
-    lay(layer, &plan, in, in_width, laid);
-    lay_gradient(layer, &plan, out, winner, gradient, out_width, lines);
+    lay(layer, &plan, in, in_width, line);
+    if (y->window)
+      lay_pooled_gradient(layer, &plan, winner, gradient, out_width, blocks);
+    else
+      lay_gradient(layer, &plan, out, gradient, out_width, blocks);
     if (transposed)
-      accumulate(lines + first * filters, filters, offset, rows, laid + first * width, width, sums,
+      accumulate(blocks + first * filters, filters, offset, plan.count * filters, line + first * width, width, sums,
                  (y->size - 1) * plan.pitch + x->size);
     else
       for (int t = 0, end; t < plan.count; t = end) {
-        int phase = plan.taps[t].phase;
-        for (end = t; end < plan.count && plan.taps[end].phase == phase;) end++;
-        accumulate(laid, channels, offset + t * channels, (end - t) * channels,
-                   lines + (phase * block + plan.margin) * width, width, sums + t * channels * width,
-                   (plan.y.grid - 1) * plan.pitch + plan.x.grid);
+        end = end_of_phase(&plan, t);
+        accumulate(line, channels, offset + t * channels, (end - t) * channels,
+                   blocks + (plan.taps[t].phase * block_of(&plan) + plan.margin) * width, width,
+                   sums + t * channels * width, (plan.y.grid - 1) * plan.pitch + plan.x.grid);
       }
-    for (int i = 0; i < phases * block; i++)
-      for (int f = 0; f < filters; f++) bias_gradient[f] += lines[i * out_width + f];
+    add_bias_gradient(layer, out, winner, gradient, bias_gradient);
   }
 
-  float *folded = zeros(channels * filters);
-  memset(kernel_gradient, 0, (int64_t)y->kernel * x->kernel * channels * filters * sizeof(float));
+  float *folded = floats(channels * filters);
+  memset(kernel_gradient, 0, y->kernel * x->kernel * channels * filters * sizeof(float));
   for (int t = 0; t < plan.count; t++) {
     for (int c = 0; c < channels; c++)
       for (int f = 0; f < filters; f++)
-        folded[c * filters + f] = transposed ? sums[(t * filters + f) * width + c] : sums[(t * channels + c) * width + f];
+        folded[c * filters + f] = sums[(t * deep + (transposed ? f : c)) * width + (transposed ? c : f)];
     unfold(layer, &plan.taps[t], folded, kernel_gradient);
   }
-  free(folded), free(sums), free(lines), free(laid), free(offset), free(plan.taps);
+  free(folded), free(sums), free(blocks), free(line), free(offset), release(&plan);
 }
 
 const Convolution INSTRUCTIONS = {forward, input_gradient, kernel_gradient};

@@ -22,14 +22,14 @@ typedef struct {
 } Layer;
 
 // Images are float[N][rows][columns][channels], kernels float[rows][columns][channels][filters].
-// winner: int32 of the shape of the result, which pixel of its window each one is, -1 where ReLU cut it off;
-// not used without pooling.
+// winner: of the shape of the result, which pixel of its window each one is, -1 where ReLU cut it off; not used
+// without pooling.
 typedef struct {
   void (*forward)(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
-                  int32_t *winner);
-  void (*input_gradient)(const Layer *layer, const float *kernel, const float *out, const int32_t *winner,
+                  float *winner);
+  void (*input_gradient)(const Layer *layer, const float *kernel, const float *out, const float *winner,
                          const float *gradient, float *in_gradient);
-  void (*kernel_gradient)(const Layer *layer, const float *in, const float *out, const int32_t *winner,
+  void (*kernel_gradient)(const Layer *layer, const float *in, const float *out, const float *winner,
                           const float *gradient, float *kernel_gradient, float *bias_gradient);
 } Convolution;
 

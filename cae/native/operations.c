@@ -100,7 +100,7 @@ static void forward(void *attributes, TF_OpKernelContext *context) {
   int64_t shape[] = {layer->images, layer->y.pooled, layer->x.pooled, layer->filters}, none[] = {0};
   bool pools = layer->y.window;
   float *out = output(&call, 0, TF_FLOAT, 4, shape);
-  int32_t *winner = output(&call, 1, TF_INT32, pools ? 4 : 1, pools ? shape : none);
+  float *winner = output(&call, 1, TF_FLOAT, pools ? 4 : 1, pools ? shape : none);
   convolution->forward(layer, input(&call, 0), input(&call, 1), input(&call, 2), out, winner);
   end(&call);
 }
@@ -152,8 +152,8 @@ __attribute__((constructor)) static void add_all(void) {
   if (__builtin_cpu_supports("avx512f") && !most) convolution = &avx512;
 #endif
   add("CaeConvolution", (const char *const[]){"images: float", "kernel: float", "bias: float", NULL},
-      (const char *const[]){"result: float", "winner: int32", NULL}, forward);
-  const char *const inputs[] = {"images: float", "kernel: float", "result: float", "winner: int32",
+      (const char *const[]){"result: float", "winner: float", NULL}, forward);
+  const char *const inputs[] = {"images: float", "kernel: float", "result: float", "winner: float",
                                 "gradient: float", NULL};
   add("CaeConvolutionInputGradient", inputs, (const char *const[]){"images_gradient: float", NULL}, input_gradient);
   add("CaeConvolutionKernelGradient", inputs,

@@ -23,6 +23,7 @@ INLINE void correlate_tile(const float *in, int stride, const int32_t *offset, i
     UNROLLED for (int b = 0; b < blocks; b++) sum[p][b] = load(start + b * LANES);
   for (int r = 0; r < rows; r++, kernel += width) {
     const float *at = in + offset[r];
+    __asm__("" : "+r"(at));  // one address for all pixels: compilers would keep one for each
     Lanes weight[2];
     UNROLLED for (int b = 0; b < blocks; b++) weight[b] = load(kernel + b * LANES);
     UNROLLED for (int p = 0; p < pixels; p++) {
@@ -60,33 +61,40 @@ static void correlate(const float *in, int stride, const int32_t *offset, int ro
   }
 }
 
-INLINE void accumulate_tile(const float *in, int stride, const int32_t *offset, int rows, const float *other,
+INLINE void accumulate_tile(const float *in, int stride, const int32_t *offset, int rows, int rows_left, const float *other,
                             int width, float *out, int count, int blocks) {
   Lanes sum[ROWS][2];
-  UNROLLED for (int r = 0; r < ROWS; r++) UNROLLED for (int b = 0; b < blocks; b++) sum[r][b] = all(0);
+  UNROLLED for (int r = 0; r < rows; r++) UNROLLED for (int b = 0; b < blocks; b++) sum[r][b] = all(0);
   for (int q = 0; q < count; q++, in += stride, other += width) {
     Lanes factor[2];
     UNROLLED for (int b = 0; b < blocks; b++) factor[b] = load(other + b * LANES);
-    UNROLLED for (int r = 0; r < ROWS; r++) {
+    UNROLLED for (int r = 0; r < rows; r++) {
       Lanes value = all(in[offset[r]]);
       UNROLLED for (int b = 0; b < blocks; b++) sum[r][b] = multiply_add(value, factor[b], sum[r][b]);
     }
   }
-  UNROLLED for (int r = 0; r < ROWS; r++)
+  UNROLLED for (int r = 0; r < rows; r++)
     UNROLLED for (int b = 0; b < blocks; b++) {
       float *to = out + r * width + b * LANES;
-      if (r < rows) store(to, multiply_add(sum[r][b], all(1), load(to)));
+      if (r < rows_left) store(to, multiply_add(sum[r][b], all(1), load(to)));
     }
+}
+
+INLINE void accumulate_rows(const float *in, int stride, const int32_t *offset, int rows, int rows_left,
+                            const float *other, int width, float *out, int count) {
+  int done = 0;
+  for (; done + 2 * LANES <= width; done += 2 * LANES)
+    accumulate_tile(in, stride, offset, rows, rows_left, other + done, width, out + done, count, 2);
+  if (done < width) accumulate_tile(in, stride, offset, rows, rows_left, other + done, width, out + done, count, 1);
 }
 
 // out[r][f] += Σ_q in[q·stride + offset[r]] · other[q][f],  r < rows,  q < count,  f < width, whole lanes
 static void accumulate(const float *in, int stride, const int32_t *offset, int rows, const float *other,
                        int width, float *out, int count) {
-  for (int r = 0; r < rows; r += ROWS) {
-    int done = 0;
-    for (; done + 2 * LANES <= width; done += 2 * LANES)
-      accumulate_tile(in, stride, offset + r, rows - r, other + done, width, out + r * width + done, count, 2);
-    if (done < width)
-      accumulate_tile(in, stride, offset + r, rows - r, other + done, width, out + r * width + done, count, 1);
-  }
+  for (int r = 0; r < rows; r += ROWS)
+    // 3 × 3 taps of one channel leave one row over.
+    if (rows - r == 1)
+      accumulate_rows(in, stride, offset + r, 1, 1, other, width, out + r * width, count);
+    else
+      accumulate_rows(in, stride, offset + r, ROWS, rows - r, other, width, out + r * width, count);
 }
