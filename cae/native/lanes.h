@@ -13,6 +13,7 @@ typedef __m512 Lanes;
 static inline Lanes load(const float *from) { return _mm512_loadu_ps(from); }
 static inline void store(float *to, Lanes value) { _mm512_storeu_ps(to, value); }
 static inline Lanes all(float value) { return _mm512_set1_ps(value); }
+static inline Lanes plus(Lanes a, Lanes b) { return _mm512_add_ps(a, b); }
 static inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
 static inline Lanes if_equal(Lanes a, Lanes b, Lanes then, Lanes otherwise) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), otherwise, then);
@@ -33,6 +34,7 @@ typedef __m256 Lanes;
 static inline Lanes load(const float *from) { return _mm256_loadu_ps(from); }
 static inline void store(float *to, Lanes value) { _mm256_storeu_ps(to, value); }
 static inline Lanes all(float value) { return _mm256_set1_ps(value); }
+static inline Lanes plus(Lanes a, Lanes b) { return _mm256_add_ps(a, b); }
 static inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
 static inline Lanes if_equal(Lanes a, Lanes b, Lanes then, Lanes otherwise) {
   return _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
@@ -61,6 +63,10 @@ static inline Lanes load(const float *from) {
 }
 static inline void store(float *to, Lanes value) { memcpy(to, &value, sizeof value); }
 static inline Lanes all(float value) { return (Lanes){{value, value, value, value}}; }
+static inline Lanes plus(Lanes a, Lanes b) {
+  for (int i = 0; i < LANES; i++) a.at[i] += b.at[i];
+  return a;
+}
 static inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
   for (int i = 0; i < LANES; i++) c.at[i] = fmaf(a.at[i], b.at[i], c.at[i]);
   return c;

@@ -13,6 +13,9 @@
 #define PIXELS 12
 #define PIXELS_OF_TWO (REGISTERS == 32 ? 12 : 6)
 #define ROWS (REGISTERS == 32 ? 8 : 6)
+// So many sums of one kind side by side: an addition need not wait for the one before.
+#define TOGETHER 4
+#define WIDE (REGISTERS == 32 ? 6 : 3)
 // Lines are read and written past their end by up to so many pixels, lists of rows by so many rows.
 #define SLACK 12
 
@@ -76,7 +79,7 @@ INLINE void accumulate_tile(const float *in, int stride, const int32_t *offset, 
   UNROLLED for (int r = 0; r < rows; r++)
     UNROLLED for (int b = 0; b < blocks; b++) {
       float *to = out + r * width + b * LANES;
-      if (r < rows_left) store(to, multiply_add(sum[r][b], all(1), load(to)));
+      if (r < rows_left) store(to, plus(load(to), sum[r][b]));
     }
 }
 
@@ -97,4 +100,47 @@ static void accumulate(const float *in, int stride, const int32_t *offset, int r
       accumulate_rows(in, stride, offset + r, 1, 1, other, width, out + r * width, count);
     else
       accumulate_rows(in, stride, offset + r, ROWS, rows - r, other, width, out + r * width, count);
+}
+
+INLINE void gather_tile(const float *in, const int32_t *offset, const float *factor, int count, float *out,
+                        int vectors) {
+  Lanes sum[TOGETHER][WIDE];
+  UNROLLED for (int k = 0; k < TOGETHER; k++) UNROLLED for (int v = 0; v < vectors; v++) sum[k][v] = all(0);
+  for (int i = 0; i < count; i += TOGETHER)
+    UNROLLED for (int k = 0; k < TOGETHER; k++) {
+      const float *at = in + offset[i + k];
+      Lanes value = all(factor[i + k]);
+      UNROLLED for (int v = 0; v < vectors; v++)
+        sum[k][v] = multiply_add(load(at + v * LANES), value, sum[k][v]);
+    }
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    Lanes total = load(out + v * LANES);
+    UNROLLED for (int k = 0; k < TOGETHER; k++) total = plus(total, sum[k][v]);
+    store(out + v * LANES, total);
+  }
+}
+
+// out[l] += Σ_i in[offset[i] + l] · factor[i],  i < count rounded up to TOGETHER,  l < width, whole lanes
+static void gather(const float *in, const int32_t *offset, const float *factor, int count, float *out, int width) {
+  int done = 0;
+  for (; done + WIDE * LANES <= width; done += WIDE * LANES)
+    gather_tile(in + done, offset, factor, count, out + done, WIDE);
+  for (; done < width; done += LANES) gather_tile(in + done, offset, factor, count, out + done, 1);
+}
+
+// out[offset[i] + y·pitch + l] += in[y][l] · factor[i],  y < rows,  l < width, whole lanes,  i < count
+static void scatter(const float *in, int rows, int width, const int32_t *offset, const float *factor, int count,
+                    float *out, int pitch) {
+  for (int i = 0; i < count; i++) {
+    Lanes value = all(factor[i]);
+    for (int y = 0; y < rows; y++) {
+      float *to = out + offset[i] + y * pitch;
+      const float *from = in + y * width;
+      int l = 0;
+      for (; l + 3 * LANES <= width; l += 3 * LANES)
+        UNROLLED for (int k = l; k < l + 3 * LANES; k += LANES)
+          store(to + k, multiply_add(load(from + k), value, load(to + k)));
+      for (; l < width; l += LANES) store(to + l, multiply_add(load(from + l), value, load(to + l)));
+    }
+  }
 }

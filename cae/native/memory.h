@@ -1,0 +1,41 @@
+// Memory for one call: taken piece by piece, kept by the thread, and used again by its next call.
+#pragma once
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Chunk {
+  struct Chunk *previous;
+  size_t size, used;
+} Chunk;
+
+static _Thread_local Chunk *chunk;
+
+// Forget what the thread's last call took; only the last and largest chunk stays.
+static void forget(void) {
+  while (chunk && chunk->previous) {
+    Chunk *old = chunk->previous;
+    chunk->previous = old->previous;
+    free(old);
+  }
+  if (chunk) chunk->used = 64;
+}
+
+// Zeros, at the beginning of a cache line: no vector then lies on two.
+static void *zeros(int64_t count, size_t size) {
+  size_t bytes = (count * size + 127) / 64 * 64;  // vectors may reach past the end
+  if (!chunk || chunk->used + bytes > chunk->size) {
+    size_t larger = 64 + bytes + (chunk ? 2 * chunk->size : 0);
+    Chunk *next = aligned_alloc(64, larger);
+    if (!next) abort();
+    *next = (Chunk){chunk, larger, 64};
+    chunk = next;
+  }
+  void *memory = (char *)chunk + chunk->used;
+  chunk->used += bytes;
+  return memset(memory, 0, bytes);
+}
+
+static float *floats(int64_t count) { return zeros(count, sizeof(float)); }
+static int32_t *integers(int64_t count) { return zeros(count, sizeof(int32_t)); }

@@ -1,0 +1,117 @@
+// How a layer is computed. A picture is laid out as one line of pixels, with zeros around it and between its
+// rows: every neighbour of every pixel is then a fixed distance away, also across the ends of rows.
+#pragma once
+
+#include "convolution.h"
+#include "memory.h"
+#include "products.h"
+
+// One axis of the small picture, before upsampling.
+typedef struct {
+  int whole;  // zeros before, in whole small pixels
+  int cut;    // what `whole` adds to the zeros asked for, in large pixels
+  int taps;   // of the kernel summed by phase
+  int laid;   // small pixels with all zeros
+  int grid;   // results of each phase
+} Grid;
+
+// One tap of one phase: the kernel's taps first … last, summed, act on the small pixel `shift` further on.
+typedef struct {
+  int phase, shift;
+  int first_y, last_y, first_x, last_x;
+} Tap;
+
+typedef struct {
+  Grid y, x;
+  int pitch;   // pixels from a row to the next
+  int line;    // pixels of a picture as a line, with slack
+  int margin;  // pixels in front of the line of a phase: the largest shift
+  int block;   // pixels of a margin and a line; each phase has a block
+  int first;   // the picture's first pixel on its line
+  int phases;
+  int count;  // of taps; those of a phase follow each other
+  Tap *taps;
+  int *row, *column;  // large pixel (y, x) is pixel row[y] + column[x] in the blocks
+} Plan;
+
+static int whole_lanes(int count) { return (count + LANES - 1) / LANES * LANES; }
+static int smaller(int a, int b) { return a < b ? a : b; }
+static int larger(int a, int b) { return a > b ? a : b; }
+
+static Grid grid_of(const Axis *axis, int scale) {
+  Grid grid;
+  grid.whole = (axis->before + scale - 1) / scale;
+  grid.cut = scale * grid.whole - axis->before;
+  grid.taps = (scale + axis->kernel - 2) / scale + 1;
+  grid.laid = grid.whole + axis->size + grid.taps - 1 - (axis->kernel - 1 - axis->after) / scale;
+  grid.grid = grid.laid - grid.taps + 1;
+  return grid;
+}
+
+static void list_taps(const Layer *layer, Plan *plan) {
+  int scale = layer->scale;
+  plan->taps = zeros(plan->phases * plan->y.taps * plan->x.taps, sizeof(Tap));
+  for (int phase = 0; phase < plan->phases; phase++)
+    for (int y = 0; y < plan->y.taps; y++)
+      for (int x = 0; x < plan->x.taps; x++) {
+        // The kernel's tap d is summed into tap ⌊(phase + d) / scale⌋.
+        int from_y = y * scale - phase / scale, from_x = x * scale - phase % scale;
+        Tap tap = {
+            .phase = phase,
+            .shift = y * plan->pitch + x,
+            .first_y = larger(from_y, 0),
+            .last_y = smaller(from_y + scale, layer->y.kernel) - 1,
+            .first_x = larger(from_x, 0),
+            .last_x = smaller(from_x + scale, layer->x.kernel) - 1,
+        };
+        if (tap.first_y <= tap.last_y && tap.first_x <= tap.last_x) plan->taps[plan->count++] = tap;
+      }
+}
+
+static Plan plan_of(const Layer *layer) {
+  int scale = layer->scale;
+  Plan plan = {.y = grid_of(&layer->y, scale), .x = grid_of(&layer->x, scale), .phases = scale * scale};
+  plan.pitch = plan.x.laid;
+  plan.line = plan.y.laid * plan.pitch + SLACK;
+  plan.margin = (plan.y.taps - 1) * plan.pitch + plan.x.taps - 1;
+  plan.block = plan.margin + plan.line;
+  plan.first = plan.y.whole * plan.pitch + plan.x.whole;
+  list_taps(layer, &plan);
+  plan.row = integers(layer->y.output), plan.column = integers(layer->x.output);
+  for (int i = 0; i < layer->y.output; i++) {
+    int y = i + plan.y.cut;
+    plan.row[i] = plan.margin + y % scale * scale * plan.block + y / scale * plan.pitch;
+  }
+  for (int j = 0; j < layer->x.output; j++) {
+    int x = j + plan.x.cut;
+    plan.column[j] = x % scale * plan.block + x / scale;
+  }
+  return plan;
+}
+
+// Return how many pixels lie from the first to the last of `rows` rows of `columns` pixels.
+static int span(const Plan *plan, int rows, int columns) { return (rows - 1) * plan->pitch + columns; }
+
+// Return where the taps of the phase that tap t belongs to end.
+static int end_of_phase(const Plan *plan, int t) {
+  int phase = plan->taps[t].phase;
+  while (t < plan->count && plan->taps[t].phase == phase) t++;
+  return t;
+}
+
+// A tap's kernel, float[channels][filters].
+static void fold(const Layer *layer, const Tap *tap, const float *kernel, float *folded) {
+  int size = layer->channels * layer->filters;
+  memset(folded, 0, size * sizeof(float));
+  for (int y = tap->first_y; y <= tap->last_y; y++)
+    for (int x = tap->first_x; x <= tap->last_x; x++)
+      for (int i = 0; i < size; i++) folded[i] += kernel[(y * layer->x.kernel + x) * size + i];
+}
+
+// The way back, for gradients.
+static void unfold(const Layer *layer, const Tap *tap, const float *folded, float *kernel) {
+  int size = layer->channels * layer->filters;
+  for (int y = tap->first_y; y <= tap->last_y; y++)
+    for (int x = tap->first_x; x <= tap->last_x; x++)
+      for (int i = 0; i < size; i++) kernel[(y * layer->x.kernel + x) * size + i] += folded[i];
+}

@@ -1,0 +1,82 @@
+// Upsampling and convolution to few filters, B2: each small pixel gives a patch, patches are added where they
+// overlap. The lanes are the numbers of a patch, where the filters alone would leave most lanes empty.
+#pragma once
+
+#include "plan.h"
+
+typedef struct {
+  int rows, columns;
+} Patch;
+
+static Patch patch_of(const Layer *layer) {
+  return (Patch){layer->y.kernel + layer->scale - 1, layer->x.kernel + layer->scale - 1};
+}
+
+static bool is_thin(const Layer *layer) {
+  Patch patch = patch_of(layer);
+  return patch.rows * patch.columns * layer->filters <= 32 && layer->filters < layer->channels && !layer->y.window;
+}
+
+// Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d], a = e − d + k − 1, e < s.
+static void widen(const Layer *layer, const float *kernel, int width, float *widened) {
+  int scale = layer->scale, channels = layer->channels, filters = layer->filters;
+  int rows = layer->y.kernel, columns = layer->x.kernel;
+  for (int y = 0; y < rows; y++)
+    for (int x = 0; x < columns; x++)
+      for (int e = 0; e < scale * scale; e++) {
+        int row = e / scale - y + rows - 1, column = e % scale - x + columns - 1;
+        float *to = widened + (row * patch_of(layer).columns + column) * filters;
+        for (int c = 0; c < channels; c++)
+          for (int f = 0; f < filters; f++)
+            to[c * width + f] += kernel[((y * columns + x) * channels + c) * filters + f];
+      }
+}
+
+// Add up the patches of all small pixels and the bias, one row of the result after the other.
+static void overlap(const Layer *layer, const float *patches, int width, const float *bias, float *band, float *out) {
+  const Axis *y = &layer->y, *x = &layer->x;
+  int scale = layer->scale, filters = layer->filters;
+  Patch patch = patch_of(layer);
+  int run = patch.columns * filters;
+  for (int i = 0; i < y->output; i++, out += x->output * filters) {
+    // First the patches' rows that fall on this one, for each column of small pixels …
+    memset(band, 0, x->size * run * sizeof(float));
+    for (int m = 0; m < y->size; m++) {
+      int row = i - (scale * m - y->kernel + 1 + y->before);
+      if (row < 0 || row >= patch.rows) continue;
+      const float *from = patches + m * x->size * width + row * run;
+      for (int n = 0; n < x->size; n++, from += width)
+        for (int k = 0; k < run; k++) band[n * run + k] += from[k];
+    }
+    // … then these.
+    for (int j = 0; j < x->output; j++)
+      for (int f = 0; f < filters; f++) out[j * filters + f] = bias[f];
+    for (int n = 0; n < x->size; n++) {
+      int left = scale * n - x->kernel + 1 + x->before;
+      for (int k = larger(-left, 0) * filters; k < smaller(patch.columns, x->output - left) * filters; k++)
+        out[left * filters + k] += band[n * run + k];
+    }
+  }
+}
+
+static void forward_thin(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out) {
+  int channels = layer->channels, size = layer->y.size * layer->x.size;
+  int result = layer->y.output * layer->x.output * layer->filters;
+  Patch patch = patch_of(layer);
+  int width = whole_lanes(patch.rows * patch.columns * layer->filters);
+
+  float *widened = floats(channels * width), *start = floats(width);
+  int32_t *offset = integers(channels);
+  widen(layer, kernel, width, widened);
+  for (int c = 0; c < channels; c++) offset[c] = c;
+
+  float *line = floats((size + SLACK) * channels), *patches = floats((size + SLACK) * width);
+  float *band = floats(layer->x.size * patch.columns * layer->filters);
+  for (int n = 0; n < layer->images; n++, in += size * channels, out += result) {
+    memcpy(line, in, size * channels * sizeof(float));
+    correlate(line, channels, offset, channels, widened, width, start, patches, size);
+    overlap(layer, patches, width, bias, band, out);
+    if (layer->relu)
+      for (int i = 0; i < result; i++) out[i] = out[i] <= 0 ? 0 : out[i];
+  }
+}
