@@ -13,6 +13,7 @@ from cae.steps import Steps
 # isort: split
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
@@ -21,7 +22,7 @@ def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
     order = np.random.default_rng(recipe.seed).permutation(len(images))
     for done, batches in training.in_calls(order, recipe.batch_size):
         first = done // recipe.batch_size
-        chosen = images[batches]
+        chosen = tf.constant(images[batches])
         losses = steps.train(chosen, chosen, rates[first : first + len(batches)])
         training.check_finite(np.asarray(losses), 0, recipe)
 

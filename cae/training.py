@@ -72,7 +72,7 @@ def fit(
         for done, batches in in_calls(order, recipe.batch_size):
             first = done // recipe.batch_size
             listeners.on_train_batch_begin(first)
-            images = train[batches]
+            images = tf.constant(train[batches])
             losses = np.asarray(steps.train(images, images, rates[first : first + len(batches)]))
             check_finite(losses, epoch, recipe)
             total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
@@ -124,7 +124,7 @@ def mean_loss(steps: Steps, images: Images) -> float:
     """Average the loss of reconstructing `images`."""
     total = 0.0
     for _, batches in in_calls(np.arange(len(images)), VALIDATION_BATCH):
-        batch = images[batches]
+        batch = tf.constant(images[batches])
         losses = steps.evaluate(batch, batch)
         total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
     return total / len(images)
