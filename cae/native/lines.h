@@ -46,12 +46,13 @@ static void lay_gradient(const Layer *layer, const Plan *plan, const float *out,
   for (int i = 0; i < layer->y.output; i++)
     for (int j = 0; j < layer->x.output; j++, out += filters, gradient += filters) {
       float *to = blocks + (plan->row[i] + plan->column[j]) * width;
-      int f = 0;
-      for (; f + LANES <= filters; f += LANES) {
-        Lanes value = load(gradient + f);
-        store(to + f, layer->relu ? if_at_most(load(out + f), all(0), all(0), value) : value);
+      if (filters == 1) *to = layer->relu && *out <= 0 ? 0 : *gradient;
+      else
+      for (int f = 0; f < filters; f += LANES) {
+        Lanes value = load_some(gradient + f, filters - f);
+        if (layer->relu) value = if_at_most(load_some(out + f, filters - f), all(0), all(0), value);
+        store_some(to + f, value, filters - f);
       }
-      for (; f < filters; f++) to[f] = layer->relu && out[f] <= 0 ? 0 : gradient[f];
     }
 }
 

@@ -7,17 +7,17 @@
 #include "lanes.h"
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLLED _Pragma("GCC unroll 16")
+#define UNROLLED _Pragma("GCC unroll 32")
 
 // As many sums at a time as there are registers beside two weights and one value.
-#define PIXELS 12
+#define PIXELS (REGISTERS == 32 ? 16 : 12)
 #define PIXELS_OF_TWO (REGISTERS == 32 ? 12 : 6)
 #define ROWS (REGISTERS == 32 ? 8 : 6)
 // So many sums of one kind side by side: an addition need not wait for the one before.
 #define TOGETHER 4
 #define WIDE (REGISTERS == 32 ? 6 : 3)
 // Lines are read and written past their end by up to so many pixels, lists of rows by so many rows.
-#define SLACK 12
+#define SLACK 16
 
 INLINE void correlate_tile(const float *in, int stride, const int32_t *offset, int rows, const float *kernel,
                            int width, const float *start, float *out, int pixels, int blocks) {

@@ -32,38 +32,45 @@ static void widen(const Layer *layer, const float *kernel, int width, float *wid
       }
 }
 
-// Add up the patches of all small pixels and the bias, one row of the result after the other.
-static void overlap(const Layer *layer, const float *patches, int width, const float *bias, float *band, float *out) {
+// Add up the patches of all small pixels and the bias, one row of the result after the other; a patch's row has
+// `run` numbers. `band` holds the patches' rows that fall on it, `row` it and what lies beyond its ends.
+INLINE void overlap_with(const Layer *layer, const float *patches, int width, int run, const float *bias, float *band,
+                         float *row, float *out) {
   const Axis *y = &layer->y, *x = &layer->x;
-  int scale = layer->scale, filters = layer->filters;
-  Patch patch = patch_of(layer);
-  int run = patch.columns * filters;
+  int filters = layer->filters, step = layer->scale * filters, rows = patch_of(layer).rows;
+  int beyond = (x->kernel - 1 - x->before) * filters;
   for (int i = 0; i < y->output; i++, out += x->output * filters) {
-    // First the patches' rows that fall on this one, for each column of small pixels …
     memset(band, 0, x->size * run * sizeof(float));
     for (int m = 0; m < y->size; m++) {
-      int row = i - (scale * m - y->kernel + 1 + y->before);
-      if (row < 0 || row >= patch.rows) continue;
-      const float *from = patches + m * x->size * width + row * run;
-      for (int n = 0; n < x->size; n++, from += width)
-        for (int k = 0; k < run; k++) band[n * run + k] += from[k];
+      int a = i - (layer->scale * m - y->kernel + 1 + y->before);
+      if (a < 0 || a >= rows) continue;
+      const float *from = patches + m * x->size * width + a * run;
+      for (int n = 0; n < x->size; n++)
+        for (int k = 0; k < run; k++) band[n * run + k] += from[n * width + k];
     }
-    // … then these.
     for (int j = 0; j < x->output; j++)
-      for (int f = 0; f < filters; f++) out[j * filters + f] = bias[f];
-    for (int n = 0; n < x->size; n++) {
-      int left = scale * n - x->kernel + 1 + x->before;
-      for (int k = larger(-left, 0) * filters; k < smaller(patch.columns, x->output - left) * filters; k++)
-        out[left * filters + k] += band[n * run + k];
-    }
+      for (int f = 0; f < filters; f++) row[beyond + j * filters + f] = bias[f];
+    // Every second patch, then the others: neighbours would wait for each other's sums.
+    for (int odd = 0; odd < 2; odd++)
+      for (int n = odd; n < x->size; n += 2)
+        for (int k = 0; k < run; k++) row[n * step + k] += band[n * run + k];
+    memcpy(out, row + beyond, x->output * filters * sizeof(float));
   }
+}
+
+static void overlap(const Layer *layer, const float *patches, int width, int run, const float *bias, float *band,
+                    float *row, float *out) {
+  if (run == 4)
+    overlap_with(layer, patches, width, 4, bias, band, row, out);
+  else
+    overlap_with(layer, patches, width, run, bias, band, row, out);
 }
 
 static void forward_thin(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out) {
   int channels = layer->channels, size = layer->y.size * layer->x.size;
   int result = layer->y.output * layer->x.output * layer->filters;
   Patch patch = patch_of(layer);
-  int width = whole_lanes(patch.rows * patch.columns * layer->filters);
+  int run = patch.columns * layer->filters, width = whole_lanes(patch.rows * run);
 
   float *widened = floats(channels * width), *start = floats(width);
   int32_t *offset = integers(channels);
@@ -71,11 +78,11 @@ static void forward_thin(const Layer *layer, const float *in, const float *kerne
   for (int c = 0; c < channels; c++) offset[c] = c;
 
   float *line = floats((size + SLACK) * channels), *patches = floats((size + SLACK) * width);
-  float *band = floats(layer->x.size * patch.columns * layer->filters);
+  float *band = floats(layer->x.size * run), *row = floats(layer->x.size * layer->scale * layer->filters + run);
   for (int n = 0; n < layer->images; n++, in += size * channels, out += result) {
     memcpy(line, in, size * channels * sizeof(float));
     correlate(line, channels, offset, channels, widened, width, start, patches, size);
-    overlap(layer, patches, width, bias, band, out);
+    overlap(layer, patches, width, run, bias, band, row, out);
     if (layer->relu)
       for (int i = 0; i < result; i++) out[i] = out[i] <= 0 ? 0 : out[i];
   }
