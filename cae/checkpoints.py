@@ -38,6 +38,12 @@ def fingerprint(files: Iterable[Path], settings: Mapping[str, Any]) -> str:
     return digest.hexdigest()[:16]
 
 
+def code() -> list[Path]:
+    """Return the files of this library, for a fingerprint: a run goes on only with the code it began with."""
+    folder = Path(__file__).parent
+    return [*folder.glob("*.py"), *folder.glob("native/*.[ch]")]
+
+
 @dataclass(frozen=True)
 class State:
     """A training run after a finished epoch."""

@@ -12,10 +12,10 @@ k the kernel, p the zeros put before x, s the factor of the upsampling.
         y[i] = Σ_d x[⌊(i + d − p)/s⌋] k[d]
     B1  i = s·m + r: for each phase r, a convolution on the small grid, the kernel's taps summed by
         ⌊(r + d)/s⌋. Nothing is upsampled, and of 3 × 3 taps 2 × 2 are left.
-    B2  few filters: with K = k summed over windows of s, every small pixel gives a patch of K's size to y; the
-        patches, one matrix product, are added where they overlap. The gradients are those of B1.
-(C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum, and nowhere
-    where the maximum is not positive.
+    B2  few filters: with K = k summed over windows of s, every small pixel gives a patch of K's size to y;
+        the patches, one matrix product, are added where they overlap. The gradients are those of B1.
+(C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum, nowhere
+    where the maximum is not positive: at least 3 of 4 products in (A)'s gradients are left out as zeros.
 """
 
 from collections.abc import Sequence

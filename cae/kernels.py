@@ -1,6 +1,6 @@
-"""The CPU-fast twin of a Keras Sequential: the same variables, the same function, faster gradients.
+"""The CPU-fast twin of a Keras Sequential: the same variables, the same function, computed faster.
 
-Layers are grouped, and each group computed in the form of `cae.convolutions` that suits its shape.
+Upsampling, a convolution, its ReLU and the pooling behind it become one operation of `cae.convolutions`.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from cae.convolutions import convolve
-
 
 Block = Callable[[tf.Tensor], tf.Tensor]
 """Some layers of the model as one function, float32 (N, ...) -> (N, ...)."""

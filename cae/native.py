@@ -18,9 +18,9 @@ SOURCES = Path(__file__).with_name("native")
 # Compiled libraries, each named by what it was made of.
 BUILDS = SOURCES / "build"
 # `convolution.c` is compiled once for each; the processor chooses when the library is loaded.
-INSTRUCTIONS = {"portable": []} | (
-    {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]} if platform.machine() == "x86_64" else {}
-)
+INSTRUCTIONS: dict[str, list[str]] = {"portable": []}
+if platform.machine() == "x86_64":
+    INSTRUCTIONS |= {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
 # No product and sum become one operation, and no sum is reordered, but where the source says so.
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 
@@ -32,19 +32,23 @@ def operations() -> Any:
     Raises:
         UserError: there is no C compiler, it fails, or the folder cannot be written.
     """
+    if not library().exists():
+        build(library())
+    return tf.load_op_library(str(library()))
+
+
+def library() -> Path:
+    """Return where the library made of the sources as they are now belongs."""
     sources = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
-    made_of = hashlib.sha256(sources + repr((INSTRUCTIONS, FLAGS, tf.version.VERSION)).encode())
-    library = BUILDS / f"{made_of.hexdigest()[:16]}.so"
-    if not library.exists():
-        build(library)
-    return tf.load_op_library(str(library))
+    settings = repr((INSTRUCTIONS, FLAGS, tf.version.VERSION)).encode()
+    return BUILDS / f"{hashlib.sha256(sources + settings).hexdigest()[:16]}.so"
 
 
-def build(library: Path) -> None:
-    """Compile the operations into `library`, which appears whole or not at all."""
+def build(target: Path) -> None:
+    """Compile the operations into `target`, which appears whole or not at all; UserError as `operations`."""
     try:
-        library.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        target.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             objects = [
                 compiled("convolution.c", Path(folder) / f"{name}.o", [f"-DINSTRUCTIONS={name}", *flags])
                 for name, flags in INSTRUCTIONS.items()
@@ -52,11 +56,14 @@ def build(library: Path) -> None:
             objects.append(
                 compiled("operations.c", Path(folder) / "operations.o", [f"-I{tf.sysconfig.get_include()}"])
             )
-            whole = Path(folder) / library.name
+            whole = Path(folder) / target.name
             compiler("-shared", *objects, *tf.sysconfig.get_link_flags(), "-lm", "-o", whole)
-            whole.replace(library)
+            whole.replace(target)
     except OSError as error:
-        raise UserError(f"{library.parent} could not be written: {error.strerror or error}.") from error
+        raise UserError(
+            f"{target.parent} could not be written ({error.strerror or error}), but what trains is compiled "
+            "there: free some space or make the folder writable, then run again"
+        ) from error
 
 
 def compiled(source: str, target: Path, flags: list[str]) -> Path:

@@ -147,6 +147,7 @@ class Steps:
 
     def gradients(self, images: tf.Tensor, targets: tf.Tensor, scale: float) -> list[tf.Tensor]:
         """Return scale times the summed loss of a batch, then its gradient to each trainable variable."""
+
         def sums(images: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(self._variables)

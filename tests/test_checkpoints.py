@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cae.checkpoints import Checkpoint, State, fingerprint
+from cae.checkpoints import Checkpoint, State, code, fingerprint
 from cae.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -109,3 +109,8 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Pope
     holder.wait()
     with Checkpoint(tmp_path, "run").locked():
         assert (tmp_path / "lock").exists()
+
+
+def test_the_code_of_a_run_is_what_python_loads_and_what_is_compiled() -> None:
+    names = {path.name for path in code()}
+    assert {"training.py", "native.py", "convolution.c", "lanes.h"} <= names

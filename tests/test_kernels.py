@@ -54,7 +54,7 @@ def with_small_integers(shape: Shape, chain: list[keras.Layer], seed: int = 0) -
 @st.composite
 def architectures(draw: st.DrawFn) -> keras.Sequential:
     side = st.integers(1, 3)
-    shape = (draw(st.integers(4, 9)), draw(st.integers(4, 9)), draw(st.sampled_from([1, 3, 8])))
+    shape = (draw(st.integers(4, 9)), draw(st.integers(4, 9)), draw(st.sampled_from([1, 3, 8, 17])))
     chain: list[keras.Layer] = []
     rows, columns = shape[:2]
     for _ in range(draw(st.integers(1, 4))):
@@ -62,7 +62,7 @@ def architectures(draw: st.DrawFn) -> keras.Sequential:
         kind = draw(st.sampled_from(["convolution", "convolution", "pooling", "upsampling", "activation"]))
         if kind == "convolution":
             layer = layers.Conv2D(
-                draw(st.sampled_from([1, 2, 5, 16])),
+                draw(st.sampled_from([1, 2, 5, 16, 33])),
                 (draw(side), draw(side)),
                 strides=draw(st.sampled_from([1, 1, 1, 2])),
                 padding=padding,

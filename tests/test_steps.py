@@ -1,5 +1,6 @@
 """A step is one Adam step of stock Keras, and its bits depend on the shards alone."""
 
+import os
 import subprocess
 import sys
 
@@ -163,13 +164,25 @@ print(hashlib.sha256(state).hexdigest())
 """
 
 
+def trained(threads: str, core: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN_AND_HASH, threads, core],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    digest = done.stdout.strip()
+    assert len(digest) == 64
+    return digest
+
+
 @pytest.mark.slow
 def test_the_bits_depend_neither_on_threads_nor_on_cores() -> None:
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", TRAIN_AND_HASH, threads, core], capture_output=True, text=True, check=True
-        ).stdout
-        for threads, core in [("1", ""), ("2", ""), ("8", ""), ("2", "pinned")]
-    }
-    assert len(digests) == 1
-    assert len(digests.pop().strip()) == 64
+    assert len({trained(*how) for how in [("1", ""), ("2", ""), ("8", ""), ("2", "pinned")]}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("instructions", ["avx2", "portable"])
+def test_the_bits_do_not_depend_on_the_processors_instructions(instructions: str) -> None:
+    assert trained("2", "", CAE_INSTRUCTIONS=instructions) == trained("2", "")

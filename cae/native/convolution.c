@@ -32,8 +32,8 @@ static void forward(const Layer *layer, const float *in, const float *kernel, co
     lay(layer, &plan, in, channels, line);
     for (int t = 0, end; t < plan.count; t = end) {
       end = end_of_phase(&plan, t);
-      correlate(line, channels, offset + t * channels, (end - t) * channels, weights + t * channels * width, width,
-                start, blocks + (plan.taps[t].phase * plan.block + plan.margin) * width,
+      correlate(line, channels, offset + t * channels, (end - t) * channels, weights + t * channels * width,
+                width, start, blocks + (plan.taps[t].phase * plan.block + plan.margin) * width,
                 span(&plan, plan.y.grid, plan.x.grid));
     }
     if (layer->y.window)
@@ -67,8 +67,8 @@ static void input_gradient(const Layer *layer, const float *kernel, const float 
 
   float *blocks = floats(plan.phases * plan.block * filters), *line = floats(plan.line * width);
   int result = layer->y.output * layer->x.output * filters;
-  for (int n = 0; n < layer->images; n++, out += result, gradient += result,
-           in_gradient += layer->y.size * layer->x.size * channels) {
+  for (int n = 0; n < layer->images;
+       n++, out += result, gradient += result, in_gradient += layer->y.size * layer->x.size * channels) {
     lay_gradient(layer, &plan, out, gradient, filters, blocks);
     correlate(blocks + plan.first * filters, filters, offset, plan.count * filters, weights, width, start,
               line + plan.first * width, span(&plan, layer->y.size, layer->x.size));
@@ -95,16 +95,16 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
   float *line = floats(plan.line * in_width), *blocks = floats(plan.phases * plan.block * out_width);
   float *sums = floats(plan.count * deep * width);
   int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images; n++, in += layer->y.size * layer->x.size * channels, out += result,
-           gradient += result) {
+  for (int n = 0; n < layer->images;
+       n++, in += layer->y.size * layer->x.size * channels, out += result, gradient += result) {
     lay(layer, &plan, in, in_width, line);
     if (layer->y.window)
       lay_pooled_gradient(layer, &plan, winner + n * result, gradient, out_width, blocks);
     else
       lay_gradient(layer, &plan, out, gradient, out_width, blocks);
     if (transposed)
-      accumulate(blocks + plan.first * filters, filters, offset, plan.count * filters, line + plan.first * width,
-                 width, sums, span(&plan, layer->y.size, layer->x.size));
+      accumulate(blocks + plan.first * filters, filters, offset, plan.count * filters,
+                 line + plan.first * width, width, sums, span(&plan, layer->y.size, layer->x.size));
     else
       for (int t = 0, end; t < plan.count; t = end) {
         end = end_of_phase(&plan, t);

@@ -2,8 +2,8 @@
 // on how many go together: every instruction set gives the same bits.
 #pragma once
 
-// load_some, store_some: the first `count` numbers where there may be fewer than LANES; the others are 0, or are
-// not written.
+// load_some, store_some: the first `count` numbers where there may be fewer than LANES; the others are 0, or
+// are not written.
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -23,8 +23,12 @@ static inline Lanes if_at_most(Lanes a, Lanes b, Lanes then, Lanes otherwise) {
 }
 
 static inline __mmask16 first(int count) { return count < LANES ? (1u << count) - 1 : 0xffff; }
-static inline Lanes load_some(const float *from, int count) { return _mm512_maskz_loadu_ps(first(count), from); }
-static inline void store_some(float *to, Lanes value, int count) { _mm512_mask_storeu_ps(to, first(count), value); }
+static inline Lanes load_some(const float *from, int count) {
+  return _mm512_maskz_loadu_ps(first(count), from);
+}
+static inline void store_some(float *to, Lanes value, int count) {
+  _mm512_mask_storeu_ps(to, first(count), value);
+}
 
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
@@ -46,7 +50,9 @@ static inline __m256i first(int count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 static inline Lanes load_some(const float *from, int count) { return _mm256_maskload_ps(from, first(count)); }
-static inline void store_some(float *to, Lanes value, int count) { _mm256_maskstore_ps(to, first(count), value); }
+static inline void store_some(float *to, Lanes value, int count) {
+  _mm256_maskstore_ps(to, first(count), value);
+}
 
 #else
 #include <math.h>

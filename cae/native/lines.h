@@ -13,7 +13,8 @@ static void lay(const Layer *layer, const Plan *plan, const float *image, int wi
     if (width == channels)
       memcpy(line, image, columns * channels * sizeof(float));
     else
-      for (int x = 0; x < columns; x++) memcpy(line + x * width, image + x * channels, channels * sizeof(float));
+      for (int x = 0; x < columns; x++)
+        memcpy(line + x * width, image + x * channels, channels * sizeof(float));
 }
 
 // The way back.
@@ -24,10 +25,12 @@ static void take_up(const Layer *layer, const Plan *plan, const float *line, int
     if (width == channels)
       memcpy(image, line, columns * channels * sizeof(float));
     else
-      for (int x = 0; x < columns; x++) memcpy(image + x * channels, line + x * width, channels * sizeof(float));
+      for (int x = 0; x < columns; x++)
+        memcpy(image + x * channels, line + x * width, channels * sizeof(float));
 }
 
-// From the results of all phases to the layer's result. What is not a number is not at most 0, and gets through.
+// From the results of all phases to the layer's result. What is not a number is not at most 0, and gets
+// through.
 static void finish(const Layer *layer, const Plan *plan, const float *blocks, int width, float *out) {
   int filters = layer->filters;
   for (int i = 0; i < layer->y.output; i++)
@@ -40,19 +43,20 @@ static void finish(const Layer *layer, const Plan *plan, const float *blocks, in
 }
 
 // The gradient of the layer's result as that of all phases: nothing where ReLU gave 0.
-static void lay_gradient(const Layer *layer, const Plan *plan, const float *out, const float *gradient, int width,
-                         float *blocks) {
+static void lay_gradient(const Layer *layer, const Plan *plan, const float *out, const float *gradient,
+                         int width, float *blocks) {
   int filters = layer->filters;
   for (int i = 0; i < layer->y.output; i++)
     for (int j = 0; j < layer->x.output; j++, out += filters, gradient += filters) {
       float *to = blocks + (plan->row[i] + plan->column[j]) * width;
-      if (filters == 1) *to = layer->relu && *out <= 0 ? 0 : *gradient;
+      if (filters == 1)  // lanes would be nearly empty
+        *to = layer->relu && *out <= 0 ? 0 : *gradient;
       else
-      for (int f = 0; f < filters; f += LANES) {
-        Lanes value = load_some(gradient + f, filters - f);
-        if (layer->relu) value = if_at_most(load_some(out + f, filters - f), all(0), all(0), value);
-        store_some(to + f, value, filters - f);
-      }
+        for (int f = 0; f < filters; f += LANES) {
+          Lanes value = load_some(gradient + f, filters - f);
+          if (layer->relu) value = if_at_most(load_some(out + f, filters - f), all(0), all(0), value);
+          store_some(to + f, value, filters - f);
+        }
     }
 }
 
@@ -81,8 +85,8 @@ static void finish_pooled(const Layer *layer, const Plan *plan, const float *blo
 }
 
 // The gradient of the layer's result as that of all phases, through pooling to the pixels that won.
-static void lay_pooled_gradient(const Layer *layer, const Plan *plan, const float *winner, const float *gradient,
-                                int width, float *block) {
+static void lay_pooled_gradient(const Layer *layer, const Plan *plan, const float *winner,
+                                const float *gradient, int width, float *block) {
   const Axis *y = &layer->y, *x = &layer->x;
   int filters = layer->filters;
   bool overlapping = y->stride < y->window || x->stride < x->window;

@@ -32,6 +32,8 @@ static void *create(TF_OpKernelConstruction *construction) {
   TF_OpKernelConstruction_GetAttrBool(construction, "relu", &attributes->relu, status);
   TF_OpKernelConstruction_GetAttrInt32List(construction, "pool", attributes->pool, 4, status);
   TF_OpKernelConstruction_GetAttrBool(construction, "pool_same", &attributes->pool_same, status);
+  if (attributes->pool[0] && attributes->scale != 1)
+    TF_SetStatus(status, TF_INVALID_ARGUMENT, "There is no pooling after upsampling.");
   if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
   TF_DeleteStatus(status);
   return attributes;
@@ -76,17 +78,19 @@ static Call begin(const Attributes *attributes, TF_OpKernelContext *context) {
   return call;
 }
 
-static void *output(Call *call, int index, TF_DataType type, int rank, const int64_t *shape) {
-  size_t bytes = TF_DataTypeSize(type);
+static void output(Call *call, int index, int rank, const int64_t *shape) {
+  if (TF_GetCode(call->status) != TF_OK) return;
+  size_t bytes = sizeof(float);
   for (int i = 0; i < rank; i++) bytes *= shape[i];
-  call->outputs[index] = TF_AllocateOutput(call->context, index, type, shape, rank, bytes, call->status);
-  return TF_TensorData(call->outputs[index]);
+  call->outputs[index] = TF_AllocateOutput(call->context, index, TF_FLOAT, shape, rank, bytes, call->status);
 }
 
-static void *input(const Call *call, int index) { return TF_TensorData(call->inputs[index]); }
+static bool ready(const Call *call) { return TF_GetCode(call->status) == TF_OK; }
+static const float *in(const Call *call, int index) { return TF_TensorData(call->inputs[index]); }
+static float *out(const Call *call, int index) { return TF_TensorData(call->outputs[index]); }
 
 static void end(Call *call) {
-  if (TF_GetCode(call->status) != TF_OK) TF_OpKernelContext_Failure(call->context, call->status);
+  if (!ready(call)) TF_OpKernelContext_Failure(call->context, call->status);
   for (int i = 0; i < 5; i++)
     if (call->inputs[i]) TF_DeleteTensor(call->inputs[i]);
   for (int i = 0; i < 2; i++)
@@ -99,18 +103,19 @@ static void forward(void *attributes, TF_OpKernelContext *context) {
   const Layer *layer = &call.layer;
   int64_t shape[] = {layer->images, layer->y.pooled, layer->x.pooled, layer->filters}, none[] = {0};
   bool pools = layer->y.window;
-  float *out = output(&call, 0, TF_FLOAT, 4, shape);
-  float *winner = output(&call, 1, TF_FLOAT, pools ? 4 : 1, pools ? shape : none);
-  convolution->forward(layer, input(&call, 0), input(&call, 1), input(&call, 2), out, winner);
+  output(&call, 0, 4, shape);
+  output(&call, 1, pools ? 4 : 1, pools ? shape : none);
+  if (ready(&call))
+    convolution->forward(layer, in(&call, 0), in(&call, 1), in(&call, 2), out(&call, 0), out(&call, 1));
   end(&call);
 }
 
 static void input_gradient(void *attributes, TF_OpKernelContext *context) {
   Call call = begin(attributes, context);
   const Layer *layer = &call.layer;
-  int64_t shape[] = {layer->images, layer->y.size, layer->x.size, layer->channels};
-  float *gradient = output(&call, 0, TF_FLOAT, 4, shape);
-  convolution->input_gradient(layer, input(&call, 1), input(&call, 2), input(&call, 3), input(&call, 4), gradient);
+  output(&call, 0, 4, (int64_t[]){layer->images, layer->y.size, layer->x.size, layer->channels});
+  if (ready(&call))
+    convolution->input_gradient(layer, in(&call, 1), in(&call, 2), in(&call, 3), in(&call, 4), out(&call, 0));
   end(&call);
 }
 
@@ -118,8 +123,11 @@ static void kernel_gradient(void *attributes, TF_OpKernelContext *context) {
   Call call = begin(attributes, context);
   const Layer *layer = &call.layer;
   int64_t shape[] = {layer->y.kernel, layer->x.kernel, layer->channels, layer->filters};
-  float *gradient = output(&call, 0, TF_FLOAT, 4, shape), *bias = output(&call, 1, TF_FLOAT, 1, shape + 3);
-  convolution->kernel_gradient(layer, input(&call, 0), input(&call, 2), input(&call, 3), input(&call, 4), gradient, bias);
+  output(&call, 0, 4, shape);
+  output(&call, 1, 1, shape + 3);
+  if (ready(&call))
+    convolution->kernel_gradient(layer, in(&call, 0), in(&call, 2), in(&call, 3), in(&call, 4), out(&call, 0),
+                                 out(&call, 1));
   end(&call);
 }
 
@@ -145,17 +153,20 @@ static void add(const char *name, const char *const *inputs, const char *const *
 
 __attribute__((constructor)) static void add_all(void) {
 #ifdef __x86_64__
-  // For tests and benchmarks: a processor can be told to work with less than it has.
-  const char *most = getenv("CAE_INSTRUCTIONS");
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !(most && !strcmp(most, "portable")))
+  // Narrower than the processor could: for tests and benchmarks.
+  const char *instructions = getenv("CAE_INSTRUCTIONS");
+  bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (has_avx2 && __builtin_cpu_supports("avx512f") && !instructions)
+    convolution = &avx512;
+  else if (has_avx2 && !(instructions && !strcmp(instructions, "portable")))
     convolution = &avx2;
-  if (__builtin_cpu_supports("avx512f") && !most) convolution = &avx512;
 #endif
-  add("CaeConvolution", (const char *const[]){"images: float", "kernel: float", "bias: float", NULL},
-      (const char *const[]){"result: float", "winner: float", NULL}, forward);
-  const char *const inputs[] = {"images: float", "kernel: float", "result: float", "winner: float",
-                                "gradient: float", NULL};
-  add("CaeConvolutionInputGradient", inputs, (const char *const[]){"images_gradient: float", NULL}, input_gradient);
-  add("CaeConvolutionKernelGradient", inputs,
+  const char *const given[] = {"images: float", "kernel: float", "bias: float", NULL};
+  const char *const known[] = {"images: float", "kernel: float",   "result: float",
+                               "winner: float", "gradient: float", NULL};
+  add("CaeConvolution", given, (const char *const[]){"result: float", "winner: float", NULL}, forward);
+  add("CaeConvolutionInputGradient", known, (const char *const[]){"images_gradient: float", NULL},
+      input_gradient);
+  add("CaeConvolutionKernelGradient", known,
       (const char *const[]){"kernel_gradient: float", "bias_gradient: float", NULL}, kernel_gradient);
 }

@@ -1,14 +1,15 @@
-// The gradients of a convolution through max-pooling. Of each window one pixel a filter counts, and where ReLU
-// gave 0 none: at most a quarter of a picture for windows of 2 × 2. What counts is kept in lists, one a filter.
+// The gradients of a convolution through max-pooling. Of each window one pixel a filter counts, and where
+// ReLU gave 0 none: at most a quarter of a picture for windows of 2 × 2. What counts is kept in lists, one a
+// filter.
 #pragma once
 
 #include "lines.h"
 
 typedef struct {
-  int length;         // of a list at most
-  int *count;         // of each list
-  int32_t *offset;    // where the winner's first neighbour lies on the input's line
-  float *gradient;    // what it is given
+  int length;       // of a list at most
+  int *count;       // of each list
+  int32_t *offset;  // where the winner's first neighbour lies on the input's line
+  float *gradient;  // what it is given
 } Winners;
 
 static Winners winners_of(const Layer *layer) {
@@ -20,7 +21,8 @@ static Winners winners_of(const Layer *layer) {
 }
 
 static void list_winners(const Layer *layer, const float *winner, const float *gradient, Winners *winners) {
-  int filters = layer->filters, channels = layer->channels, length = winners->length, columns = layer->x.pooled;
+  int filters = layer->filters, channels = layer->channels, length = winners->length,
+      columns = layer->x.pooled;
   int *count = winners->count;
   memset(count, 0, filters * sizeof(int));
   // Every second window, then the others: neighbours would wait for each other's sums.
@@ -38,21 +40,22 @@ static void list_winners(const Layer *layer, const float *winner, const float *g
       winners->offset[k] = 0, winners->gradient[k] = 0;
 }
 
-static void pooled_input_gradient(const Layer *layer, const float *kernel, const float *winner, const float *gradient,
-                                  float *in_gradient) {
+static void pooled_input_gradient(const Layer *layer, const float *kernel, const float *winner,
+                                  const float *gradient, float *in_gradient) {
   Plan plan = plan_of(layer);
   int channels = layer->channels, filters = layer->filters, rows = layer->y.kernel;
   int run = layer->x.kernel * channels, width = whole_lanes(run);
   float *runs = floats(filters * rows * width);
   for (int y = 0; y < rows; y++)
     for (int i = 0; i < run; i++)
-      for (int f = 0; f < filters; f++) runs[(f * rows + y) * width + i] = kernel[(y * run + i) * filters + f];
+      for (int f = 0; f < filters; f++)
+        runs[(f * rows + y) * width + i] = kernel[(y * run + i) * filters + f];
 
   Winners winners = winners_of(layer);
   float *line = floats(plan.line * channels);
   int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images; n++, winner += result, gradient += result,
-           in_gradient += layer->y.size * layer->x.size * channels) {
+  for (int n = 0; n < layer->images;
+       n++, winner += result, gradient += result, in_gradient += layer->y.size * layer->x.size * channels) {
     list_winners(layer, winner, gradient, &winners);
     memset(line, 0, plan.line * channels * sizeof(float));
     for (int f = 0; f < filters; f++)
@@ -62,8 +65,8 @@ static void pooled_input_gradient(const Layer *layer, const float *kernel, const
   }
 }
 
-static void pooled_kernel_gradient(const Layer *layer, const float *in, const float *winner, const float *gradient,
-                                   float *kernel_gradient) {
+static void pooled_kernel_gradient(const Layer *layer, const float *in, const float *winner,
+                                   const float *gradient, float *kernel_gradient) {
   Plan plan = plan_of(layer);
   int channels = layer->channels, filters = layer->filters, rows = layer->y.kernel;
   int run = layer->x.kernel * channels, width = whole_lanes(run);
@@ -72,8 +75,8 @@ static void pooled_kernel_gradient(const Layer *layer, const float *in, const fl
   Winners winners = winners_of(layer);
   float *line = floats(plan.line * channels);
   int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images; n++, in += layer->y.size * layer->x.size * channels, winner += result,
-           gradient += result) {
+  for (int n = 0; n < layer->images;
+       n++, in += layer->y.size * layer->x.size * channels, winner += result, gradient += result) {
     lay(layer, &plan, in, channels, line);
     list_winners(layer, winner, gradient, &winners);
     for (int f = 0; f < filters; f++)
@@ -83,5 +86,6 @@ static void pooled_kernel_gradient(const Layer *layer, const float *in, const fl
   }
   for (int y = 0; y < rows; y++)
     for (int i = 0; i < run; i++)
-      for (int f = 0; f < filters; f++) kernel_gradient[(y * run + i) * filters + f] = runs[(f * rows + y) * width + i];
+      for (int f = 0; f < filters; f++)
+        kernel_gradient[(y * run + i) * filters + f] = runs[(f * rows + y) * width + i];
 }

@@ -14,10 +14,12 @@ static Patch patch_of(const Layer *layer) {
 
 static bool is_thin(const Layer *layer) {
   Patch patch = patch_of(layer);
-  return patch.rows * patch.columns * layer->filters <= 32 && layer->filters < layer->channels && !layer->y.window;
+  return patch.rows * patch.columns * layer->filters <= 32 && layer->filters < layer->channels &&
+         !layer->y.window;
 }
 
-// Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d], a = e − d + k − 1, e < s.
+// Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d], a = e − d + k − 1, e <
+// s.
 static void widen(const Layer *layer, const float *kernel, int width, float *widened) {
   int scale = layer->scale, channels = layer->channels, filters = layer->filters;
   int rows = layer->y.kernel, columns = layer->x.kernel;
@@ -32,10 +34,10 @@ static void widen(const Layer *layer, const float *kernel, int width, float *wid
       }
 }
 
-// Add up the patches of all small pixels and the bias, one row of the result after the other; a patch's row has
-// `run` numbers. `band` holds the patches' rows that fall on it, `row` it and what lies beyond its ends.
-INLINE void overlap_with(const Layer *layer, const float *patches, int width, int run, const float *bias, float *band,
-                         float *row, float *out) {
+// Add up the patches of all small pixels and the bias, one row of the result after the other; a patch's row
+// has `run` numbers. `band` holds the patches' rows that fall on it, `row` it and what lies beyond its ends.
+INLINE void overlap_with(const Layer *layer, const float *patches, int width, int run, const float *bias,
+                         float *band, float *row, float *out) {
   const Axis *y = &layer->y, *x = &layer->x;
   int filters = layer->filters, step = layer->scale * filters, rows = patch_of(layer).rows;
   int beyond = (x->kernel - 1 - x->before) * filters;
@@ -58,15 +60,16 @@ INLINE void overlap_with(const Layer *layer, const float *patches, int width, in
   }
 }
 
-static void overlap(const Layer *layer, const float *patches, int width, int run, const float *bias, float *band,
-                    float *row, float *out) {
+static void overlap(const Layer *layer, const float *patches, int width, int run, const float *bias,
+                    float *band, float *row, float *out) {
   if (run == 4)
     overlap_with(layer, patches, width, 4, bias, band, row, out);
   else
     overlap_with(layer, patches, width, run, bias, band, row, out);
 }
 
-static void forward_thin(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out) {
+static void forward_thin(const Layer *layer, const float *in, const float *kernel, const float *bias,
+                         float *out) {
   int channels = layer->channels, size = layer->y.size * layer->x.size;
   int result = layer->y.output * layer->x.output * layer->filters;
   Patch patch = patch_of(layer);
@@ -78,7 +81,8 @@ static void forward_thin(const Layer *layer, const float *in, const float *kerne
   for (int c = 0; c < channels; c++) offset[c] = c;
 
   float *line = floats((size + SLACK) * channels), *patches = floats((size + SLACK) * width);
-  float *band = floats(layer->x.size * run), *row = floats(layer->x.size * layer->scale * layer->filters + run);
+  float *band = floats(layer->x.size * run),
+        *row = floats(layer->x.size * layer->scale * layer->filters + run);
   for (int n = 0; n < layer->images; n++, in += size * channels, out += result) {
     memcpy(line, in, size * channels * sizeof(float));
     correlate(line, channels, offset, channels, widened, width, start, patches, size);
