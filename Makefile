@@ -35,6 +35,7 @@ test: $(BIN)/.installed-dev lint
 lint: $(BIN)/.installed-dev
 	ruff check .
 	ruff format --check .
+	clang-format --dry-run --Werror cae/native/*.[ch]
 	mypy
 
 studies: $(BIN)/.installed

@@ -22,7 +22,10 @@ INSTRUCTIONS: dict[str, list[str]] = {"portable": []}
 if platform.machine() == "x86_64":
     INSTRUCTIONS |= {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
 # No product and sum become one operation, and no sum is reordered, but where the source says so.
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+FLAGS = (
+    *("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+)
 
 
 @cache

@@ -27,9 +27,9 @@ static void forward(const Layer *layer, const float *in, const float *kernel, co
   }
 
   float *line = floats(plan.line * channels), *blocks = floats(plan.phases * plan.block * width);
-  int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images; n++, in += layer->y.size * layer->x.size * channels, out += result) {
-    lay(layer, &plan, in, channels, line);
+  int64_t image = image_size(layer), result = result_size(layer);
+  for (int n = 0; n < layer->images; n++) {
+    lay(layer, &plan, in + n * image, channels, line);
     for (int t = 0, end; t < plan.count; t = end) {
       end = end_of_phase(&plan, t);
       correlate(line, channels, offset + t * channels, (end - t) * channels, weights + t * channels * width,
@@ -37,9 +37,9 @@ static void forward(const Layer *layer, const float *in, const float *kernel, co
                 span(&plan, plan.y.grid, plan.x.grid));
     }
     if (layer->y.window)
-      finish_pooled(layer, &plan, blocks, width, out, winner + (int64_t)n * result);
+      finish_pooled(layer, &plan, blocks, width, out + n * result, winner + n * result);
     else
-      finish(layer, &plan, blocks, width, out);
+      finish(layer, &plan, blocks, width, out + n * result);
   }
 }
 
@@ -66,13 +66,12 @@ static void input_gradient(const Layer *layer, const float *kernel, const float 
   }
 
   float *blocks = floats(plan.phases * plan.block * filters), *line = floats(plan.line * width);
-  int result = layer->y.output * layer->x.output * filters;
-  for (int n = 0; n < layer->images;
-       n++, out += result, gradient += result, in_gradient += layer->y.size * layer->x.size * channels) {
-    lay_gradient(layer, &plan, out, gradient, filters, blocks);
+  int64_t image = image_size(layer), result = result_size(layer);
+  for (int n = 0; n < layer->images; n++) {
+    lay_gradient(layer, &plan, out + n * result, gradient + n * result, filters, blocks);
     correlate(blocks + plan.first * filters, filters, offset, plan.count * filters, weights, width, start,
               line + plan.first * width, span(&plan, layer->y.size, layer->x.size));
-    take_up(layer, &plan, line, width, in_gradient);
+    take_up(layer, &plan, line, width, in_gradient + n * image);
   }
 }
 
@@ -94,14 +93,13 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
     }
   float *line = floats(plan.line * in_width), *blocks = floats(plan.phases * plan.block * out_width);
   float *sums = floats(plan.count * deep * width);
-  int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images;
-       n++, in += layer->y.size * layer->x.size * channels, out += result, gradient += result) {
-    lay(layer, &plan, in, in_width, line);
+  int64_t image = image_size(layer), result = result_size(layer);
+  for (int n = 0; n < layer->images; n++) {
+    lay(layer, &plan, in + n * image, in_width, line);
     if (layer->y.window)
-      lay_pooled_gradient(layer, &plan, winner + n * result, gradient, out_width, blocks);
+      lay_pooled_gradient(layer, &plan, winner + n * result, gradient + n * result, out_width, blocks);
     else
-      lay_gradient(layer, &plan, out, gradient, out_width, blocks);
+      lay_gradient(layer, &plan, out + n * result, gradient + n * result, out_width, blocks);
     if (transposed)
       accumulate(blocks + plan.first * filters, filters, offset, plan.count * filters,
                  line + plan.first * width, width, sums, span(&plan, layer->y.size, layer->x.size));
@@ -114,6 +112,7 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
       }
   }
 
+  // Back from sums[tap][rows][lanes] to the kernel's order and its own taps.
   float *folded = floats(channels * filters);
   memset(kernel_gradient, 0, layer->y.kernel * layer->x.kernel * channels * filters * sizeof(float));
   for (int t = 0; t < plan.count; t++) {
@@ -131,10 +130,10 @@ static void kernel_gradient(const Layer *layer, const float *in, const float *ou
     pooled_kernel_gradient(layer, in, winner, gradient, kernel_gradient);
   else
     dense_kernel_gradient(layer, in, out, winner, gradient, kernel_gradient);
-  int result = layer->y.pooled * layer->x.pooled * layer->filters;
+  int64_t result = result_size(layer);
   memset(bias_gradient, 0, layer->filters * sizeof(float));
-  for (int n = 0; n < layer->images; n++, out += result, gradient += result)
-    add_bias_gradient(layer, out, gradient, bias_gradient);
+  for (int n = 0; n < layer->images; n++)
+    add_bias_gradient(layer, out + n * result, gradient + n * result, bias_gradient);
 }
 
 const Convolution INSTRUCTIONS = {forward, input_gradient, kernel_gradient};

@@ -35,6 +35,14 @@ typedef struct {
 } Plan;
 
 static int whole_lanes(int count) { return (count + LANES - 1) / LANES * LANES; }
+// The numbers of an image, and of its result.
+static int64_t image_size(const Layer *layer) {
+  return (int64_t)layer->y.size * layer->x.size * layer->channels;
+}
+static int64_t result_size(const Layer *layer) {
+  return (int64_t)layer->y.pooled * layer->x.pooled * layer->filters;
+}
+
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
 

@@ -21,9 +21,8 @@ static Winners winners_of(const Layer *layer) {
 }
 
 static void list_winners(const Layer *layer, const float *winner, const float *gradient, Winners *winners) {
-  int filters = layer->filters, channels = layer->channels, length = winners->length,
-      columns = layer->x.pooled;
-  int *count = winners->count;
+  int filters = layer->filters, channels = layer->channels, columns = layer->x.pooled;
+  int length = winners->length, *count = winners->count;
   memset(count, 0, filters * sizeof(int));
   // Every second window, then the others: neighbours would wait for each other's sums.
   for (int odd = 0; odd < 2; odd++)
@@ -53,15 +52,14 @@ static void pooled_input_gradient(const Layer *layer, const float *kernel, const
 
   Winners winners = winners_of(layer);
   float *line = floats(plan.line * channels);
-  int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images;
-       n++, winner += result, gradient += result, in_gradient += layer->y.size * layer->x.size * channels) {
-    list_winners(layer, winner, gradient, &winners);
+  int64_t image = image_size(layer), result = result_size(layer);
+  for (int n = 0; n < layer->images; n++) {
+    list_winners(layer, winner + n * result, gradient + n * result, &winners);
     memset(line, 0, plan.line * channels * sizeof(float));
     for (int f = 0; f < filters; f++)
       scatter(runs + f * rows * width, rows, width, winners.offset + f * winners.length,
               winners.gradient + f * winners.length, winners.count[f], line, plan.pitch * channels);
-    take_up(layer, &plan, line, channels, in_gradient);
+    take_up(layer, &plan, line, channels, in_gradient + n * image);
   }
 }
 
@@ -74,11 +72,10 @@ static void pooled_kernel_gradient(const Layer *layer, const float *in, const fl
 
   Winners winners = winners_of(layer);
   float *line = floats(plan.line * channels);
-  int result = layer->y.pooled * layer->x.pooled * filters;
-  for (int n = 0; n < layer->images;
-       n++, in += layer->y.size * layer->x.size * channels, winner += result, gradient += result) {
-    lay(layer, &plan, in, channels, line);
-    list_winners(layer, winner, gradient, &winners);
+  int64_t image = image_size(layer), result = result_size(layer);
+  for (int n = 0; n < layer->images; n++) {
+    lay(layer, &plan, in + n * image, channels, line);
+    list_winners(layer, winner + n * result, gradient + n * result, &winners);
     for (int f = 0; f < filters; f++)
       for (int y = 0; y < rows; y++)
         gather(line + y * plan.pitch * channels, winners.offset + f * winners.length,

@@ -18,8 +18,8 @@ static bool is_thin(const Layer *layer) {
          !layer->y.window;
 }
 
-// Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d], a = e − d + k − 1, e <
-// s.
+// Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d] over a = e − d + k − 1
+// with e < s.
 static void widen(const Layer *layer, const float *kernel, int width, float *widened) {
   int scale = layer->scale, channels = layer->channels, filters = layer->filters;
   int rows = layer->y.kernel, columns = layer->x.kernel;
@@ -70,8 +70,7 @@ static void overlap(const Layer *layer, const float *patches, int width, int run
 
 static void forward_thin(const Layer *layer, const float *in, const float *kernel, const float *bias,
                          float *out) {
-  int channels = layer->channels, size = layer->y.size * layer->x.size;
-  int result = layer->y.output * layer->x.output * layer->filters;
+  int channels = layer->channels, pixels = layer->y.size * layer->x.size;
   Patch patch = patch_of(layer);
   int run = patch.columns * layer->filters, width = whole_lanes(patch.rows * run);
 
@@ -80,12 +79,13 @@ static void forward_thin(const Layer *layer, const float *in, const float *kerne
   widen(layer, kernel, width, widened);
   for (int c = 0; c < channels; c++) offset[c] = c;
 
-  float *line = floats((size + SLACK) * channels), *patches = floats((size + SLACK) * width);
+  float *line = floats((pixels + SLACK) * channels), *patches = floats((pixels + SLACK) * width);
   float *band = floats(layer->x.size * run),
         *row = floats(layer->x.size * layer->scale * layer->filters + run);
-  for (int n = 0; n < layer->images; n++, in += size * channels, out += result) {
-    memcpy(line, in, size * channels * sizeof(float));
-    correlate(line, channels, offset, channels, widened, width, start, patches, size);
+  int64_t image = image_size(layer), result = result_size(layer);
+  for (int n = 0; n < layer->images; n++, out += result) {
+    memcpy(line, in + n * image, image * sizeof(float));
+    correlate(line, channels, offset, channels, widened, width, start, patches, pixels);
     overlap(layer, patches, width, run, bias, band, row, out);
     if (layer->relu)
       for (int i = 0; i < result; i++) out[i] = out[i] <= 0 ? 0 : out[i];
