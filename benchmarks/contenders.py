@@ -24,6 +24,7 @@ class Contender:
 
 CONTENDERS = (
     Contender("ours", "ours", OURS, "benchmarks.ours"),
+    Contender("ours-avx2", "ours, AVX2 only", OURS, "benchmarks.ours", ("avx2",)),
     Contender("keras", "Keras fit", KERAS, "benchmarks.stock"),
     Contender("keras-jit", "Keras fit, jit_compile", KERAS, "benchmarks.stock", ("jit",)),
     Contender("keras-array", "Keras fit on an array", KERAS, "benchmarks.stock", ("array",)),

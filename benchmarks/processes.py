@@ -17,8 +17,11 @@ from typing import Any
 from cae.runtime import PINNED
 
 ROOT = Path(__file__).parents[1]
-# What cae pins for itself must not reach the stock contenders; ours pins it anew.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in PINNED}
+# Neither what cae pins for itself nor a shell's leftovers may slow the stock contenders; ours pins it anew.
+STEERING = ("OPENBLAS_", "OMP_", "MKL_", "ONEDNN_")
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name not in PINNED and not name.startswith(STEERING)
+}
 # Seconds between two looks at a process's memory.
 LOOK = 0.1
 

@@ -119,7 +119,7 @@ def test_the_operations_of_an_image_are_those_counted_by_hand() -> None:
 @pytest.mark.parametrize(
     ("family", "modes"),
     [
-        ("ours", {()}),
+        ("ours", {(), ("avx2",)}),
         ("Keras", {(), ("jit",), ("array",)}),
         ("PyTorch", {(), ("channels_last",), ("compiled",), ("compiled", "channels_last")}),
     ],
@@ -193,6 +193,21 @@ def test_a_stock_contender_is_free_of_our_settings(module: str) -> None:
     assert loaded == "False"
     # TensorFlow itself sets the last two.
     assert not set(environment) & set(PINNED) - {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}
+
+
+@pytest.mark.slow
+def test_a_shells_leftovers_do_not_slow_the_contenders() -> None:
+    leftovers = {"OPENBLAS_L2_SIZE": "512", "OMP_NUM_THREADS": "1", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    script = "from benchmarks.processes import ENVIRONMENT; print(*ENVIRONMENT)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | leftovers,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not leftovers.keys() & set(done.stdout.split())
 
 
 def test_a_process_that_fails_says_why() -> None:
