@@ -14,8 +14,9 @@ k the kernel, p the zeros put before x, s the factor of the upsampling.
         ⌊(r + d)/s⌋. Nothing is upsampled, and of 3 × 3 taps 2 × 2 are left.
     B2  few filters: with K = k summed over windows of s, every small pixel gives a patch of K's size to y;
         the patches, one matrix product, are added where they overlap. The gradients are those of B1.
-(C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum, nowhere
-    where the maximum is not positive: at least 3 of 4 products in (A)'s gradients are left out as zeros.
+(C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum, with ReLU
+    nowhere if that is not positive. (A)'s gradients visit only those pixels, one of four for windows of
+    2 × 2, where there are channels enough to fill a vector.
 """
 
 from collections.abc import Sequence
@@ -41,8 +42,8 @@ def convolve(
 ) -> tf.Tensor:
     """Upsample by `scale`, convolve at stride 1, add the bias, then [ReLU], [max-pooling].
 
-    x float32 (N, H, W, C), kernel (h, w, C, D), bias (D,) -> float32 (N, H', W', D), a static shape unknown.
-    The zeros of `padding` must be fewer than the kernel is long.
+    x float32 (N, H, W, C), kernel (h, w, C, D), bias (D,) -> float32 (N, H', W', D) of unknown static shape.
+    The zeros of `padding` must be fewer than the kernel is long; there is no pooling after upsampling.
     """
     result, _ = operations().cae_convolution(
         x,

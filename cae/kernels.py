@@ -44,6 +44,7 @@ class Twin:
         self.gives_logits = (
             isinstance(last, keras.layers.Conv2D | keras.layers.Dense | keras.layers.Activation)
             and last.activation is keras.activations.sigmoid
+            and getattr(last, "data_format", "channels_last") == "channels_last"
         )
         self._blocks = list(_blocks(list(model.layers), self.gives_logits))
 
@@ -131,12 +132,13 @@ def _convolution_block(
     same = layer.padding == "same"
     padding = tuple(((size - 1) // 2, size // 2) if same else (0, 0) for size in (height, width))
     relu = activation is keras.activations.relu
-    sides = (layer if pool is None else pool).output.shape[1:]
 
     def block(x: tf.Tensor) -> tf.Tensor:
         bias = layer.bias if layer.use_bias else tf.zeros(filters)
         y = convolve(x, layer.kernel, bias, padding, scale, relu, pool)
-        y.set_shape((x.shape[0], *sides))
+        batch, rows, columns, channels = x.shape
+        shape = layer.compute_output_shape((batch, scale * rows, scale * columns, channels))
+        y.set_shape(shape if pool is None else pool.compute_output_shape(shape))
         return y if relu else activation(y)
 
     return block

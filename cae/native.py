@@ -1,5 +1,6 @@
 """The TensorFlow operations of `cae/native/`: compiled on this machine, once, when they are first needed."""
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -33,11 +34,29 @@ def operations() -> Any:
     """Return the module of the operations, compiled if this source has not been yet.
 
     Raises:
-        UserError: there is no C compiler, it fails, or the folder cannot be written.
+        UserError: there is no C compiler, it fails, what it made cannot be written or loaded, or
+            CAE_INSTRUCTIONS names no set.
     """
-    if not library().exists():
-        build(library())
-    return tf.load_op_library(str(library()))
+    asked = os.environ.get("CAE_INSTRUCTIONS")
+    if asked is not None and asked not in INSTRUCTIONS:
+        raise UserError(f"CAE_INSTRUCTIONS is {asked!r}, but must be one of: {', '.join(INSTRUCTIONS)}")
+    path = library()
+    if not path.exists():
+        build(path)
+    try:
+        return tf.load_op_library(str(path))
+    except tf.errors.NotFoundError as error:
+        raise UserError(
+            f"{path} cannot be loaded ({error.message}). Delete it, then run again: it is compiled anew"
+        ) from error
+
+
+def instructions() -> str:
+    """Return the name in INSTRUCTIONS of the set that the operations use on this processor."""
+    operations()
+    name = ctypes.CDLL(str(library())).cae_instructions
+    name.restype = ctypes.c_char_p
+    return name().decode()
 
 
 def library() -> Path:
@@ -77,13 +96,13 @@ def compiled(source: str, target: Path, flags: list[str]) -> Path:
 
 def compiler(*arguments: str | Path) -> None:
     """Run the C compiler, the one that the environment variable CC names or else `cc`."""
-    command = [*shlex.split(os.environ.get("CC", "cc")), *map(str, arguments)]
+    command = [*shlex.split(os.environ.get("CC") or "cc"), *map(str, arguments)]
     try:
         subprocess.run(command, capture_output=True, text=True, check=True)
-    except FileNotFoundError as error:
+    except OSError as error:
         raise UserError(
-            f"Training is compiled on this machine, but there is no C compiler {command[0]!r}: "
-            "install gcc or clang, or name one in the environment variable CC"
+            f"Training is compiled on this machine, but there is no C compiler {command[0]!r} "
+            f"({error.strerror}): install gcc or clang, or name one in the environment variable CC"
         ) from error
     except subprocess.CalledProcessError as error:
         raise UserError(f"The C compiler failed: {shlex.join(command)}\n{error.stderr}") from error

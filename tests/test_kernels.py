@@ -1,9 +1,14 @@
 """The twin is the model: same values, same gradients, whatever the architecture."""
 
-from collections.abc import Callable
+import hashlib
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from cae import models
+from cae import models, native
 from cae.kernels import Twin  # isort: split
 
 import hypothesis.strategies as st
@@ -93,6 +98,81 @@ def test_any_architecture_has_the_stock_values_and_gradients(model: keras.Sequen
 
 def test_the_autoencoder_has_the_stock_values_and_gradients() -> None:
     assert_same(models.autoencoder(seed=3))
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU trains the stock layers")
+def test_each_convolution_is_one_operation_with_all_that_belongs_to_it() -> None:
+    graph = tf.function(Twin(models.autoencoder(seed=3))).get_concrete_function(tf.TensorSpec((2, 28, 28, 1)))
+    kinds = [operation.type for operation in graph.graph.get_operations()]
+    assert kinds.count("CaeConvolution") == 7
+    assert not {"Conv2D", "MaxPool", "Relu", "ResizeNearestNeighbor"} & set(kinds)
+
+
+def shapes() -> Iterator[keras.Sequential]:
+    """Models with every way to compute a convolution, with widths that fill vectors and that do not."""
+    numbers = np.random.default_rng(0)
+    for channels, filters in itertools.product([1, 3, 16, 17], [1, 5, 8, 33]):
+        for chain in (
+            [layers.Conv2D(filters, 3, padding="same", activation="relu"), layers.MaxPooling2D(2)],
+            [layers.Conv2D(filters, (2, 3)), layers.MaxPooling2D(3, strides=2, padding="same")],
+            [layers.UpSampling2D(2), layers.Conv2D(filters, 3, padding="same")],
+            [layers.UpSampling2D(3), layers.Conv2D(filters, 2, activation="relu")],
+        ):
+            model = keras.Sequential([keras.Input((7, 6, channels)), *chain])
+            model.set_weights([numbers.normal(size=weight.shape) for weight in model.get_weights()])
+            yield model
+
+
+def digest() -> str:
+    """Hash what the twins of `shapes` give, with gradients."""
+    found = hashlib.sha256()
+    for model in shapes():
+        for values in outcome(model, Twin(model)):
+            found.update(values.tobytes())
+    return found.hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("instructions", ["avx2", "portable"])
+def test_every_instruction_set_gives_the_same_bits(instructions: str) -> None:
+    script = "from tests.test_kernels import digest; from cae import native; "
+    script += "print(digest(), native.instructions())"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"CAE_INSTRUCTIONS": instructions},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, used = done.stdout.split()
+    if used != instructions or used == native.instructions():
+        pytest.skip(f"this processor has nothing wider than {used}")
+    assert found == digest()
+
+
+@pytest.mark.parametrize("filters", [1, 16])
+def test_a_kernel_may_be_larger_than_the_image(filters: int) -> None:
+    assert_same(with_small_integers((3, 2, 4), [layers.Conv2D(filters, 9, padding="same")]))
+
+
+def test_what_is_not_a_number_gets_through() -> None:
+    chain = [
+        layers.Conv2D(1, 1, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(1, 1, activation="relu"),
+    ]
+    model = with_small_integers((2, 2, 1), chain)
+    model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+    for place in range(4):
+        images = np.full((1, 2, 2, 1), -3, dtype="float32")
+        images.flat[place] = np.nan
+        assert np.isnan(Twin(model)(tf.constant(images)).numpy()).all()
+
+
+def test_a_layer_may_be_shared_with_a_model_of_another_shape() -> None:
+    layer = layers.Conv2D(2, 3, padding="same")
+    keras.Sequential([keras.Input((8, 8, 1)), layer])
+    assert_same(keras.Sequential([keras.Input((12, 10, 1)), layer, layers.MaxPooling2D(2)]))
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

@@ -151,7 +151,7 @@ import hashlib, os, sys
 threads, core = int(sys.argv[1]), sys.argv[2]
 if core:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from cae import models
+from cae import models, native
 from cae.steps import Steps
 import keras, numpy as np, tensorflow as tf
 tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -160,29 +160,36 @@ model, rates = models.autoencoder(seed=1), np.full(12, 2e-3, dtype="float32")
 steps = Steps(model, keras.optimizers.Adam(), 4)
 losses = [*steps.train(images, images, rates), *steps.evaluate(images, images)]
 state = b"".join(np.asarray(value).tobytes() for value in [*model.get_weights(), *losses])
-print(hashlib.sha256(state).hexdigest())
+print(hashlib.sha256(state).hexdigest(), native.instructions())
 """
 
 
-def trained(threads: str, core: str, **environment: str) -> str:
+def trained(threads: str, core: str, instructions: str | None = None) -> list[str]:
+    """Return the digest of a training and the instruction set that it ran with."""
+    environment = {name: value for name, value in os.environ.items() if name != "CAE_INSTRUCTIONS"}
+    if instructions:
+        environment["CAE_INSTRUCTIONS"] = instructions
     done = subprocess.run(
         [sys.executable, "-c", TRAIN_AND_HASH, threads, core],
-        env=os.environ | environment,
+        env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    digest = done.stdout.strip()
-    assert len(digest) == 64
-    return digest
+    return done.stdout.split()
 
 
 @pytest.mark.slow
 def test_the_bits_depend_neither_on_threads_nor_on_cores() -> None:
-    assert len({trained(*how) for how in [("1", ""), ("2", ""), ("8", ""), ("2", "pinned")]}) == 1
+    ways = [("1", ""), ("2", ""), ("8", ""), ("2", "pinned")]
+    assert len({trained(*way)[0] for way in ways}) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("instructions", ["avx2", "portable"])
 def test_the_bits_do_not_depend_on_the_processors_instructions(instructions: str) -> None:
-    assert trained("2", "", CAE_INSTRUCTIONS=instructions) == trained("2", "")
+    digest, widest = trained("2", "")
+    narrow, used = trained("2", "", instructions)
+    if used != instructions or used == widest:
+        pytest.skip(f"this processor has nothing wider than {used}")
+    assert narrow == digest

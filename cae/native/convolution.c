@@ -26,15 +26,16 @@ static void forward(const Layer *layer, const float *in, const float *kernel, co
     }
   }
 
-  float *line = floats(plan.line * channels), *blocks = floats(plan.phases * plan.block * width);
+  float *line = floats(plan.line_length * channels),
+        *blocks = floats(plan.phases * plan.block_length * width);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
     lay(layer, &plan, in + n * image, channels, line);
     for (int t = 0, end; t < plan.count; t = end) {
       end = end_of_phase(&plan, t);
       correlate(line, channels, offset + t * channels, (end - t) * channels, weights + t * channels * width,
-                width, start, blocks + (plan.taps[t].phase * plan.block + plan.margin) * width,
-                span(&plan, plan.y.grid, plan.x.grid));
+                width, start, blocks + (plan.taps[t].phase * plan.block_length + plan.margin) * width,
+                span(&plan, plan.y.results, plan.x.results));
     }
     if (layer->y.window)
       finish_pooled(layer, &plan, blocks, width, out + n * result, winner + n * result);
@@ -61,16 +62,16 @@ static void input_gradient(const Layer *layer, const float *kernel, const float 
     fold(layer, tap, kernel, folded);
     for (int f = 0; f < filters; f++) {
       for (int c = 0; c < channels; c++) weights[(t * filters + f) * width + c] = folded[c * filters + f];
-      offset[t * filters + f] = (tap->phase * plan.block + plan.margin - tap->shift) * filters + f;
+      offset[t * filters + f] = (tap->phase * plan.block_length + plan.margin - tap->shift) * filters + f;
     }
   }
 
-  float *blocks = floats(plan.phases * plan.block * filters), *line = floats(plan.line * width);
+  float *blocks = floats(plan.phases * plan.block_length * filters), *line = floats(plan.line_length * width);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
     lay_gradient(layer, &plan, out + n * result, gradient + n * result, filters, blocks);
-    correlate(blocks + plan.first * filters, filters, offset, plan.count * filters, weights, width, start,
-              line + plan.first * width, span(&plan, layer->y.size, layer->x.size));
+    correlate(blocks + plan.origin * filters, filters, offset, plan.count * filters, weights, width, start,
+              line + plan.origin * width, span(&plan, layer->y.size, layer->x.size));
     take_up(layer, &plan, line, width, in_gradient + n * image);
   }
 }
@@ -88,10 +89,11 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
   for (int t = 0; t < plan.count; t++)
     for (int i = 0; i < deep; i++) {
       const Tap *tap = &plan.taps[t];
-      int pixel = transposed ? tap->phase * plan.block + plan.margin - tap->shift : tap->shift;
+      int pixel = transposed ? tap->phase * plan.block_length + plan.margin - tap->shift : tap->shift;
       offset[t * deep + i] = pixel * deep + i;
     }
-  float *line = floats(plan.line * in_width), *blocks = floats(plan.phases * plan.block * out_width);
+  float *line = floats(plan.line_length * in_width),
+        *blocks = floats(plan.phases * plan.block_length * out_width);
   float *sums = floats(plan.count * deep * width);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
@@ -101,14 +103,14 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
     else
       lay_gradient(layer, &plan, out + n * result, gradient + n * result, out_width, blocks);
     if (transposed)
-      accumulate(blocks + plan.first * filters, filters, offset, plan.count * filters,
-                 line + plan.first * width, width, sums, span(&plan, layer->y.size, layer->x.size));
+      accumulate(blocks + plan.origin * filters, filters, offset, plan.count * filters,
+                 line + plan.origin * width, width, sums, span(&plan, layer->y.size, layer->x.size));
     else
       for (int t = 0, end; t < plan.count; t = end) {
         end = end_of_phase(&plan, t);
         accumulate(line, channels, offset + t * channels, (end - t) * channels,
-                   blocks + (plan.taps[t].phase * plan.block + plan.margin) * width, width,
-                   sums + t * channels * width, span(&plan, plan.y.grid, plan.x.grid));
+                   blocks + (plan.taps[t].phase * plan.block_length + plan.margin) * width, width,
+                   sums + t * channels * width, span(&plan, plan.y.results, plan.x.results));
       }
   }
 
@@ -126,6 +128,7 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
 static void kernel_gradient(const Layer *layer, const float *in, const float *out, const float *winner,
                             const float *gradient, float *kernel_gradient, float *bias_gradient) {
   forget();
+  // With fewer channels a winner's neighbours are too few for lanes (measured).
   if (layer->y.window && layer->channels >= 8)
     pooled_kernel_gradient(layer, in, winner, gradient, kernel_gradient);
   else

@@ -22,8 +22,8 @@ typedef struct {
 } Layer;
 
 // Images are float[N][rows][columns][channels], kernels float[rows][columns][channels][filters].
-// winner: of the shape of the result, which pixel of its window each one is, -1 where ReLU cut it off; not
-// used without pooling.
+// winner: of the shape of the result, where each number comes from, as row · pitch + column with the pitch of
+// plan.h; -1 where ReLU gave 0. Not used without pooling, which only a layer of scale 1 may have.
 typedef struct {
   void (*forward)(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
                   float *winner);

@@ -1,5 +1,5 @@
-// A few numbers computed at a time. Each operation is one IEEE operation a number, so that no result depends
-// on how many go together: every instruction set gives the same bits.
+// A few numbers computed at a time. Each operation is one IEEE operation a number, so that no finite result
+// depends on how many go together: every instruction set gives the same bits.
 #pragma once
 
 // load_some, store_some: the first `count` numbers where there may be fewer than LANES; the others are 0, or
@@ -58,7 +58,7 @@ static inline void store_some(float *to, Lanes value, int count) {
 #include <math.h>
 #include <string.h>
 #define LANES 4
-#define REGISTERS 32
+#define REGISTERS 16
 typedef struct {
   float at[LANES];
 } Lanes;

@@ -8,7 +8,7 @@
 // Lay out an image whose pixels take `width` floats on the line; what lies between its rows stays as it is.
 static void lay(const Layer *layer, const Plan *plan, const float *image, int width, float *line) {
   int channels = layer->channels, columns = layer->x.size;
-  line += plan->first * width;
+  line += plan->origin * width;
   for (int y = 0; y < layer->y.size; y++, line += plan->pitch * width, image += columns * channels)
     if (width == channels)
       memcpy(line, image, columns * channels * sizeof(float));
@@ -20,7 +20,7 @@ static void lay(const Layer *layer, const Plan *plan, const float *image, int wi
 // The way back.
 static void take_up(const Layer *layer, const Plan *plan, const float *line, int width, float *image) {
   int channels = layer->channels, columns = layer->x.size;
-  line += plan->first * width;
+  line += plan->origin * width;
   for (int y = 0; y < layer->y.size; y++, line += plan->pitch * width, image += columns * channels)
     if (width == channels)
       memcpy(image, line, columns * channels * sizeof(float));
@@ -60,23 +60,35 @@ static void lay_gradient(const Layer *layer, const Plan *plan, const float *out,
     }
 }
 
-// Max-pooling: the largest pixel of each window and where it lies on its line, -1 where ReLU gave 0.
+// The pixels of a window of the pooling that lie in the picture: rows top … bottom − 1, columns left … right
+// − 1.
+typedef struct {
+  int top, bottom, left, right;
+} Window;
+
+static Window window_at(const Layer *layer, int i, int j) {
+  const Axis *y = &layer->y, *x = &layer->x;
+  int top = i * y->stride - y->outside, left = j * x->stride - x->outside;
+  return (Window){larger(top, 0), smaller(top + y->window, y->output), larger(left, 0),
+                  smaller(left + x->window, x->output)};
+}
+
+// Max-pooling: the largest pixel of each window, and where it lies on its line, -1 where ReLU gave 0.
 static void finish_pooled(const Layer *layer, const Plan *plan, const float *block, int width, float *out,
                           float *winner) {
-  const Axis *y = &layer->y, *x = &layer->x;
   int filters = layer->filters;
-  for (int i = 0; i < y->pooled; i++)
-    for (int j = 0; j < x->pooled; j++, out += filters, winner += filters) {
-      int top = i * y->stride - y->outside, left = j * x->stride - x->outside;
-      int bottom = smaller(top + y->window, y->output), right = smaller(left + x->window, x->output);
+  for (int i = 0; i < layer->y.pooled; i++)
+    for (int j = 0; j < layer->x.pooled; j++, out += filters, winner += filters) {
+      Window window = window_at(layer, i, j);
       for (int f = 0; f < filters; f += LANES) {
         Lanes best = all(layer->relu ? 0 : -INFINITY), place = all(-1);
-        for (int row = larger(top, 0); row < bottom; row++)
-          for (int column = larger(left, 0); column < right; column++) {
+        for (int row = window.top; row < window.bottom; row++)
+          for (int column = window.left; column < window.right; column++) {
             int pixel = row * plan->pitch + column;
             Lanes value = load(block + (plan->margin + pixel) * width + f);
             place = if_at_most(value, best, place, all(pixel));
-            best = if_at_most(value, best, best, value);
+            // What is not a number equals nothing, and stays.
+            best = if_equal(best, best, if_at_most(value, best, best, value), best);
           }
         store_some(out + f, best, filters - f);
         store_some(winner + f, place, filters - f);
@@ -84,21 +96,19 @@ static void finish_pooled(const Layer *layer, const Plan *plan, const float *blo
     }
 }
 
-// The gradient of the layer's result as that of all phases, through pooling to the pixels that won.
+// The gradient of the layer's result as that of the convolution's, at the pixels that won.
 static void lay_pooled_gradient(const Layer *layer, const Plan *plan, const float *winner,
                                 const float *gradient, int width, float *block) {
-  const Axis *y = &layer->y, *x = &layer->x;
   int filters = layer->filters;
-  bool overlapping = y->stride < y->window || x->stride < x->window;
-  if (overlapping) memset(block, 0, plan->block * width * sizeof(float));
-  for (int i = 0; i < y->pooled; i++)
-    for (int j = 0; j < x->pooled; j++, winner += filters, gradient += filters) {
-      int top = i * y->stride - y->outside, left = j * x->stride - x->outside;
-      int bottom = smaller(top + y->window, y->output), right = smaller(left + x->window, x->output);
+  bool overlapping = layer->y.stride < layer->y.window || layer->x.stride < layer->x.window;
+  if (overlapping) memset(block, 0, plan->block_length * width * sizeof(float));
+  for (int i = 0; i < layer->y.pooled; i++)
+    for (int j = 0; j < layer->x.pooled; j++, winner += filters, gradient += filters) {
+      Window window = window_at(layer, i, j);
       for (int f = 0; f < filters; f += LANES) {
         Lanes value = load_some(gradient + f, filters - f), place = load_some(winner + f, filters - f);
-        for (int row = larger(top, 0); row < bottom; row++)
-          for (int column = larger(left, 0); column < right; column++) {
+        for (int row = window.top; row < window.bottom; row++)
+          for (int column = window.left; column < window.right; column++) {
             int pixel = row * plan->pitch + column;
             float *to = block + (plan->margin + pixel) * width + f;
             Lanes part = if_equal(place, all(pixel), value, all(0));

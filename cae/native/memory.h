@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +27,13 @@ static void forget(void) {
 static void *zeros(int64_t count, size_t size) {
   size_t bytes = (count * size + 127) / 64 * 64;  // vectors may reach past the end
   if (!chunk || chunk->used + bytes > chunk->size) {
-    size_t larger = 64 + bytes + (chunk ? 2 * chunk->size : 0);
-    Chunk *next = aligned_alloc(64, larger);
-    if (!next) abort();
-    *next = (Chunk){chunk, larger, 64};
+    size_t length = 64 + bytes + (chunk ? 2 * chunk->size : 0);
+    Chunk *next = aligned_alloc(64, length);
+    if (!next) {
+      fputs("error: out of memory\n", stderr);
+      abort();
+    }
+    *next = (Chunk){chunk, length, 64};
     chunk = next;
   }
   void *memory = (char *)chunk + chunk->used;

@@ -13,6 +13,10 @@ typedef struct TF_DimensionHandle TF_DimensionHandle;
 #include "tensorflow/c/tf_tensor.h"
 
 static const Convolution *convolution = &portable;
+static const char *instructions = "portable";
+
+// The name of the instruction set that is used.
+__attribute__((visibility("default"))) const char *cae_instructions(void) { return instructions; }
 
 typedef struct {
   int32_t scale;
@@ -43,7 +47,16 @@ static Axis axis_of(const Attributes *attributes, int axis, int size, int kernel
   const int32_t *zeros = attributes->padding + 2 * axis;
   int window = attributes->pool[axis], stride = attributes->pool[2 + axis];
   int output = attributes->scale * size + zeros[0] + zeros[1] - kernel + 1;
-  Axis result = {size, kernel, zeros[0], zeros[1], output, window, stride, 0, output};
+  Axis result = {
+      .size = size,
+      .kernel = kernel,
+      .before = zeros[0],
+      .after = zeros[1],
+      .output = output,
+      .window = window,
+      .stride = stride,
+      .pooled = output,
+  };
   if (window && attributes->pool_same) {
     result.pooled = (output + stride - 1) / stride;
     int missing = (result.pooled - 1) * stride + window - output;
@@ -66,6 +79,8 @@ static Call begin(const Attributes *attributes, TF_OpKernelContext *context) {
   Call call = {.context = context, .status = TF_NewStatus()};
   for (int i = 0; i < TF_NumInputs(context); i++) TF_GetInput(context, i, &call.inputs[i], call.status);
   TF_Tensor *images = call.inputs[0], *kernel = call.inputs[1];
+  if (TF_Dim(images, 3) != TF_Dim(kernel, 2))
+    TF_SetStatus(call.status, TF_INVALID_ARGUMENT, "The images and the kernel differ in their channels.");
   call.layer = (Layer){
       .images = TF_Dim(images, 0),
       .channels = TF_Dim(images, 3),
@@ -153,13 +168,13 @@ static void add(const char *name, const char *const *inputs, const char *const *
 
 __attribute__((constructor)) static void add_all(void) {
 #ifdef __x86_64__
-  // Narrower than the processor could: for tests and benchmarks.
-  const char *instructions = getenv("CAE_INSTRUCTIONS");
+  // For tests and benchmarks CAE_INSTRUCTIONS names the widest that may be used.
+  const char *widest = getenv("CAE_INSTRUCTIONS");
+  if (!widest) widest = "avx512";
   bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (has_avx2 && __builtin_cpu_supports("avx512f") && !instructions)
-    convolution = &avx512;
-  else if (has_avx2 && !(instructions && !strcmp(instructions, "portable")))
-    convolution = &avx2;
+  if (has_avx2 && strcmp(widest, "portable")) convolution = &avx2, instructions = "avx2";
+  if (has_avx2 && __builtin_cpu_supports("avx512f") && !strcmp(widest, "avx512"))
+    convolution = &avx512, instructions = "avx512";
 #endif
   const char *const given[] = {"images: float", "kernel: float", "bias: float", NULL};
   const char *const known[] = {"images: float", "kernel: float",   "result: float",

@@ -8,11 +8,11 @@
 
 // One axis of the small picture, before upsampling.
 typedef struct {
-  int whole;  // zeros before, in whole small pixels
-  int cut;    // what `whole` adds to the zeros asked for, in large pixels
-  int taps;   // of the kernel summed by phase
-  int laid;   // small pixels with all zeros
-  int grid;   // results of each phase
+  int whole;    // zeros before, in whole small pixels
+  int cut;      // what `whole` adds to the zeros asked for, in large pixels
+  int taps;     // of the kernel summed by phase
+  int laid;     // small pixels with all zeros
+  int results;  // of each phase
 } Grid;
 
 // One tap of one phase: the kernel's taps first … last, summed, act on the small pixel `shift` further on.
@@ -23,11 +23,11 @@ typedef struct {
 
 typedef struct {
   Grid y, x;
-  int pitch;   // pixels from a row to the next
-  int line;    // pixels of a picture as a line, with slack
-  int margin;  // pixels in front of the line of a phase: the largest shift
-  int block;   // pixels of a margin and a line; each phase has a block
-  int first;   // the picture's first pixel on its line
+  int pitch;         // pixels from a row to the next
+  int line_length;   // pixels of a picture as a line, with slack
+  int margin;        // pixels in front of the line of a phase: the largest shift
+  int block_length;  // pixels of a margin and a line; each phase has a block
+  int origin;        // the picture's first pixel on its line
   int phases;
   int count;  // of taps; those of a phase follow each other
   Tap *taps;
@@ -52,7 +52,7 @@ static Grid grid_of(const Axis *axis, int scale) {
   grid.cut = scale * grid.whole - axis->before;
   grid.taps = (scale + axis->kernel - 2) / scale + 1;
   grid.laid = grid.whole + axis->size + grid.taps - 1 - (axis->kernel - 1 - axis->after) / scale;
-  grid.grid = grid.laid - grid.taps + 1;
+  grid.results = grid.laid - grid.taps + 1;
   return grid;
 }
 
@@ -80,19 +80,19 @@ static Plan plan_of(const Layer *layer) {
   int scale = layer->scale;
   Plan plan = {.y = grid_of(&layer->y, scale), .x = grid_of(&layer->x, scale), .phases = scale * scale};
   plan.pitch = plan.x.laid;
-  plan.line = plan.y.laid * plan.pitch + SLACK;
+  plan.line_length = plan.y.laid * plan.pitch + SLACK;
   plan.margin = (plan.y.taps - 1) * plan.pitch + plan.x.taps - 1;
-  plan.block = plan.margin + plan.line;
-  plan.first = plan.y.whole * plan.pitch + plan.x.whole;
+  plan.block_length = plan.margin + plan.line_length;
+  plan.origin = plan.y.whole * plan.pitch + plan.x.whole;
   list_taps(layer, &plan);
   plan.row = integers(layer->y.output), plan.column = integers(layer->x.output);
   for (int i = 0; i < layer->y.output; i++) {
     int y = i + plan.y.cut;
-    plan.row[i] = plan.margin + y % scale * scale * plan.block + y / scale * plan.pitch;
+    plan.row[i] = plan.margin + y % scale * scale * plan.block_length + y / scale * plan.pitch;
   }
   for (int j = 0; j < layer->x.output; j++) {
     int x = j + plan.x.cut;
-    plan.column[j] = x % scale * plan.block + x / scale;
+    plan.column[j] = x % scale * plan.block_length + x / scale;
   }
   return plan;
 }

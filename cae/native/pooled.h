@@ -39,25 +39,32 @@ static void list_winners(const Layer *layer, const float *winner, const float *g
       winners->offset[k] = 0, winners->gradient[k] = 0;
 }
 
+// A row of the kernel, all columns and channels, is one run of numbers on the input's line: a run a filter
+// and row, float[filters][rows][width].
+static int run_of(const Layer *layer) { return layer->x.kernel * layer->channels; }
+
+static float *run_at(const Layer *layer, float *runs, int filter, int row) {
+  return runs + (filter * layer->y.kernel + row) * whole_lanes(run_of(layer));
+}
+
 static void pooled_input_gradient(const Layer *layer, const float *kernel, const float *winner,
                                   const float *gradient, float *in_gradient) {
   Plan plan = plan_of(layer);
   int channels = layer->channels, filters = layer->filters, rows = layer->y.kernel;
-  int run = layer->x.kernel * channels, width = whole_lanes(run);
+  int run = run_of(layer), width = whole_lanes(run);
   float *runs = floats(filters * rows * width);
   for (int y = 0; y < rows; y++)
     for (int i = 0; i < run; i++)
-      for (int f = 0; f < filters; f++)
-        runs[(f * rows + y) * width + i] = kernel[(y * run + i) * filters + f];
+      for (int f = 0; f < filters; f++) run_at(layer, runs, f, y)[i] = kernel[(y * run + i) * filters + f];
 
   Winners winners = winners_of(layer);
-  float *line = floats(plan.line * channels);
+  float *line = floats(plan.line_length * channels);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
     list_winners(layer, winner + n * result, gradient + n * result, &winners);
-    memset(line, 0, plan.line * channels * sizeof(float));
+    memset(line, 0, plan.line_length * channels * sizeof(float));
     for (int f = 0; f < filters; f++)
-      scatter(runs + f * rows * width, rows, width, winners.offset + f * winners.length,
+      scatter(run_at(layer, runs, f, 0), rows, width, winners.offset + f * winners.length,
               winners.gradient + f * winners.length, winners.count[f], line, plan.pitch * channels);
     take_up(layer, &plan, line, channels, in_gradient + n * image);
   }
@@ -67,11 +74,11 @@ static void pooled_kernel_gradient(const Layer *layer, const float *in, const fl
                                    const float *gradient, float *kernel_gradient) {
   Plan plan = plan_of(layer);
   int channels = layer->channels, filters = layer->filters, rows = layer->y.kernel;
-  int run = layer->x.kernel * channels, width = whole_lanes(run);
+  int run = run_of(layer), width = whole_lanes(run);
   float *runs = floats(filters * rows * width);
 
   Winners winners = winners_of(layer);
-  float *line = floats(plan.line * channels);
+  float *line = floats(plan.line_length * channels);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
     lay(layer, &plan, in + n * image, channels, line);
@@ -79,10 +86,10 @@ static void pooled_kernel_gradient(const Layer *layer, const float *in, const fl
     for (int f = 0; f < filters; f++)
       for (int y = 0; y < rows; y++)
         gather(line + y * plan.pitch * channels, winners.offset + f * winners.length,
-               winners.gradient + f * winners.length, winners.count[f], runs + (f * rows + y) * width, width);
+               winners.gradient + f * winners.length, winners.count[f], run_at(layer, runs, f, y), width);
   }
   for (int y = 0; y < rows; y++)
     for (int i = 0; i < run; i++)
       for (int f = 0; f < filters; f++)
-        kernel_gradient[(y * run + i) * filters + f] = runs[(f * rows + y) * width + i];
+        kernel_gradient[(y * run + i) * filters + f] = run_at(layer, runs, f, y)[i];
 }

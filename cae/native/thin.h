@@ -12,6 +12,7 @@ static Patch patch_of(const Layer *layer) {
   return (Patch){layer->y.kernel + layer->scale - 1, layer->x.kernel + layer->scale - 1};
 }
 
+// Whether patches are the faster way (measured).
 static bool is_thin(const Layer *layer) {
   Patch patch = patch_of(layer);
   return patch.rows * patch.columns * layer->filters <= 32 && layer->filters < layer->channels &&
@@ -62,6 +63,7 @@ INLINE void overlap_with(const Layer *layer, const float *patches, int width, in
 
 static void overlap(const Layer *layer, const float *patches, int width, int run, const float *bias,
                     float *band, float *row, float *out) {
+  // 3 × 3 taps, upsampled by 2, one filter: known where it is compiled, as strides are in products.h.
   if (run == 4)
     overlap_with(layer, patches, width, 4, bias, band, row, out);
   else

@@ -33,6 +33,11 @@ def test_threads_and_instructions_set_in_the_shell_change_no_byte(
     finished: Project, new_project: Callable[[], Project]
 ) -> None:
     other = new_project()
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "7")
-    other.dvc("repro", CAE_INSTRUCTIONS="avx2", **threads)
+    other.dvc(
+        "repro",
+        OMP_NUM_THREADS="7",
+        OPENBLAS_NUM_THREADS="7",
+        TF_NUM_INTRAOP_THREADS="7",
+        CAE_INSTRUCTIONS="avx2",
+    )
     assert other.read("dvc.lock") == finished.read("dvc.lock")
