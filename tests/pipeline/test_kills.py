@@ -14,7 +14,7 @@ from tests.pipeline.conftest import ENVIRONMENT, Project
 pytestmark = pytest.mark.slow
 
 # Long enough for kills between two epochs.
-EPOCHS = {"train": {"epochs": 30, "patience": 30}}
+EPOCHS = {"train": {"epochs": 150, "patience": 150}}
 KILLS_A_VICTIM = 4
 RESULTS = ("dvc.lock", "metrics/train.json", "metrics/evaluate.json", "plots/history.csv")
 
@@ -111,8 +111,8 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     with start(project, "python", "-m", "stages.train") as train:
         assert train.stderr is not None
         # An epoch is told before it is saved: once the second is told, the first is saved.
-        assert train.stderr.readline().startswith("epoch 1/30")
-        assert train.stderr.readline().startswith("epoch 2/30")
+        assert train.stderr.readline().startswith("epoch 1/150")
+        assert train.stderr.readline().startswith("epoch 2/150")
         train.send_signal(number)
         said = train.stderr.read()
     assert train.returncode == 128 + number
@@ -120,7 +120,7 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     assert "Run the same command again to go on" in said
     assert "Traceback" not in said
     resumed = project.run("python", "-m", "stages.train").stderr
-    assert "epoch 1/30" not in resumed
+    assert "epoch 1/150" not in resumed
     assert project.read("models/autoencoder.keras") == uninterrupted.read("models/autoencoder.keras")
 
 
@@ -128,7 +128,7 @@ def test_a_second_training_process_is_refused(project: Project) -> None:
     project.dvc("repro", "prepare")
     with start(project, "python", "-m", "stages.train") as first:
         assert first.stderr is not None
-        assert first.stderr.readline().startswith("epoch 1/30")
+        assert first.stderr.readline().startswith("epoch 1/150")
         first.send_signal(signal.SIGSTOP)
         second = project.run("python", "-m", "stages.train", check=False)
         first.kill()
