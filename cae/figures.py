@@ -58,7 +58,7 @@ def loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
         label += f"\n{best_loss - floor:.5f} above the floor of {floor:.5f}"
         losses.set_ylabel("above the floor, nats a pixel")
         losses.set_yscale("log")
-        plain_ticks(losses.yaxis, (1, 2, 3, 4, 6, 8))
+        plain_ticks(losses.yaxis, (1, 2, 3, 4, 5, 6, 8))
         total = losses.secondary_yaxis("right", functions=(lambda y: y + floor, lambda y: y - floor))
         total.yaxis.set_major_locator(MaxNLocator(6))
         total.yaxis.set_major_formatter("{x:.3f}")
