@@ -1,8 +1,8 @@
-# make help lists the commands. Each sets up .venv first, once.
+# make help lists the commands. Those that run Python set up .venv first, once.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Compiled at install: TensorFlow then loads in 5 s instead of 17 s.
+# Compiled at install: TensorFlow then loads several times faster.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes
 
 .PHONY: help repro test lint studies bench reproduce requirements
@@ -12,7 +12,9 @@ help:
 	@echo "make test       linters, type checker and every test"
 	@echo "make studies    run the anomaly study, after the main pipeline"
 	@echo "make bench      time training against stock Keras and PyTorch"
-	@echo "make reproduce  run everything from nothing in a fresh clone and compare with what is committed"
+	@echo "make reproduce  run the main pipeline from nothing in a fresh clone and compare with what is committed"
+	@echo "make lint       linters and type checker alone"
+	@echo "make requirements  pin the requirements anew"
 
 $(BIN)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0])'

@@ -1,4 +1,4 @@
-"""Our training as a contender: `cae.training` with the default recipe of params.yaml."""
+"""Our training as a contender: `cae.training` with the recipe of params.yaml at the batch size asked for."""
 
 import os
 import tempfile

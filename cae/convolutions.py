@@ -16,7 +16,7 @@ k the kernel, p the zeros put before x, s the factor of the upsampling.
         the patches, one matrix product, are added where they overlap. The gradients are those of B1.
 (C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum, with ReLU
     nowhere if that is not positive. (A)'s gradients visit only those pixels, one of four for windows of
-    2 × 2, where there are channels enough to fill a vector.
+    2 × 2; that of the kernel does so where there are channels enough for a vector.
 """
 
 from collections.abc import Sequence

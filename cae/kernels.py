@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from cae.convolutions import convolve
+from cae.native import operations
 
 Block = Callable[[tf.Tensor], tf.Tensor]
 """Some layers of the model as one function, float32 (N, ...) -> (N, ...)."""
@@ -128,6 +129,8 @@ def _convolution_block(
     pool: keras.layers.MaxPooling2D | None,
 ) -> Block:
     """Fuse a convolution with the upsampling before it, its ReLU and the pooling behind it."""
+    # Compiled now: what goes wrong while a graph is traced is told in TensorFlow's words.
+    operations()
     height, width, _, filters = layer.kernel.shape
     same = layer.padding == "same"
     padding = tuple(((size - 1) // 2, size // 2) if same else (0, 0) for size in (height, width))

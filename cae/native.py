@@ -62,7 +62,7 @@ def instructions() -> str:
 def library() -> Path:
     """Return where the library made of the sources as they are now belongs."""
     sources = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
-    settings = repr((INSTRUCTIONS, FLAGS, tf.version.VERSION)).encode()
+    settings = repr((command(), INSTRUCTIONS, FLAGS, tf.version.VERSION)).encode()
     return BUILDS / f"{hashlib.sha256(sources + settings).hexdigest()[:16]}.so"
 
 
@@ -94,15 +94,20 @@ def compiled(source: str, target: Path, flags: list[str]) -> Path:
     return target
 
 
+def command() -> list[str]:
+    """Return how to call the C compiler: what the environment variable CC names, or else `cc`."""
+    return shlex.split(os.environ.get("CC") or "cc")
+
+
 def compiler(*arguments: str | Path) -> None:
-    """Run the C compiler, the one that the environment variable CC names or else `cc`."""
-    command = [*shlex.split(os.environ.get("CC") or "cc"), *map(str, arguments)]
+    """Run the C compiler."""
+    whole = [*command(), *map(str, arguments)]
     try:
-        subprocess.run(command, capture_output=True, text=True, check=True)
+        subprocess.run(whole, capture_output=True, text=True, check=True)
     except OSError as error:
         raise UserError(
-            f"Training is compiled on this machine, but there is no C compiler {command[0]!r} "
+            f"Training is compiled on this machine, but there is no C compiler {whole[0]!r} "
             f"({error.strerror}): install gcc or clang, or name one in the environment variable CC"
         ) from error
     except subprocess.CalledProcessError as error:
-        raise UserError(f"The C compiler failed: {shlex.join(command)}\n{error.stderr}") from error
+        raise UserError(f"The C compiler failed: {shlex.join(whole)}\n{error.stderr}") from error

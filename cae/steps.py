@@ -1,4 +1,4 @@
-"""Optimisation steps whose bits depend neither on cores nor on threads nor on workers.
+"""Optimisation steps whose bits depend neither on cores nor on threads nor on a second worker.
 
 A batch is cut into a fixed number of shards. Each shard is computed by single-threaded operations, the
 shards run side by side, and their sums are added as a fixed binary tree, ((s0 + s1) + (s2 + s3)). Two

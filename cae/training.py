@@ -1,4 +1,4 @@
-"""The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits everywhere.
+"""The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits on any cores.
 
 Every random number comes from (seed, epoch): the order of the images is drawn anew for each epoch, so a
 resumed run goes on as the uninterrupted one would have.

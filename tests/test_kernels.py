@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -148,6 +149,23 @@ def test_every_instruction_set_gives_the_same_bits(instructions: str) -> None:
     if used != instructions or used == native.instructions():
         pytest.skip(f"this processor has nothing wider than {used}")
     assert found == digest()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("clang"), reason="this machine has one compiler")
+def test_every_compiler_gives_the_same_bits() -> None:
+    script = "from tests.test_kernels import digest; print(digest())"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"CC": compiler},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for compiler in ("cc", "clang")
+    }
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("filters", [1, 16])

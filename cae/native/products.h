@@ -15,14 +15,14 @@
 // A loop whose count is known where it is compiled, laid out as straight code: arrays of Lanes are registers.
 #define EACH(i, count) UNROLLED for (int i = 0; i < (count); i++)
 
-// The sizes of tiles: as many sums as there are registers, beside weights and a value.
+// The sizes of tiles: sums that stay in registers, beside weights and a value (measured).
 #define PIXELS (REGISTERS == 32 ? 16 : 12)
 #define PIXELS_OF_TWO (REGISTERS == 32 ? 12 : 6)
 #define ROWS (REGISTERS == 32 ? 8 : 6)
 #define WIDE (REGISTERS == 32 ? 6 : 3)
 // Parts of one sum side by side: an addition need not wait for the one before.
 #define TOGETHER 4
-// Lines are read and written past their end by up to so many pixels, lists of rows by so many rows.
+// Lines are read and written past their end by up to so many pixels.
 #define SLACK 16
 
 INLINE void correlate_tile(const float *in, int stride, const int32_t *offset, int rows, const float *kernel,
@@ -100,6 +100,7 @@ INLINE void accumulate_rows(const float *in, int stride, const int32_t *offset, 
 }
 
 // out[r][f] += Σ_q in[q·stride + offset[r]] · other[q][f],  r < rows,  q < count,  f < width, whole lanes
+// The list of offsets is read past its end, by up to ROWS.
 static void accumulate(const float *in, int stride, const int32_t *offset, int rows, const float *other,
                        int width, float *out, int count) {
   for (int r = 0; r < rows; r += ROWS)

@@ -19,8 +19,8 @@ static bool is_thin(const Layer *layer) {
          !layer->y.window;
 }
 
-// Sum the kernel over windows of s, mirrored: float[channels][patch], W[a] = Σ k[d] over a = e − d + k − 1
-// with e < s.
+// B2's K, float[channels][patch]: the kernel mirrored and summed over windows of s,
+// K[a] = Σ k[d] over a = e − d + h − 1 with e < s, along an axis of h taps.
 static void widen(const Layer *layer, const float *kernel, int width, float *widened) {
   int scale = layer->scale, channels = layer->channels, filters = layer->filters;
   int rows = layer->y.kernel, columns = layer->x.kernel;
