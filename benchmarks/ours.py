@@ -14,17 +14,15 @@ from cae.steps import Steps
 # isort: split
 import keras
 import numpy as np
-import tensorflow as tf
 
 
 def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
     """Take the steps of one epoch as `training.fit` takes them."""
     rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
     order = np.random.default_rng(recipe.seed).permutation(len(images))
-    for done, batches in training.in_calls(order, recipe.batch_size):
+    for done, batches in training.in_calls(images, order, recipe.batch_size):
         first = done // recipe.batch_size
-        chosen = tf.constant(images[batches])
-        losses = steps.train(chosen, chosen, rates[first : first + len(batches)])
+        losses = steps.train(batches, batches, rates[first : first + len(batches)])
         training.check_finite(np.asarray(losses), 0, recipe)
 
 

@@ -75,8 +75,6 @@ def epochs(results: Results, batch: int) -> str:
     best = [
         f"{ratio:.2f} times for {family}" for family, ratio in summary.speed_ups(rounds, batch, min).items()
     ]
-    (reference,) = summary.timed(rounds, batch, "bound")
-    rate = product / min(reference["seconds"]) / 1e9
     rows = [contender(one, images, bound, ours) for one in rounds if one["family"] != "bound"]
     parts = [
         f"## An epoch, batch {batch}",
@@ -89,8 +87,8 @@ def epochs(results: Results, batch: int) -> str:
         f"{settings['slice_images']:,} images, scaled here to an epoch of {images:,}. "
         f"The bound is {bound:.2f} s: {operations / 1e12:.3f} TFLOP an epoch (every convolution, with "
         "the gradients of its kernel and of its input where that is needed, at their stock cost) at "
-        f"{rate:.0f} GFLOP/s, the best speed of a large float32 matrix product in the same rounds. Ours "
-        "leaves out the products with repeated pixels and with the zeros behind pooling. "
+        f"{operations / bound / 1e9:.0f} GFLOP/s, the best speed of a large float32 matrix product in the "
+        "same rounds. Ours leaves out the products with repeated pixels and with the zeros behind pooling. "
         "Start-up: from the start of the process until the first steps are done, imports and compilation "
         "included. Peak memory is anonymous memory, which the process cannot do without, looked at ten times "
         "a second; with mapped files it is the largest resident set.",

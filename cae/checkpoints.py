@@ -39,9 +39,9 @@ def fingerprint(files: Iterable[Path], settings: Mapping[str, Any]) -> str:
 
 
 def code() -> list[Path]:
-    """Return the files of this library, for a fingerprint: a run goes on only with the code it began with."""
+    """Return the files of this library and its requirements: a run goes on only with what it began with."""
     folder = Path(__file__).parent
-    return [*folder.glob("*.py"), *folder.glob("native/*.[ch]")]
+    return [*folder.glob("*.py"), *folder.glob("native/*.[ch]"), folder.with_name("requirements.txt")]
 
 
 @dataclass(frozen=True)

@@ -69,14 +69,13 @@ def fit(
         rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
         total = 0.0
-        for done, batches in in_calls(order, recipe.batch_size):
+        for done, batches in in_calls(train, order, recipe.batch_size):
             first = done // recipe.batch_size
             listeners.on_train_batch_begin(first)
-            images = tf.constant(train[batches])
-            losses = np.asarray(steps.train(images, images, rates[first : first + len(batches)]))
+            losses = np.asarray(steps.train(batches, batches, rates[first : first + len(batches)]))
             check_finite(losses, epoch, recipe)
             total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
-            share = (done + batches.size) / len(order)
+            share = (done + len(batches) * batches.shape[1]) / len(order)
             listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
         logs = {
             "loss": total / len(train),
@@ -101,14 +100,19 @@ def cosine_decay(recipe: Train, epoch: int, steps: int) -> npt.NDArray[np.float3
     return (recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * passed))).astype(np.float32)
 
 
-def in_calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Cut an order into (how many came before, (steps, batch) indices); a smaller last batch comes alone."""
+def in_calls(
+    images: Images, order: npt.NDArray[np.int64], batch_size: int
+) -> Iterator[tuple[int, tf.Tensor]]:
+    """Give images in an order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone.
+
+    Each is one tensor, which a step takes as images and as targets: arrays would be copied for either.
+    """
     whole = len(order) // batch_size * batch_size
     size = max(1, IMAGES_A_CALL // batch_size) * batch_size
     for done in range(0, whole, size):
-        yield done, order[done : min(done + size, whole)].reshape(-1, batch_size)
+        yield done, tf.constant(images[order[done : min(done + size, whole)].reshape(-1, batch_size)])
     if whole < len(order):
-        yield whole, order[np.newaxis, whole:]
+        yield whole, tf.constant(images[order[np.newaxis, whole:]])
 
 
 def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
@@ -123,9 +127,8 @@ def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
 def mean_loss(steps: Steps, images: Images) -> float:
     """Average the loss of reconstructing `images`."""
     total = 0.0
-    for _, batches in in_calls(np.arange(len(images)), VALIDATION_BATCH):
-        batch = tf.constant(images[batches])
-        losses = steps.evaluate(batch, batch)
+    for _, batches in in_calls(images, np.arange(len(images)), VALIDATION_BATCH):
+        losses = steps.evaluate(batches, batches)
         total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
     return total / len(images)
 

@@ -39,7 +39,7 @@ def main() -> None:
 def fingerprints(recipe: params.Train) -> dict[str, str]:
     """Name the content of all that this run depends on: the same on every machine that works on it."""
     images = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
-    code = [*checkpoints.code(), Path("stages/train.py"), Path("requirements.txt")]
+    code = [*checkpoints.code(), Path("stages/train.py")]
     return {
         f"images in {PREPARED}": checkpoints.fingerprint(images, {}),
         "values of train in params.yaml": checkpoints.fingerprint([], recipe.model_dump()),

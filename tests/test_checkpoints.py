@@ -111,6 +111,6 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Pope
         assert (tmp_path / "lock").exists()
 
 
-def test_the_code_of_a_run_is_what_python_loads_and_what_is_compiled() -> None:
+def test_the_code_of_a_run_is_what_python_loads_what_is_compiled_and_what_is_installed() -> None:
     names = {path.name for path in code()}
-    assert {"training.py", "native.py", "convolution.c", "lanes.h"} <= names
+    assert {"training.py", "native.py", "convolution.c", "lanes.h", "requirements.txt"} <= names

@@ -153,7 +153,10 @@ def test_a_diverging_run_is_a_clear_error(tmp_path: Path) -> None:
 @given(st.integers(1, 300), st.integers(1, 40))
 def test_the_calls_of_an_epoch_cover_every_image_once_in_order(count: int, batch_size: int) -> None:
     order = np.random.default_rng(count).permutation(count)
-    calls = list(training.in_calls(order, batch_size))
+    calls = [
+        (done, batches.numpy())
+        for done, batches in training.in_calls(np.arange(count, dtype="float32"), order, batch_size)
+    ]
     np.testing.assert_array_equal(np.concatenate([batches.ravel() for _, batches in calls]), order)
     assert [done for done, _ in calls] == list(np.cumsum([0, *(batches.size for _, batches in calls)])[:-1])
     assert all(batches.shape[1] == batch_size for _, batches in calls[:-1])

@@ -42,7 +42,13 @@ static void finish(const Layer *layer, const Plan *plan, const float *blocks, in
       }
 }
 
-// The gradient of the layer's result as that of all phases: nothing where ReLU gave 0.
+// A few numbers of the gradient in front of ReLU, from those behind it: 0 where ReLU gave 0.
+static inline Lanes through_relu(const Layer *layer, const float *out, const float *gradient, int count) {
+  Lanes value = load_some(gradient, count);
+  return layer->relu ? if_at_most(load_some(out, count), all(0), all(0), value) : value;
+}
+
+// The gradient of the layer's result as that of all phases.
 static void lay_gradient(const Layer *layer, const Plan *plan, const float *out, const float *gradient,
                          int width, float *blocks) {
   int filters = layer->filters;
@@ -52,11 +58,8 @@ static void lay_gradient(const Layer *layer, const Plan *plan, const float *out,
       if (filters == 1)  // lanes would be nearly empty
         *to = layer->relu && *out <= 0 ? 0 : *gradient;
       else
-        for (int f = 0; f < filters; f += LANES) {
-          Lanes value = load_some(gradient + f, filters - f);
-          if (layer->relu) value = if_at_most(load_some(out + f, filters - f), all(0), all(0), value);
-          store_some(to + f, value, filters - f);
-        }
+        for (int f = 0; f < filters; f += LANES)
+          store_some(to + f, through_relu(layer, out + f, gradient + f, filters - f), filters - f);
     }
 }
 
@@ -118,16 +121,13 @@ static void lay_pooled_gradient(const Layer *layer, const Plan *plan, const floa
     }
 }
 
-// bias[f] += the gradient of all pixels, but where ReLU gave 0.
+// bias[f] += the gradient in front of ReLU, of all pixels.
 static void add_bias_gradient(const Layer *layer, const float *out, const float *gradient, float *bias) {
   int filters = layer->filters, size = layer->y.pooled * layer->x.pooled * filters;
   for (int f = 0; f < filters; f += LANES) {
     Lanes sum = all(0);
-    for (int i = f; i < size; i += filters) {
-      Lanes value = load_some(gradient + i, filters - f);
-      if (layer->relu) value = if_at_most(load_some(out + i, filters - f), all(0), all(0), value);
-      sum = plus(sum, value);
-    }
+    for (int i = f; i < size; i += filters)
+      sum = plus(sum, through_relu(layer, out + i, gradient + i, filters - f));
     store_some(bias + f, plus(load_some(bias + f, filters - f), sum), filters - f);
   }
 }

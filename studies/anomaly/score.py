@@ -41,7 +41,7 @@ def main() -> None:
     anomaly.check_test(splits.labels(PREPARED, "test"), label)
 
     files = [PREPARED / f"{name}_{kind}.npy" for name in SOURCES for kind in ("images", "labels")]
-    code = [*checkpoints.code(), *Path(__file__).parent.glob("*.py"), Path("requirements.txt")]
+    code = [*checkpoints.code(), *Path(__file__).parent.glob("*.py")]
     run = checkpoints.fingerprint([*files, *code], chosen.model_dump())
     checkpoint = Checkpoint(CHECKPOINTS / str(label), run)
     with checkpoint.locked():

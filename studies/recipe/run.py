@@ -29,8 +29,7 @@ def main() -> None:
     for changes in GRID:
         recipe = standard.model_copy(update=changes)
         inputs = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
-        code = [*checkpoints.code(), Path("requirements.txt")]
-        name = checkpoints.fingerprint([*inputs, *code], recipe.model_dump())
+        name = checkpoints.fingerprint([*inputs, *checkpoints.code()], recipe.model_dump())
         checkpoint = checkpoints.Checkpoint(Path(".checkpoints/recipe"), name)
         network = models.autoencoder(recipe.seed)
         with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:
