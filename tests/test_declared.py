@@ -120,6 +120,14 @@ def test_dvc_can_read_every_committed_metric() -> None:
     assert all(name in done.stdout for name in ("metrics/probe.json", "studies/anomaly/metrics/auroc.json"))
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_lock_file_has_the_declared_stages(folder: Path) -> None:
+    declared, locked = (
+        yaml.safe_load((folder / name).read_text())["stages"] for name in ("dvc.yaml", "dvc.lock")
+    )
+    assert {name.partition("@")[0] for name in locked} == set(declared)
+
+
 @every_stage
 def test_the_lock_file_has_the_declared_files(stage: Stage) -> None:
     def locked(kind: str) -> set[str]:
