@@ -5,10 +5,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import worker
-from cae import checkpoints, models, params, splits, training
-from cae.arrays import Images
-from cae.params import Train
-from cae.steps import Steps
+from cae.engine import checkpoints, training
+from cae.engine.steps import Steps
+from cae.ground import params, splits
+from cae.ground.arrays import Images
+from cae.ground.params import Train
+from cae.networks import convolutional
 
 # After cae, which pins the environment before NumPy and TensorFlow load.
 # isort: split
@@ -35,7 +37,7 @@ def main() -> None:
     channel = worker.Channel()
     recipe = params.load().train.model_copy(update={"batch_size": asked.batch})
     train = splits.images(asked.data, "train")[: asked.images]
-    network = models.autoencoder(recipe.seed)
+    network = convolutional.autoencoder(recipe.seed)
     if asked.job == "rounds":
         steps = Steps(network, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
         # With the odd last batch, whose graph would else be made within the first epoch.

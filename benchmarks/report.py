@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from benchmarks import summary
+from benchmarks import markdown, summary
 from benchmarks.contenders import OURS
-from checks import markdown
 
 Results = Mapping[str, Any]
 Result = Mapping[str, Any]

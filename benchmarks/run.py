@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cae import artifacts, models, params, splits
+from cae.ground import artifacts, params, splits
+from cae.networks import convolutional
 
 # After cae, which loads TensorFlow silently.
 # isort: split
@@ -21,8 +22,8 @@ from rich.console import Console
 from benchmarks import bound, charts, machine, measure, product, summary
 from benchmarks.contenders import CONTENDERS, KERAS, OURS, Contender
 from benchmarks.report import report
-from cae.errors import UserError
-from cae.params import Train
+from cae.ground.errors import UserError
+from cae.ground.params import Train
 from stages import command
 
 RESULTS = Path("benchmarks")
@@ -160,7 +161,7 @@ def described(scale: Scale, recipe: Train, images: int, say: measure.Say) -> dic
             "slice_images": scale.slice_images,
         },
         "arithmetic": {
-            "operations_an_image": bound.operations(models.autoencoder(recipe.seed)),
+            "operations_an_image": bound.operations(convolutional.autoencoder(recipe.seed)),
             "product_operations": product.OPERATIONS,
         },
     }

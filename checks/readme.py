@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from checks import markdown, tables
+from benchmarks import markdown
+from checks import tables
 from studies.anomaly import table as anomaly
 
 README = Path(__file__).parents[1] / "README.md"

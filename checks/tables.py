@@ -5,9 +5,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import summary
+from benchmarks import markdown, summary
 from benchmarks.contenders import OURS
-from checks import markdown
 
 ROOT = Path(__file__).parents[1]
 

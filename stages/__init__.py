@@ -3,9 +3,11 @@
 import signal
 import sys
 
+from cae.ground import runtime
+
 # The imports below take seconds, and Ctrl-C in one would print a traceback; `command.run` takes over later.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# Before anything a stage imports: the environment is pinned before NumPy and TensorFlow load.
-import cae  # noqa: F401
+# Before anything a stage imports: NumPy and TensorFlow read the environment when they load.
+runtime.pin()

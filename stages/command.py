@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from cae.errors import UserError
+from cae.ground.errors import UserError
 
 
 class Stopped(BaseException):

@@ -1,76 +1,101 @@
 """Measure the autoencoder on the test split, beside its floor and its baselines."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from cae import artifacts, figures, metrics, models, splits
-from cae.baselines import MeanImage, PrincipalComponents
-from cae.errors import UserError
-from cae.figures import Method
+from cae.ground import artifacts, splits
+from cae.ground.errors import UserError
+from cae.measures import baselines, metrics
+from cae.measures.baselines import PrincipalComponents
+from cae.networks.autoencoder import load, predict
+from cae.pictures import reconstructions
+from cae.pictures.reconstructions import Method
 from stages import command
+from stages.inputs import Inputs
 
 PREPARED = Path("data/prepared")
+BASELINES = Path("data/baselines")
 PLOTS = Path("plots")
+PICTURES = PLOTS / "reconstructions"
+OURS = "autoencoder"
+COMPARED = ("bce", "bce_above_floor", "mse", "mae", "psnr", "ssim")
 
 
 def main() -> None:
-    """Read the model, its history and data/prepared, write metrics/evaluate.json and plots/."""
-    history, validation_floor = training()
-    network = models.load(Path("models/autoencoder.keras"), models.IMAGE_SHAPE)
-    train, test = (splits.images(PREPARED, name) for name in ("train", "test"))
+    """Read the model, its history, the baselines and the test split; write metrics/ and plots/."""
+    inputs = Inputs.of("evaluate")
+    history, floors = (table(PLOTS / name) for name in ("history.csv", "floors.csv"))
+    floor, validation_floor = (
+        float(floors.set_index("split")["floor"][name]) for name in ("test", "validation")
+    )
     # Labels only break results down by class.
-    labels = splits.labels(PREPARED, "test")
+    test, labels = splits.images(PREPARED, "test"), splits.labels(PREPARED, "test")
+    class_names = splits.class_names(PREPARED)
+    autoencoder = load(Path("models/autoencoder.keras"), test.shape[1:])
+    mean_image, components = baselines.read(BASELINES)
+    pca = PrincipalComponents(autoencoder.code_size, components)
 
-    pca = PrincipalComponents(models.CODE_SIZE).fit(train)
-    mean_image = MeanImage().fit(train)
-    reconstructions = {
-        "cae": models.reconstruct(network, test),
-        "pca": pca.reconstruct(test),
-        "mean_image": mean_image.reconstruct(test),
+    reconstructed = predict(autoencoder.network, test)
+    images = {OURS: reconstructed, "PCA": pca.reconstruct(test), "mean image": mean_image.reconstruct(test)}
+    costs = {OURS: (autoencoder.code_size, autoencoder.network.count_params())} | {
+        name: (baseline.code_size, baseline.parameters)
+        for name, baseline in (("PCA", pca), ("mean image", mean_image))
     }
-    floor = float(metrics.floor(test).mean())
-    scores = {name: metrics.summary(test, images) for name, images in reconstructions.items()}
-    artifacts.write_json(Path("metrics/evaluate.json"), {"bce_floor": floor, **scores})
+    methods = [Method(name, *costs[name], metrics.mse(test, images[name])) for name in images]
+    scores = {name: metrics.summary(test, images[name]) for name in images}
 
-    errors = {name: metrics.mse(test, images) for name, images in reconstructions.items()}
-    ours = Method("autoencoder", models.CODE_SIZE, network.count_params(), errors["cae"])
-    components = Method(pca.name, pca.code_size, pca.parameters, errors["pca"])
-    mean = Method(mean_image.name, mean_image.code_size, mean_image.parameters, errors["mean_image"])
-    artifacts.write_csv(PLOTS / "error_by_class.csv", figures.class_errors([ours, components, mean], labels))
-    artifacts.write_csv(PLOTS / "error_percentiles.csv", figures.error_percentiles([ours, components]))
+    inputs.check()
+    compared = {name: scores[OURS][name] for name in COMPARED}
+    over_pca = {"mse_over_pca": scores[OURS]["mse"] / scores["PCA"]["mse"]}
+    artifacts.write_json(Path("metrics/evaluate.json"), compared | over_pca)
+    artifacts.write_csv(PLOTS / "reconstruction.csv", beside_the_floor(scores, costs, floor))
+    by_class = reconstructions.class_errors(methods, labels, class_names)
+    artifacts.write_csv(PLOTS / "error_by_class.csv", by_class)
+    artifacts.write_csv(PLOTS / "error_percentiles.csv", reconstructions.error_percentiles(methods[:2]))
     for name, figure in {
-        "loss_curves": figures.loss_curves(history, validation_floor),
-        "reconstructions": figures.reconstructions(test, reconstructions["cae"], labels),
-        "extremes": figures.extremes(test, reconstructions["cae"], labels),
-        "error_by_class": figures.error_by_class([ours, components, mean], labels),
-        "error_distribution": figures.error_distribution([ours, components]),
+        "loss_curves": reconstructions.loss_curves(history, below(history, validation_floor)),
+        "examples": reconstructions.examples(test, reconstructed, labels, class_names),
+        "extremes": reconstructions.extremes(test, reconstructed, labels, class_names),
+        "error_by_class": reconstructions.error_by_class(methods, labels, class_names),
+        "error_distribution": reconstructions.error_distribution(methods[:2]),
     }.items():
-        artifacts.write_figure(PLOTS / f"{name}.png", figure)
+        artifacts.write_figure(PICTURES / f"{name}.png", figure)
     print(
-        f"test binary cross-entropy {scores['cae']['bce']:.5f}, floor {floor:.5f}; "
-        f"PCA at the same code size {scores['pca']['bce']:.5f}"
+        f"test binary cross-entropy {scores[OURS]['bce']:.5f}, floor {floor:.5f}; "
+        f"PCA at the same code size {scores['PCA']['bce']:.5f}"
     )
 
 
-def training() -> tuple[pd.DataFrame, float | None]:
-    """Read the history of training and the floor of its validation loss; None if the floor lies too high.
-
-    Raises:
-        UserError: a file is missing or is not what the train stage writes.
-    """
+def table(path: Path) -> pd.DataFrame:
+    """Read a table that an earlier stage wrote; UserError where it is missing or broken."""
     try:
-        history = pd.read_csv(PLOTS / "history.csv")
-        lowest = float(history[["loss", "val_loss"]].to_numpy().min())
-        floor = float(json.loads(Path("metrics/train.json").read_bytes())["val_loss_floor"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"plots/history.csv and metrics/train.json, made by training, cannot be read ({error}). "
-            "Make them again: dvc repro"
-        ) from error
-    # A tiny validation split can have a floor above the loss of other images: no axis begins there.
-    return history, floor if floor < lowest else None
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}). Make it again: dvc repro") from error
+
+
+def below(history: pd.DataFrame, floor: float) -> float | None:
+    """Return the floor if every loss lies above it.
+
+    A tiny validation split can have a floor above the loss of other images: no axis begins there.
+    """
+    return floor if floor < history[["loss", "val_loss"]].to_numpy().min() else None
+
+
+def beside_the_floor(
+    scores: Mapping[str, Mapping[str, float]], costs: Mapping[str, tuple[int, int]], floor: float
+) -> pd.DataFrame:
+    """Tabulate what each method costs and scores, last what a perfect reconstruction would score."""
+    rows = [
+        {"method": name, "code_size": costs[name][0], "parameters": costs[name][1], **scores[name]}
+        for name in scores
+    ]
+    perfect = {"bce": floor, "bce_above_floor": 0.0, "mse": 0.0, "mae": 0.0, "ssim": 1.0}
+    table = pd.DataFrame([*rows, {"method": "floor", **perfect}])
+    # A floor has neither: whole numbers that can be missing.
+    return table.astype(dict.fromkeys(("code_size", "parameters"), "Int64"))
 
 
 if __name__ == "__main__":

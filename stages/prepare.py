@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
-from cae import params, sources, splits
+from cae.ground import params, splits
+from cae.sources import fashion_mnist
 from stages import command
+from stages.inputs import Inputs
 
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
@@ -13,7 +15,8 @@ PREPARED = Path("data/prepared")
 def main() -> None:
     """Fill data/raw from the first source that answers, and write data/prepared."""
     settings = params.load().prepare
-    source = sources.fetch(RAW)
+    inputs = Inputs.of("prepare")
+    source = fashion_mnist.fetch(RAW)
     for note in source.notes:
         print(f"note: {note}", file=sys.stderr)
     print(f"Fashion-MNIST from {source.origin}: every byte as expected")
@@ -21,10 +24,12 @@ def main() -> None:
     # Validation first, so that a smaller training split never moves it.
     sizes = {"validation": settings.validation, "train": settings.train}
     indices = splits.draw(len(source.train_images), sizes, settings.seed)
+    test = splits.draw(len(source.test_images), {"test": settings.test}, settings.seed)
+    inputs.check()
     for name in sizes:
         splits.write(PREPARED, name, source.train_images, source.train_labels, indices[name])
-    indices = splits.draw(len(source.test_images), {"test": settings.test}, settings.seed)
-    splits.write(PREPARED, "test", source.test_images, source.test_labels, indices["test"])
+    splits.write(PREPARED, "test", source.test_images, source.test_labels, test["test"])
+    splits.write_class_names(PREPARED, fashion_mnist.CLASS_NAMES)
 
 
 if __name__ == "__main__":

@@ -1,90 +1,101 @@
-"""Probe the encoder's codes on the classes, beside PCA, raw pixels and an untrained encoder."""
+"""Probe the codes on the classes beside what the baselines know, and draw where they lie."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from cae import artifacts, code_figures, maps, models, params, probes, splits
-from cae.arrays import Images
-from cae.baselines import PrincipalComponents
-from cae.probes import Splits
+from cae.ground import artifacts, params, splits
+from cae.ground.arrays import Images, Rows
+from cae.measures import maps, probes
+from cae.measures.probes import Splits
+from cae.networks.autoencoder import Autoencoder, load, predict
+from cae.pictures import codes as pictures
 from stages import command
+from stages.inputs import Inputs
 
 PREPARED = Path("data/prepared")
+BASELINES = Path("data/baselines")
 PLOTS = Path("plots")
-NAMES = {
-    "cae": "autoencoder's code, 128 numbers",
-    "pca": "PCA, 128 numbers",
-    "pixels": "raw pixels, 784 numbers",
-    "random": "untrained encoder's code, 128 numbers",
-}
+PICTURES = PLOTS / "codes"
 STEPS = 9
 PAIRS = 3
 
 
 def main() -> None:
-    """Read the encoder and data/prepared, write metrics/probe.json and plots/."""
-    settings = params.load().probe
+    """Read the model, data/prepared and data/baselines; write metrics/probe.json and plots/."""
+    settings = params.load()
+    inputs = Inputs.of("probe")
     images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
     labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
-    probes.check(labels, settings)
-    autoencoder = models.load(Path("models/autoencoder.keras"), models.IMAGE_SHAPE)
-    encoder = models.load(Path("models/encoder.keras"), models.CODE_SHAPE)
-    untrained = models.encoder(models.autoencoder(settings.seeds[0]))
+    class_names = splits.class_names(PREPARED)
+    probes.check(labels, settings.probes, class_names)
+    maps.check(len(images.test), settings.maps)
+    autoencoder = load(Path("models/autoencoder.keras"), images.test.shape[1:])
+    of_baselines = pd.read_csv(BASELINES / "accuracies.csv")
 
-    encoders: Mapping[str, Callable[[Images], Images]] = {
-        "cae": partial(models.reconstruct, encoder),
-        "pca": PrincipalComponents(models.CODE_SIZE).fit(images.train).encode,
-        "pixels": np.asarray,
-        "random": partial(models.reconstruct, untrained),
-    }
-    features = {
-        name: Splits(*(encode(part).reshape(len(part), -1) for part in images))
-        for name, encode in encoders.items()
-    }
-    codes = features["cae"]
-    shown = {"map": min(settings.map_images, len(codes.test))}
-    mapped = splits.draw(len(codes.test), shown, settings.seeds[0])["map"]
+    codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
+    on_map = min(settings.maps.images, len(codes.test))
+    mapped = splits.draw(len(codes.test), {"map": on_map}, settings.maps.seed)["map"]
     mapped_codes, mapped_labels = codes.test[mapped], labels.test[mapped]
     # t-SNE is one long thread; the probes fill the other cores meanwhile. Unlike an executor, this pool does
     # not wait for its thread when the stage is stopped.
     with ThreadPool(1) as pool:
-        drawing = pool.apply_async(maps.draw, (codes.train, mapped_codes, mapped_labels, settings))
-        outcomes = probes.transfer(features, labels, settings)
+        drawing = pool.apply_async(maps.draw, (codes.train, mapped_codes, mapped_labels, settings.maps))
+        outcomes = probes.transfer({"code": codes}, labels, settings.probes)
         drawn = drawing.get()
-    by_code = maps.leave_one_out(mapped_codes, mapped_labels, settings.neighbours)
+    neighbours = settings.maps.neighbours
+    by_code = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
+    accuracies = probes.accuracies(outcomes, labels.test)
+    headline = probes.headline(accuracies, "code", settings.probes.labels_per_class[0])
+    (with_all_labels,) = (o for o in outcomes if (o.probe, o.labels_per_class) == ("linear", probes.ALL))
 
-    table = probes.accuracies(outcomes, labels.test)
-    kept = {name: {"trustworthiness": one.trustworthiness, "knn": one.knn} for name, one in drawn.items()}
-    scores = probes.nested(table)
-    artifacts.write_json(Path("metrics/probe.json"), scores | {"map": kept})
-    artifacts.write_csv(PLOTS / "transfer.csv", probes.chart(table, labels.train))
-    full = next(one for one in outcomes if one[:3] == ("cae", "linear", probes.ALL))
-    artifacts.write_csv(PLOTS / "confusion.csv", probes.confusion(labels.test, full.predictions))
-
-    first = code_figures.first_of_each_class(labels.test)
-    found = maps.nearest(codes.train, codes.test[first], settings.neighbours)
-    ends = code_figures.pairs(first, PAIRS)
-    decoder = models.decoder(autoencoder)
-    paths = [maps.between(codes.test[start], codes.test[end], STEPS) for start, end in ends]
-    decoded = [models.reconstruct(decoder, path.reshape(-1, *models.CODE_SHAPE)) for path in paths]
+    inputs.check()
+    trustworthiness = drawn["tsne"].trustworthiness
+    artifacts.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": trustworthiness})
+    artifacts.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
+    artifacts.write_csv(PLOTS / "maps.csv", maps.table(drawn, by_code))
+    artifacts.write_csv(
+        PLOTS / "confusion.csv", probes.confusion(labels.test, with_all_labels.predictions, class_names)
+    )
+    # No one chose these images by eye.
+    first = pictures.first_of_each_class(labels.test)
+    nearest = maps.nearest(codes.train, codes.test[first], neighbours)
+    ends = pictures.pairs(first, PAIRS)
     for name, figure in {
-        "maps": code_figures.maps(drawn, mapped_labels, by_code, settings.neighbours),
-        "map_of_images": code_figures.map_of_images(drawn["tsne"], images.test[mapped], mapped_labels),
-        "transfer": code_figures.transfer(table, NAMES),
-        "retrieval": code_figures.retrieval(
-            images.test[first], labels.test[first], images.train, labels.train, found
+        "maps": pictures.maps(drawn, mapped_labels, class_names, by_code, neighbours),
+        "map_of_images": pictures.map_of_images(
+            drawn["tsne"].points, images.test[mapped], mapped_labels, class_names
         ),
-        "interpolation": code_figures.interpolation(images.test[ends], np.stack(decoded), labels.test[ends]),
+        "transfer": pictures.transfer(pd.concat([accuracies, of_baselines]), names(autoencoder, images.test)),
+        "retrieval": pictures.retrieval(
+            images.test[first], labels.test[first], images.train, labels.train, nearest, class_names
+        ),
+        "interpolation": pictures.interpolation(
+            images.test[ends], between(autoencoder, codes.test, ends), labels.test[ends], class_names
+        ),
     }.items():
-        artifacts.write_figure(PLOTS / f"{name}.png", figure)
-    print("accuracy with all labels:")
-    for name, description in NAMES.items():
-        linear, knn = (scores[probe][name][probes.ALL] for probe in ("linear", "knn"))
-        print(f"  {description}: linear probe {linear:.1%}, nearest neighbours {knn:.1%}")
+        artifacts.write_figure(PICTURES / f"{name}.png", figure)
+    print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in headline.items()))
+
+
+def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
+    """Say what each kind of features is, for the legend."""
+    return {
+        "code": f"autoencoder's code, {autoencoder.code_size} numbers",
+        "PCA": "PCA, 128 numbers",
+        "pixels": f"raw pixels, {images[0].size} numbers",
+        "untrained": "untrained default encoder's code, 128 numbers",
+    }
+
+
+def between(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
+    """Decode codes on straight lines between those of images: pairs (P, 2) → (P, STEPS, H, W, 1)."""
+    paths = [maps.between(codes[start], codes[end], STEPS) for start, end in ends]
+    shape = (-1, *autoencoder.code_shape)
+    return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])
 
 
 if __name__ == "__main__":

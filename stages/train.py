@@ -1,71 +1,91 @@
 """Train the convolutional autoencoder: images in, the same images out."""
 
+import math
+import sys
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 
-import keras
 import pandas as pd
 
-from cae import artifacts, checkpoints, metrics, models, params, splits, training, workers
-from cae.arrays import Images
+from cae.engine import training, workers
+from cae.engine.checkpoints import Checkpoint
+from cae.ground import artifacts, params, splits
+from cae.ground.arrays import Images
+from cae.ground.errors import UserError
+from cae.networks import convolutional
+from cae.networks.autoencoder import Autoencoder
 from stages import command, progress
+from stages.inputs import Inputs
 
 PREPARED = Path("data/prepared")
+MODELS = Path("models")
+HISTORY = Path("plots/history.csv")
 
 
 def main() -> None:
-    """Read data/prepared, write models/, metrics/train.json and plots/history.csv."""
-    recipe = params.load().train
+    """Read data/prepared, write models/, metrics/train.json and, after every epoch, plots/history.csv."""
+    settings = params.load()
+    recipe, filters = settings.train, settings.model.filters
+    inputs = Inputs.of("train")
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
-    parts = fingerprints(recipe)
-    checkpoint = checkpoints.Checkpoint(Path(".checkpoints"), checkpoints.fingerprint([], parts))
+    check_code(filters, train)
+    checkpoint = Checkpoint(Path(".checkpoints"), inputs.fingerprint)
 
     strategy = workers.strategy()
-    workers.check_same(strategy, parts)
+    workers.check_same(strategy, inputs.parts)
     workers.check_shards(strategy, recipe.shards)
     chief = workers.is_chief(strategy)
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
-        network = models.autoencoder(recipe.seed)
+        autoencoder = convolutional.build(filters, train.shape[1:], recipe.seed)
         with closing(progress.Bar(recipe.epochs)) as bar:
-            listeners = [bar] if chief else []
-            history = training.fit(network, train, validation, recipe, checkpoint, listeners)
+            # Only one worker shows and writes anything.
+            shown = ([bar], partial(artifacts.write_csv, HISTORY)) if chief else ()
+            history = training.fit(autoencoder.network, train, validation, recipe, checkpoint, *shown)
         best = history.iloc[int(history["val_loss"].argmin())]
         if chief:
-            write(network, history, best, validation)
+            inputs.check()
+            write(autoencoder, best)
             checkpoint.clear()
     print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
+    warn(float(best["val_loss"]), training.mean_image_loss(train, validation), recipe)
 
 
-def fingerprints(recipe: params.Train) -> dict[str, str]:
-    """Name the content of all that this run depends on: the same on every machine that works on it."""
-    images = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
-    code = [*checkpoints.code(), Path("stages/train.py")]
-    return {
-        f"images in {PREPARED}": checkpoints.fingerprint(images, {}),
-        "values of train in params.yaml": checkpoints.fingerprint([], recipe.model_dump()),
-        "code (cae/, stages/train.py, requirements.txt)": checkpoints.fingerprint(code, {}),
-    }
+def check_code(filters: tuple[int, ...], train: Images) -> None:
+    """Raise UserError if PCA, fitted to the training images, could not have as many numbers as the code."""
+    *cells, numbers = convolutional.code_shape(filters, train.shape[1:])
+    size, most = math.prod(cells) * numbers, min(len(train), train[0].size)
+    if size > most:
+        raise UserError(
+            f"model.filters is {list(filters)}, which gives a code of {size} numbers, but PCA, which it is "
+            f"compared with, has at most {most} here: the last number of filters may be at most "
+            f"{most // math.prod(cells)}"
+        )
 
 
-def write(
-    network: keras.Sequential, history: pd.DataFrame, best: "pd.Series[float]", validation: Images
-) -> None:
-    """Write models/, metrics/train.json and plots/history.csv."""
-    artifacts.write_model(Path("models/autoencoder.keras"), network)
-    artifacts.write_model(Path("models/encoder.keras"), models.encoder(network))
-    artifacts.write_csv(Path("plots/history.csv"), history)
+def write(autoencoder: Autoencoder, best: "pd.Series[float]") -> None:
+    """Write models/ and metrics/train.json."""
+    artifacts.write_model(MODELS / "autoencoder.keras", autoencoder.network)
+    artifacts.write_model(MODELS / "encoder.keras", autoencoder.encoder)
     artifacts.write_json(
         Path("metrics/train.json"),
         {
-            "epochs": len(history),
             "best_epoch": int(best["epoch"]),
             "loss": float(best["loss"]),
             "val_loss": float(best["val_loss"]),
-            "val_loss_floor": float(metrics.floor(validation).mean()),
-            "parameters": network.count_params(),
-            "code_size": models.CODE_SIZE,
         },
     )
+
+
+def warn(val_loss: float, of_mean_image: float, recipe: params.Train) -> None:
+    """Say so where the network has learned nothing of single images, and what to change."""
+    if val_loss >= of_mean_image:
+        print(
+            f"warning: the network is no better than the mean image (validation {val_loss:.5f} against "
+            f"{of_mean_image:.5f}): lower train.learning_rate, which is {recipe.learning_rate:g}, raise "
+            "train.epochs or change train.seed in params.yaml",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ import keras
 import numpy as np
 from sklearn.datasets import load_digits
 
-from cae import anomaly, anomaly_figures, artifacts, models, splits
-from cae.arrays import Images
+from cae.ground import artifacts, splits
+from cae.ground.arrays import Images
+from cae.measures import anomaly
+from cae.networks import convolutional
+from cae.pictures import anomalies
 from stages import command
 from studies import PREPARED
 from studies.anomaly import STUDY, TITLES, settings
@@ -18,11 +21,11 @@ SHOWN = ("reconstruction_error", "code_nearest", "combined")
 def main() -> None:
     """Read models/autoencoder.keras and data/prepared; write metrics and a picture of out-of-distribution."""
     chosen = settings.load().anomaly
-    network = models.load(Path("models/autoencoder.keras"), models.IMAGE_SHAPE)
+    network = convolutional.load(Path("models/autoencoder.keras"), convolutional.IMAGE_SHAPE)
     train, validation, test = (splits.images(PREPARED, name) for name in ("train", "validation", "test"))
     strangers = digits()
     fitted = anomaly.Autoencoder(network, chosen.neighbours).fit(train, validation)
-    pca = anomaly.PrincipalError(models.CODE_SIZE).fit(anomaly.pixels(train))
+    pca = anomaly.PrincipalError(convolutional.CODE_SIZE).fit(anomaly.pixels(train))
     known, strange = (
         fitted.scores(images) | {"pca_error": pca.score(anomaly.pixels(images))}
         for images in (test, strangers)
@@ -32,7 +35,7 @@ def main() -> None:
         name: anomaly.measure(np.concatenate([known[name], strange[name]]), anomalous) for name in known
     }
     artifacts.write_json(STUDY / "metrics/out_of_distribution.json", measured)
-    figure = anomaly_figures.distribution(
+    figure = anomalies.distribution(
         {TITLES[name]: known[name] for name in SHOWN},
         {TITLES[name]: strange[name] for name in SHOWN},
         strangers[:10],
@@ -45,7 +48,7 @@ def main() -> None:
 def digits() -> Images:
     """Return scikit-learn's 1,797 handwritten digits, 8 × 8 stretched to 28 × 28 bilinearly, in [0, 1]."""
     images = (load_digits().images / 16).astype(np.float32)[..., np.newaxis]
-    return np.asarray(keras.ops.image.resize(images, models.IMAGE_SHAPE[:2], interpolation="bilinear"))
+    return np.asarray(keras.ops.image.resize(images, convolutional.IMAGE_SHAPE[:2], interpolation="bilinear"))
 
 
 if __name__ == "__main__":

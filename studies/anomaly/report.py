@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from cae import anomaly, anomaly_figures, artifacts, splits
-from cae.arrays import Labels, Scores
 from cae.classes import CLASS_NAMES
+
+from cae.ground import artifacts, splits
+from cae.ground.arrays import Labels, Scores
+from cae.measures import anomaly
+from cae.pictures import anomalies
 from stages import command
 from studies import PREPARED
 from studies.anomaly import STUDY, TITLES
@@ -37,9 +39,9 @@ def main() -> None:
 
     shown = {TITLES[method]: [first(table, method, VIEW) for table in scores] for method in SHOWN}
     best = shown[TITLES[SHOWN[0]]]
-    roc = anomaly_figures.roc(shown, labels, "square roots of grey values, first seed")
+    roc = anomalies.roc(shown, labels, "square roots of grey values, first seed")
     artifacts.write_figure(STUDY / "plots/roc.png", roc)
-    artifacts.write_figure(STUDY / "plots/extremes.png", anomaly_figures.extremes(images, best, labels))
+    artifacts.write_figure(STUDY / "plots/extremes.png", anomalies.extremes(images, best, labels))
     top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
 

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from cae.classes import CLASS_NAMES
 from sklearn.utils.parallel import Parallel, delayed
 
-from cae import anomaly, artifacts, checkpoints, models, splits, training
-from cae.anomaly import Autoencoder, Detector
-from cae.arrays import Images, Scores
-from cae.checkpoints import Checkpoint
-from cae.classes import CLASS_NAMES
-from cae.errors import UserError
+from cae.engine import checkpoints, training
+from cae.engine.checkpoints import Checkpoint
+from cae.ground import artifacts, splits
+from cae.ground.arrays import Images, Scores
+from cae.ground.errors import UserError
+from cae.measures import anomaly
+from cae.measures.anomaly import Autoencoder, Detector
+from cae.networks import convolutional
 from stages import command
 from studies import PREPARED
 from studies.anomaly import STUDY, settings
@@ -63,7 +66,7 @@ def normal_images(label: int, chosen: Anomaly) -> Images:
     parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in SOURCES]
     normal = anomaly.of_class(parts, label)
     # Every component of PCA needs an image, whatever is held out; so does every neighbour.
-    least = chosen.held_out + max(models.CODE_SIZE, chosen.neighbours)
+    least = chosen.held_out + max(convolutional.CODE_SIZE, chosen.neighbours)
     if len(normal) < least:
         raise UserError(
             f"the training and validation splits have {len(normal)} images of {CLASS_NAMES[label]}, but the "
@@ -89,7 +92,7 @@ def fit(
             sizes = {"held_out": chosen.held_out, "train": len(normal) - chosen.held_out}
             indices = splits.draw(len(normal), sizes, seed)
             train, held_out = seen[indices["train"]], seen[indices["held_out"]]
-            network = models.autoencoder(seed)
+            network = convolutional.autoencoder(seed)
             own = replace(checkpoint, name=f"{checkpoint.name}-{view}-{seed}")
             training.fit(network, train, held_out, chosen.recipe(seed), own)
             networks[f"{view}/{seed}"] = Autoencoder(network, chosen.neighbours).fit(train, held_out)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae import params
+from cae.ground import params
 from studies.anomaly import STUDY
 
 PATH = STUDY / "params.yaml"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae import anomaly, models
+from cae.measures import anomaly
+from cae.networks import convolutional
 from studies.anomaly import settings
 
 HERE = Path(__file__).parent
@@ -13,14 +14,14 @@ HEADER = ["one class against nine", "AUROC, % (pixels)", "AUROC, % (roots)", "av
 
 def methods(neighbours: int) -> dict[str, str]:
     """Describe every score by its name, in the order of the table."""
-    half = " × ".join(str(side // 2) for side in models.IMAGE_SHAPE[:2])
+    half = " × ".join(str(side // 2) for side in convolutional.IMAGE_SHAPE[:2])
     return {
         "combined": "**sum of the three distances below**",
         "code_nearest": f"nearest neighbours by code, k = {neighbours}",
         "code_mahalanobis": "Mahalanobis distance by code",
         "small_nearest": f"nearest neighbours on {half} pixels, k = {neighbours}, no network",
         "reconstruction_error": "reconstruction error of the autoencoder",
-        "pca_error": f"baseline: PCA error, {models.CODE_SIZE} components",
+        "pca_error": f"baseline: PCA error, {convolutional.CODE_SIZE} components",
         "nearest": f"baseline: nearest neighbours, k = {neighbours}",
         "one_class_svm": f"baseline: one-class SVM, ν = {anomaly.NU}",
         "isolation_forest": f"baseline: isolation forest, {anomaly.TREES} trees",

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae import artifacts, checkpoints, models, params, splits, training
+from cae.engine import checkpoints, training
+from cae.ground import artifacts, params, splits
+from cae.networks import convolutional
 from stages import command, progress
 from studies import PREPARED
 
@@ -31,7 +33,7 @@ def main() -> None:
         inputs = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
         name = checkpoints.fingerprint([*inputs, *checkpoints.code()], recipe.model_dump())
         checkpoint = checkpoints.Checkpoint(Path(".checkpoints/recipe"), name)
-        network = models.autoencoder(recipe.seed)
+        network = convolutional.autoencoder(recipe.seed)
         with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:
             history = training.fit(network, train, validation, recipe, checkpoint, [bar])
             rows.append({**changes, "val_loss": float(history["val_loss"].min())})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cae import runtime, sources
+from cae.ground import runtime
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, object]] = {

@@ -1,0 +1,1 @@
+"""How a network learns: the loop, steps in shards, the fast twin and its operations in C, resume, workers."""

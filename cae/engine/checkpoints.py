@@ -1,0 +1,119 @@
+"""Exact resume: what a training run needs to go on after being killed, as if it never was.
+
+One file holds everything after a finished epoch; it is replaced atomically, so a kill at any moment leaves
+the state of the last finished epoch. The file is named by a fingerprint of data, parameters and code: a
+run never picks up another's state.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cae.ground import artifacts
+from cae.ground.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock
+    fcntl = None  # type: ignore[assignment]  # the module does not exist there
+
+Arrays = Sequence[npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class State:
+    """A training run after a finished epoch."""
+
+    arrays: Mapping[str, Arrays]  # "weights", "optimizer" and "best_weights"
+    values: Mapping[str, Any]  # numbers that JSON holds exactly: history, early stopping
+
+    def to_bytes(self) -> bytes:
+        """Pack everything into one `.npz`."""
+        arrays = {
+            f"{group}/{index:03}": array
+            for group, members in self.arrays.items()
+            for index, array in enumerate(members)
+        }
+        with io.BytesIO() as buffer:
+            np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(self.values)), **arrays)
+            return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "State":
+        """Unpack what `to_bytes` packed, every bit of it."""
+        arrays: dict[str, list[npt.NDArray[Any]]] = {}
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            values = json.loads(str(file["values"]))
+            for key in sorted(set(file.files) - {"values"}):
+                arrays.setdefault(key.partition("/")[0], []).append(file[key])
+        return cls(arrays, values)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The saved state of one run; `name` is the run's fingerprint."""
+
+    folder: Path
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / f"{self.name}.npz"
+
+    def save(self, state: State) -> None:
+        """Replace the saved state.
+
+        Raises:
+            UserError: the folder cannot be written or the disk is full; the old state is kept.
+        """
+        artifacts.write_bytes(self.path, state.to_bytes())
+
+    def load(self) -> State | None:
+        """Return the saved state, or None where there is none."""
+        return State.from_bytes(self.path.read_bytes()) if self.path.exists() else None
+
+    def clear(self) -> None:
+        """Remove this run's state, and that of killed runs with other fingerprints, from the folder."""
+        for path in self.folder.glob("*.npz"):
+            path.unlink()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process off the folder while the block runs.
+
+        The system drops the lock when the process ends, however it ends.
+
+        Raises:
+            UserError: another process holds it; a killed `dvc` can leave its training process alive.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("a+")
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written: {error.strerror}. Make it writable."
+            ) from error
+        with file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                holder = file.read().strip()
+                raise UserError(
+                    f"Process {holder} is already training here. Wait for it to end, or stop it with "
+                    f"kill {holder}; then run again: what it has finished is kept."
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield

@@ -1,0 +1,193 @@
+"""The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits on any cores.
+
+Every random number comes from (seed, epoch): the order of the images is drawn anew for each epoch, so a
+resumed run goes on as the uninterrupted one would have.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import tensorflow as tf
+
+from cae.engine import workers
+from cae.engine.checkpoints import Checkpoint, State
+from cae.engine.steps import Steps
+from cae.ground.arrays import Images
+from cae.ground.errors import UserError
+from cae.ground.params import Train
+
+# Images handed to one call of the compiled graph: enough to hide the call, few enough to fit in memory
+# beside a data set of any size and to keep the progress bar alive.
+IMAGES_A_CALL = 2000
+VALIDATION_BATCH = 500
+# What Keras's EarlyStopping knows between two epochs, apart from the best weights.
+STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
+
+
+def fit(
+    network: keras.Model,
+    train: Images,
+    validation: Images,
+    recipe: Train,
+    checkpoint: Checkpoint,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    record: Callable[[pd.DataFrame], None] = lambda history: None,
+) -> pd.DataFrame:
+    """Train `network` in place to reproduce its input; leave it with the weights of its best epoch.
+
+    Args:
+        network: ends in a sigmoid; the loss is binary cross-entropy in nats a pixel. Build it, and call
+            this, in the scope of the `tf.distribute` strategy that trains it.
+        train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
+        validation: likewise; decides when to stop and which epoch is best.
+        recipe: epochs, batch size, learning rate, patience, shards and seed.
+        checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
+        callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
+            `epoch_share`, the part of the epoch that is done.
+        record: is given the history so far after every epoch and, when an earlier run was killed, at once.
+
+    Returns:
+        One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (of its first step).
+
+    Raises:
+        UserError: the loss is no longer a finite number.
+    """
+    optimizer = keras.optimizers.Adam(recipe.learning_rate)
+    steps = Steps(network, optimizer, recipe.shards, fast=recipe.engine == "fast")
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=recipe.patience, restore_best_weights=True
+    )
+    listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
+    listeners.on_train_begin()
+    history = restore(resumed(checkpoint), network, optimizer, stopping)
+    if history:
+        record(pd.DataFrame(history))
+    network.stop_training = stopping.wait >= recipe.patience
+    while len(history) < recipe.epochs and not network.stop_training:
+        epoch = len(history)
+        listeners.on_epoch_begin(epoch)
+        rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
+        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
+        total = 0.0
+        for done, batches in in_calls(train, order, recipe.batch_size):
+            first = done // recipe.batch_size
+            listeners.on_train_batch_begin(first)
+            losses = np.asarray(steps.train(batches, batches, rates[first : first + len(batches)]))
+            check_finite(losses, epoch, recipe)
+            total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
+            share = (done + len(batches) * batches.shape[1]) / len(order)
+            listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
+        logs = {
+            "loss": total / len(train),
+            "val_loss": mean_loss(steps, validation),
+            "learning_rate": float(rates[0]),
+        }
+        check_finite(logs["val_loss"], epoch, recipe)
+        history.append({"epoch": epoch + 1, **logs})
+        listeners.on_epoch_end(epoch, logs)
+        if workers.is_chief(steps.strategy):
+            checkpoint.save(state(network, optimizer, stopping, history))
+        record(pd.DataFrame(history))
+    listeners.on_train_end()
+    return pd.DataFrame(history)
+
+
+def cosine_decay(recipe: Train, epoch: int, steps: int) -> npt.NDArray[np.float32]:
+    """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
+
+    Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts.
+    """
+    passed = (epoch * steps + np.arange(steps)) / (recipe.epochs * steps)
+    return (recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * passed))).astype(np.float32)
+
+
+def in_calls(
+    images: Images, order: npt.NDArray[np.int64], batch_size: int
+) -> Iterator[tuple[int, tf.Tensor]]:
+    """Give images in an order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone.
+
+    Each is one tensor, which a step takes as images and as targets: arrays would be copied for either.
+    """
+    whole = len(order) // batch_size * batch_size
+    size = max(1, IMAGES_A_CALL // batch_size) * batch_size
+    for done in range(0, whole, size):
+        yield done, tf.constant(images[order[done : min(done + size, whole)].reshape(-1, batch_size)])
+    if whole < len(order):
+        yield whole, tf.constant(images[order[np.newaxis, whole:]])
+
+
+def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
+    """Raise UserError when training has diverged."""
+    if not np.isfinite(losses).all():
+        raise UserError(
+            f"The loss is no longer a finite number in epoch {epoch + 1}: training diverged at learning_rate "
+            f"{recipe.learning_rate:g}. Lower learning_rate and train again."
+        )
+
+
+def mean_loss(steps: Steps, images: Images) -> float:
+    """Average the loss of reconstructing `images`."""
+    total = 0.0
+    for _, batches in in_calls(images, np.arange(len(images)), VALIDATION_BATCH):
+        losses = steps.evaluate(batches, batches)
+        total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
+    return total / len(images)
+
+
+def mean_image_loss(train: Images, validation: Images) -> float:
+    """Return the cross-entropy of answering every validation image with the mean training image.
+
+    It is linear in the image, so the mean validation image has it: −v·ln m − (1 − v)·ln(1 − m), clipped as
+    Keras clips. A network that does no better has learned nothing of single images.
+    """
+    m, v = (images.mean(axis=0, dtype=np.float64) for images in (train, validation))
+    m = np.clip(m, keras.config.epsilon(), 1 - keras.config.epsilon())
+    return float(-(v * np.log(m) + (1 - v) * np.log1p(-m)).mean())
+
+
+def state(
+    network: keras.Model,
+    optimizer: keras.optimizers.Adam,
+    stopping: keras.callbacks.EarlyStopping,
+    history: list[dict[str, Any]],
+) -> State:
+    """Collect all that the next epoch depends on."""
+    return State(
+        arrays={
+            "weights": network.get_weights(),
+            "optimizer": [np.asarray(variable) for variable in optimizer.variables],
+            "best_weights": stopping.best_weights,
+        },
+        values={"history": history, "stopping": {name: getattr(stopping, name) for name in STOPPING}},
+    )
+
+
+def resumed(checkpoint: Checkpoint) -> State | None:
+    """Load the chief's saved state on every worker: they may not share a disk."""
+    strategy = tf.distribute.get_strategy()
+    saved = checkpoint.load() if workers.is_chief(strategy) else None
+    content = workers.from_chief(strategy, saved.to_bytes() if saved else b"")
+    return State.from_bytes(content) if content else None
+
+
+def restore(
+    saved: State | None,
+    network: keras.Model,
+    optimizer: keras.optimizers.Adam,
+    stopping: keras.callbacks.EarlyStopping,
+) -> list[dict[str, Any]]:
+    """Put everything back to where `state` found it and return the history; without a state, start afresh."""
+    if saved is None:
+        return []
+    network.set_weights(saved.arrays["weights"])
+    for variable, value in zip(optimizer.variables, saved.arrays["optimizer"], strict=True):
+        variable.assign(value)
+    # Keras's EarlyStopping forgets these in on_train_begin, which came before.
+    stopping.best_weights = saved.arrays["best_weights"]
+    for name, value in saved.values["stopping"].items():
+        setattr(stopping, name, value)
+    return list(saved.values["history"])

@@ -1,0 +1,1 @@
+"""What every other room stands on: errors, arrays, files, parameters, splits, the pinned environment."""

@@ -1,0 +1,128 @@
+"""Writers whose bytes depend on the content alone, and that never leave half a file.
+
+Every writer puts the bytes into a temporary file beside the target, flushes it to the disk and renames it:
+a reader sees the old file or the new one. Nothing here writes a clock, a host or a path into a file.
+"""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cae.ground.errors import UserError
+
+# The earliest time that a zip member can carry.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path` that takes its place when the block ends without an error.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full; `path` is then as it was before.
+
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; what we write is for everyone who may read the folder.
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written: {error.strerror or error}. "
+            "Nothing half-written was left. Free some space or make the folder writable, then run again."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any] | list[Any]) -> None:
+    """Write strict JSON: sorted keys, no NaN or infinity (ValueError), a newline at the end."""
+    write_bytes(path, (json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index; a float is written with the shortest text that reads back equal."""
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write one `.npy` file, little-endian and in C order, that `numpy.load(..., mmap_mode="r")` can map."""
+    with replacing(path) as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a PNG without the metadata that matplotlib adds (its version)."""
+    with replacing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def write_model(path: Path, model: keras.Model) -> None:
+    """Write a `.keras` file that plain Keras loads, without what Keras adds of the moment of saving.
+
+    That is the time, in `metadata.json` and in the zip entries, and memory addresses, as
+    `shared_object_id` in `config.json`. Members are stored uncompressed and sorted by name, so the bytes
+    depend on no compression library.
+    """
+    with replacing(path) as file:
+        members = saved(model, path.parent)
+        metadata = json.loads(members["metadata.json"])
+        del metadata["date_saved"]
+        members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+        config = numbered(json.loads(members["config.json"]), {})
+        members["config.json"] = json.dumps(config, sort_keys=True).encode()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(members):
+                archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
+
+
+def saved(model: keras.Model, folder: Path) -> dict[str, bytes]:
+    """Return the members of the `.keras` file that Keras makes of a model, by way of a file in `folder`."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".keras-") as scratch:
+        whole = Path(scratch) / "model.keras"
+        model.save(whole)
+        with zipfile.ZipFile(whole) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+
+def numbered(config: Any, numbers: dict[int, int]) -> Any:
+    """Replace every `shared_object_id` in a Keras config by its rank of first appearance.
+
+    `numbers` collects address → rank while the config is walked.
+    """
+    if isinstance(config, list):
+        return [numbered(item, numbers) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: numbers.setdefault(value, len(numbers))
+        if key == "shared_object_id"
+        else numbered(value, numbers)
+        for key, value in config.items()
+    }

@@ -1,0 +1,1 @@
+"""One family of autoencoders a module, one contract for all: `autoencoder.Autoencoder`."""

@@ -1,0 +1,65 @@
+"""The mission's network: three convolutions and poolings down to the code, four convolutions back up."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import keras
+from keras import layers
+
+from cae.networks import autoencoder
+from cae.networks.autoencoder import Autoencoder
+
+# The mission's own: 12,785 parameters, and for 28 × 28 pixels a code of 4 × 4 × 8 = 128 numbers.
+FILTERS = (32, 16, 8)
+Shape = tuple[int, ...]
+
+
+def build(filters: Sequence[int], image_shape: Shape, seed: int) -> Autoencoder:
+    """Build the untrained network for images (H, W, C), float32 in [0, 1], with three numbers of filters.
+
+    Every kernel is drawn (Glorot uniform) from `seed` and its place in the network alone, so that the start
+    does not depend on any global state.
+
+    Raises:
+        ValueError: the decoder would not come back to the image's size.
+    """
+    if any(side % 8 != 4 for side in image_shape[:2]):
+        raise ValueError(f"images {image_shape} do not close: both sides must be 4 more than a multiple of 8")
+    seeds = itertools.count(seed * 100)
+    return autoencoder.composed(
+        encoder(filters, image_shape, seeds),
+        decoder(filters, code_shape(filters, image_shape), image_shape, seeds),
+    )
+
+
+def encoder(filters: Sequence[int], image_shape: Shape, seeds: Iterator[int]) -> keras.Sequential:
+    """Build images (N, H, W, C) → codes (N, ⌈H/8⌉, ⌈W/8⌉, filters[2]) ≥ 0; each kernel takes a seed."""
+    chain: list[keras.Layer] = []
+    for count in filters:
+        # "same" pooling rounds 7 up to 4; with 3 the decoder could not come back to 28.
+        chain += [convolution(count, next(seeds)), layers.MaxPooling2D(2, padding="same")]
+    return keras.Sequential([keras.Input(image_shape, name="image"), *chain], name=autoencoder.ENCODER)
+
+
+def decoder(
+    filters: Sequence[int], code_shape: Shape, image_shape: Shape, seeds: Iterator[int]
+) -> keras.Sequential:
+    """Build codes → images (N, H, W, C) in [0, 1], with the encoder's numbers of filters in reverse."""
+    chain: list[keras.Layer] = []
+    # "valid" takes 16 down to 14, the half of 28.
+    for count, padding in zip(reversed(filters), ("same", "same", "valid"), strict=True):
+        chain += [convolution(count, next(seeds), padding=padding), layers.UpSampling2D(2)]
+    chain.append(convolution(image_shape[-1], next(seeds), activation="sigmoid"))
+    return keras.Sequential([keras.Input(code_shape, name="code"), *chain], name=autoencoder.DECODER)
+
+
+def code_shape(filters: Sequence[int], image_shape: Shape) -> Shape:
+    """Return the shape of an image's code: three poolings halve each side, rounding up."""
+    height, width = image_shape[:2]
+    return (-(-height // 8), -(-width // 8), filters[-1])
+
+
+def convolution(filters: int, seed: int, activation: str = "relu", padding: str = "same") -> layers.Conv2D:
+    """Build a convolution with kernels of 3 × 3, drawn from `seed`."""
+    initializer = keras.initializers.GlorotUniform(seed=seed)
+    return layers.Conv2D(filters, 3, padding=padding, activation=activation, kernel_initializer=initializer)

@@ -1,0 +1,1 @@
+"""Where images come from: verified files, as arrays."""

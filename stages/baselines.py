@@ -1,0 +1,67 @@
+"""Compute once what no network changes: floors, the mean image, PCA, and probes of all but the code."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cae.ground import artifacts, params, splits
+from cae.ground.arrays import Images
+from cae.measures import baselines, metrics, probes
+from cae.measures.baselines import MeanImage, PrincipalComponents
+from cae.measures.probes import Splits
+from cae.networks import convolutional
+from cae.networks.autoencoder import predict
+from stages import command
+from stages.inputs import Inputs
+
+PREPARED = Path("data/prepared")
+BASELINES = Path("data/baselines")
+PLOTS = Path("plots")
+
+
+def main() -> None:
+    """Read data/prepared; write data/baselines, plots/floors.csv and plots/baseline_probes.csv."""
+    settings = params.load().probes
+    inputs = Inputs.of("baselines")
+    images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
+    labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
+    probes.check(labels, settings, splits.class_names(PREPARED))
+
+    mean_image = MeanImage().fit(images.train)
+    # All there are, so that a code of any size can be compared with as many.
+    most = min(len(images.train), images.train[0].size)
+    components = PrincipalComponents(most).fit(images.train).components
+    # The default network, whatever params.yaml says: a baseline does not move.
+    untrained = convolutional.build(convolutional.FILTERS, images.train.shape[1:], settings.seeds[0])
+    encoders: Mapping[str, Callable[[Images], Images]] = {
+        "PCA": PrincipalComponents(untrained.code_size, components).encode,
+        "pixels": np.asarray,
+        "untrained": partial(predict, untrained.encoder),
+    }
+    features = {
+        name: Splits(*(encode(part).reshape(len(part), -1) for part in images))
+        for name, encode in encoders.items()
+    }
+    accuracies = probes.accuracies(probes.transfer(features, labels, settings), labels.test)
+
+    inputs.check()
+    baselines.write(BASELINES, mean_image, components)
+    artifacts.write_csv(BASELINES / "accuracies.csv", accuracies)
+    artifacts.write_csv(PLOTS / "floors.csv", floors(images))
+    artifacts.write_csv(PLOTS / "baseline_probes.csv", probes.chart(accuracies, labels.train))
+
+
+def floors(images: Splits[Images]) -> pd.DataFrame:
+    """Tabulate the least cross-entropy that any reconstruction can have: columns split, images, floor."""
+    rows = [
+        {"split": name, "images": len(part), "floor": float(metrics.floor(part).mean())}
+        for name, part in images._asdict().items()
+    ]
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,116 @@
+"""Checkpoints: what is loaded is what was saved, for the same run alone, by one process at a time."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from cae.engine.checkpoints import Checkpoint, State, code, fingerprint
+from cae.ground.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+STATE = State(
+    {"weights": [np.arange(3, dtype=np.float32)], "optimizer": [np.array(7)], "best_weights": []},
+    {"history": [{"epoch": 1, "loss": 1 / 3}], "stopping": {"wait": 0}},
+)
+
+HOLD = """
+import sys
+from pathlib import Path
+from cae.engine.checkpoints import Checkpoint
+with Checkpoint(Path(sys.argv[1]), "run").locked():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_there_is_nothing_to_load_at_first(tmp_path: Path) -> None:
+    assert Checkpoint(tmp_path, "run").load() is None
+
+
+@given(
+    st.lists(
+        arrays.arrays(np.float32, arrays.array_shapes(min_dims=0), elements=st.floats(width=32)), max_size=12
+    ),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_every_bit_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, weights: list[np.ndarray], loss: float
+) -> None:
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoints"), "run")
+    checkpoint.save(State({"weights": weights}, {"loss": loss}))
+    loaded = checkpoint.load()
+    assert loaded is not None
+    assert loaded.values == {"loss": loss}
+    assert [a.tobytes() for a in loaded.arrays.get("weights", [])] == [a.tobytes() for a in weights]
+    assert [a.shape for a in loaded.arrays.get("weights", [])] == [a.shape for a in weights]
+
+
+def test_the_newest_state_replaces_the_old_one(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, "run")
+    for epoch in (1, 2):
+        checkpoint.save(State({}, {"epoch": epoch}))
+    loaded = checkpoint.load()
+    assert loaded is not None
+    assert loaded.values == {"epoch": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_another_run_does_not_see_it(tmp_path: Path) -> None:
+    Checkpoint(tmp_path, "run").save(STATE)
+    assert Checkpoint(tmp_path, "other").load() is None
+
+
+def test_clearing_removes_every_state(tmp_path: Path) -> None:
+    Checkpoint(tmp_path, "older").save(STATE)
+    checkpoint = Checkpoint(tmp_path, "run")
+    checkpoint.save(STATE)
+    checkpoint.clear()
+    assert list(tmp_path.glob("*.npz")) == []
+
+
+def test_the_fingerprint_changes_with_content_and_settings_only(tmp_path: Path) -> None:
+    one, same = tmp_path / "one", tmp_path / "elsewhere"
+    one.write_text("content")
+    same.write_text("content")
+    assert fingerprint([one], {"epochs": 1}) == fingerprint([same], {"epochs": 1})
+    assert fingerprint([one], {"epochs": 1}) != fingerprint([one], {"epochs": 2})
+    same.write_text("changed")
+    assert fingerprint([one], {"epochs": 1}) != fingerprint([same], {"epochs": 1})
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that holds the lock of a folder until it is killed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_with_the_first_ones_number(
+    tmp_path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    with pytest.raises(UserError, match=f"kill {holder.pid}"), Checkpoint(tmp_path, "run").locked():
+        pass
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
+    holder.kill()
+    holder.wait()
+    with Checkpoint(tmp_path, "run").locked():
+        assert (tmp_path / "lock").exists()
+
+
+def test_the_code_of_a_run_is_what_python_loads_what_is_compiled_and_what_is_installed() -> None:
+    names = {path.name for path in code()}
+    assert {"training.py", "native.py", "convolution.c", "lanes.h", "requirements.txt"} <= names

@@ -1,0 +1,168 @@
+"""The loop: it learns, stops early, resumes exactly and leaves the best epoch's weights."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cae.engine import training
+from cae.engine.checkpoints import Checkpoint
+from cae.ground.arrays import Images
+from cae.ground.errors import UserError
+from cae.ground.params import Train
+
+RECIPE = Train(epochs=4, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1)
+TRAIN, VALIDATION = (
+    np.random.default_rng(seed).random((count, 8, 8, 1), dtype=np.float32) ** 2
+    for seed, count in ((0, 43), (1, 21))
+)
+
+
+def small_network() -> keras.Sequential:
+    def convolution(filters: int, activation: str, seed: int) -> keras.layers.Conv2D:
+        initializer = keras.initializers.GlorotUniform(seed=seed)
+        return keras.layers.Conv2D(
+            filters, 3, padding="same", activation=activation, kernel_initializer=initializer
+        )
+
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            convolution(4, "relu", 1),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.UpSampling2D(2),
+            convolution(1, "sigmoid", 2),
+        ]
+    )
+
+
+def fit(folder: Path, recipe: Train = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
+    network = small_network()
+    history = training.fit(network, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
+    return network, history
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(keras.callbacks.Callback):
+    """Breaks off in the middle of an epoch, as a kill does."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.last = epoch
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.epoch == self.last:
+            raise Killed
+
+
+class Spoil(keras.callbacks.Callback):
+    """Ruins the weights after every epoch but the first, so that no later epoch is better."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch > 0:
+            self.model.set_weights([np.full_like(weight, 3) for weight in self.model.get_weights()])
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    _, history = fit(tmp_path)
+    assert history["loss"].is_monotonic_decreasing
+    assert history["val_loss"].iloc[-1] < history["val_loss"].iloc[0]
+
+
+def test_the_history_has_one_row_an_epoch(tmp_path: Path) -> None:
+    _, history = fit(tmp_path)
+    assert list(history.columns) == ["epoch", "loss", "val_loss", "learning_rate"]
+    assert list(history["epoch"]) == [1, 2, 3, 4]
+
+
+def test_the_losses_are_those_keras_computes(tmp_path: Path) -> None:
+    network, history = fit(tmp_path)
+    reference = keras.losses.BinaryCrossentropy()(VALIDATION, network(VALIDATION))
+    assert history["val_loss"].min() == pytest.approx(float(reference), rel=1e-5)
+
+
+def test_two_runs_give_the_same_bits(tmp_path: Path) -> None:
+    (first, history), (second, again) = fit(tmp_path / "one"), fit(tmp_path / "two")
+    assert history.equals(again)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 3])
+def test_a_run_broken_off_and_resumed_ends_in_the_same_bits(epoch: int, tmp_path: Path) -> None:
+    uninterrupted, history = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "broken", callbacks=[KillAfter(epoch)])
+    resumed, again = fit(tmp_path / "broken")
+    assert history.equals(again)
+    for a, b in zip(uninterrupted.get_weights(), resumed.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_a_resumed_run_repeats_no_finished_epoch(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        fit(tmp_path, callbacks=[KillAfter(2)])
+    begun: list[int] = []
+    counter = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
+    fit(tmp_path, callbacks=[counter])
+    assert begun == [2, 3]
+
+
+def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 20, "patience": 3, "learning_rate": 1e-4})
+    network, history = fit(tmp_path, recipe, [Spoil()])
+    assert len(history) == 1 + 3
+    assert history["val_loss"].idxmin() == 0
+    reference = keras.losses.BinaryCrossentropy()(VALIDATION, network(VALIDATION))
+    assert history["val_loss"].iloc[0] == pytest.approx(float(reference), rel=1e-5)
+
+
+def test_early_stopping_counts_on_across_a_resume(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 20, "patience": 3, "learning_rate": 1e-4})
+    with pytest.raises(Killed):
+        fit(tmp_path, recipe, [Spoil(), KillAfter(2)])
+    _, history = fit(tmp_path, recipe, [Spoil()])
+    assert len(history) == 1 + 3
+
+
+def test_keras_callbacks_work(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    _, history = fit(tmp_path, callbacks=[keras.callbacks.CSVLogger(log)])
+    rows = np.genfromtxt(log, delimiter=",", names=True)
+    np.testing.assert_array_equal(rows["val_loss"], history["val_loss"])
+
+
+def test_a_diverging_run_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"epoch 1: training diverged at learning_rate 0\.01\. Lower learning_rate"
+    ):
+        fit(tmp_path, train=np.full_like(TRAIN, np.nan))
+
+
+@given(st.integers(1, 300), st.integers(1, 40))
+def test_the_calls_of_an_epoch_cover_every_image_once_in_order(count: int, batch_size: int) -> None:
+    order = np.random.default_rng(count).permutation(count)
+    calls = [
+        (done, batches.numpy())
+        for done, batches in training.in_calls(np.arange(count, dtype="float32"), order, batch_size)
+    ]
+    np.testing.assert_array_equal(np.concatenate([batches.ravel() for _, batches in calls]), order)
+    assert [done for done, _ in calls] == list(np.cumsum([0, *(batches.size for _, batches in calls)])[:-1])
+    assert all(batches.shape[1] == batch_size for _, batches in calls[:-1])
+
+
+def test_the_learning_rate_falls_along_half_a_cosine() -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 2, "learning_rate": 0.5})
+    rates = np.concatenate([training.cosine_decay(recipe, epoch, steps=2) for epoch in (0, 1)])
+    np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.array([0, 0.25, 0.5, 0.75]))), rtol=1e-6)

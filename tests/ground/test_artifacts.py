@@ -1,0 +1,165 @@
+"""Writers: the bytes depend on the content alone, and nothing half-written is ever seen."""
+
+import errno
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cae.ground import artifacts
+from cae.ground.errors import UserError
+from cae.networks import convolutional
+
+
+def a_figure() -> Figure:
+    figure = Figure()
+    figure.subplots().plot([1, 2, 4])
+    return figure
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "bytes": lambda path: artifacts.write_bytes(path, b"content"),
+    "json": lambda path: artifacts.write_json(path, {"b": 0.1, "a": [1, None]}),
+    "csv": lambda path: artifacts.write_csv(path, pd.DataFrame({"epoch": [1, 2], "loss": [0.1, 1 / 3]})),
+    "array": lambda path: artifacts.write_array(path, np.arange(6, dtype=np.float32).reshape(2, 3)),
+    "figure": lambda path: artifacts.write_figure(path, a_figure()),
+    "model": lambda path: artifacts.write_model(path, convolutional.autoencoder(seed=3)),
+}
+
+
+@pytest.fixture(params=WRITERS)
+def write(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    return WRITERS[request.param]
+
+
+def test_a_later_clock_and_another_path_change_no_byte(
+    write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "now")
+    next_year = time.time() + 365 * 24 * 3600
+    monkeypatch.setattr(time, "time", lambda: next_year)
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(next_year))
+    write(tmp_path / "another folder" / "later")
+    assert (tmp_path / "now").read_bytes() == (tmp_path / "another folder" / "later").read_bytes()
+
+
+def test_a_missing_folder_is_made(write: Callable[[Path], None], tmp_path: Path) -> None:
+    write(tmp_path / "new" / "file")
+    assert (tmp_path / "new" / "file").stat().st_size > 0
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        write(target)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_disk_that_fills_while_keras_saves_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+
+    def full(_: keras.Model, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(keras.Sequential, "save", full)
+    with pytest.raises(UserError, match=r"file could not be written: No space left on device"):
+        artifacts.write_model(target, convolutional.autoencoder(seed=3))
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+
+    def fail(file: IO[bytes]) -> None:
+        file.write(b"half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), artifacts.replacing(target) as file:
+        fail(file)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_where_a_folder_is_needed_is_a_clear_error(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    (tmp_path / "plots").write_text("a file")
+    with pytest.raises(UserError, match=r"plots/chart could not be written"):
+        write(tmp_path / "plots" / "chart")
+
+
+def test_a_file_is_readable_by_others(tmp_path: Path) -> None:
+    artifacts.write_bytes(tmp_path / "file", b"")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_json_has_sorted_keys_and_a_newline_at_the_end(tmp_path: Path) -> None:
+    artifacts.write_json(tmp_path / "metrics.json", {"b": 1, "a": 0.1})
+    assert (tmp_path / "metrics.json").read_text() == '{\n  "a": 0.1,\n  "b": 1\n}\n'
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_refuses_what_json_cannot_hold(value: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        artifacts.write_json(tmp_path / "metrics.json", {"bce": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_floats_read_back_equal(tmp_path: Path) -> None:
+    table = pd.DataFrame({"loss": [1 / 3, 0.1, 1e-17]})
+    artifacts.write_csv(tmp_path / "history.csv", table)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "history.csv"), table, check_exact=True)
+
+
+def test_an_array_can_be_memory_mapped(tmp_path: Path) -> None:
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2]
+    artifacts.write_array(tmp_path / "array.npy", array)
+    mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, array)
+
+
+def test_a_model_is_loaded_by_plain_keras(tmp_path: Path) -> None:
+    network = convolutional.autoencoder(seed=3)
+    artifacts.write_model(tmp_path / "network.keras", network)
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    images = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
+    np.testing.assert_array_equal(loaded(images), network(images))
+
+
+def test_two_equal_networks_give_equal_files(tmp_path: Path) -> None:
+    # Keras numbers objects by their address; both networks are alive, so the addresses differ.
+    networks: list[Any] = [convolutional.autoencoder(seed=3), convolutional.autoencoder(seed=3)]
+    for index, network in enumerate(networks):
+        artifacts.write_model(tmp_path / f"{index}.keras", network)
+    assert (tmp_path / "0.keras").read_bytes() == (tmp_path / "1.keras").read_bytes()
+
+
+def test_a_model_file_holds_no_date(tmp_path: Path) -> None:
+    artifacts.write_model(tmp_path / "network.keras", convolutional.autoencoder(seed=3))
+    with zipfile.ZipFile(tmp_path / "network.keras") as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"date_saved" not in archive.read("metadata.json")

@@ -1,0 +1,126 @@
+"""params.yaml: right values are read, and every wrong one is named with its fix."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from cae.ground import params
+from cae.ground.errors import UserError
+
+COMMITTED = Path(__file__).parent.parent / "params.yaml"
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    return yaml.safe_load(COMMITTED.read_text())
+
+
+def load(content: Any, folder: Path) -> params.Params:
+    path = folder / "params.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return params.load(path)
+
+
+def test_the_committed_file_is_valid() -> None:
+    assert params.load(COMMITTED).prepare.train == 50_000
+
+
+def test_values_cannot_be_changed_once_read() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        params.load(COMMITTED).train.epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("train", "epoch", 3, r"train\.epoch is not a known key"),
+        ("train", "epochs", "ten", r"train\.epochs is 'ten': .*integer"),
+        ("train", "epochs", 2.5, r"train\.epochs is 2\.5: .*integer"),
+        ("train", "epochs", True, r"train\.epochs is True: .*integer"),
+        ("train", "epochs", None, r"train\.epochs is None: .*integer"),
+        ("train", "epochs", 0, r"train\.epochs is 0: should be greater than or equal to 1"),
+        ("train", "epochs", -1, r"train\.epochs is -1"),
+        ("train", "epochs", 10**9, r"train\.epochs is 1000000000: should be less than or equal to 1000"),
+        ("train", "learning_rate", -0.1, r"train\.learning_rate is -0\.1: should be greater than 0"),
+        ("train", "learning_rate", 50.0, r"train\.learning_rate is 50\.0: should be less than or equal to 1"),
+        ("train", "learning_rate", float("nan"), r"train\.learning_rate is nan"),
+        ("train", "learning_rate", "1e-3", r"is the text '1e-3'.*write 0\.001"),
+        ("train", "epochs", "2.5", r"train\.epochs is '2\.5': .*integer"),
+        ("train", "epochs", "inf", r"train\.epochs is 'inf': .*integer"),
+        ("train", "learning_rate", "inf", r"train\.learning_rate is 'inf': .*number"),
+        ("train", "learning_rate", "1e999", r"train\.learning_rate is '1e999': .*number"),
+        ("train", "batch_size", [32], r"train\.batch_size is \[32\]"),
+        ("prepare", "test", 10_001, r"prepare\.test is 10001"),
+        ("prepare", "validation", 10_001, r"train \+ validation is 60001.*60,000 images: lower one"),
+        ("prepare", "seed", -1, r"prepare\.seed is -1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    section: str, key: str, value: Any, message: str, content: dict[str, Any], tmp_path: Path
+) -> None:
+    content[section][key] = value
+    with pytest.raises(UserError, match=message):
+        load(content, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "written"),
+    [
+        ("epochs", "10", "10"),
+        ("epochs", "1e1", "10"),
+        ("learning_rate", "1", "1.0"),
+        ("learning_rate", "1e-3", "0.001"),
+        ("learning_rate", "1e-7", "1.0e-07"),
+    ],
+)
+def test_a_number_written_as_advised_is_accepted(
+    key: str, text: str, written: str, content: dict[str, Any], tmp_path: Path
+) -> None:
+    content["train"][key] = text
+    with pytest.raises(UserError, match=f"is the text '{text}'.* write {re.escape(written)}$"):
+        load(content, tmp_path)
+    content["train"][key] = "AS ADVISED"
+    advised = load(yaml.safe_dump(content).replace("AS ADVISED", written), tmp_path)
+    assert getattr(advised.train, key) == float(text)
+
+
+def test_every_wrong_value_is_named_at_once(content: dict[str, Any], tmp_path: Path) -> None:
+    content["train"]["epochs"] = 0
+    content["prepare"]["test"] = 0
+    with pytest.raises(UserError, match=r"(?s)prepare\.test is 0.*train\.epochs is 0"):
+        load(content, tmp_path)
+
+
+def test_a_missing_key_is_named(content: dict[str, Any], tmp_path: Path) -> None:
+    del content["train"]["patience"]
+    with pytest.raises(UserError, match=r"train\.patience is missing: add it"):
+        load(content, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "params.yaml has wrong values"),
+        ("just text", "params.yaml has wrong values"),
+        ("train: {epochs: 1", "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        load(text, tmp_path)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes("# Größe\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"params\.yaml is not valid YAML in UTF-8"):
+        params.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"params\.yaml could not be read"):
+        params.load(tmp_path / "params.yaml")

@@ -1,0 +1,283 @@
+"""Scores are what they say they are, are fitted to normal images alone, and mistakes are named."""
+
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cae.engine import training
+from cae.ground.arrays import Images, Labels
+from cae.ground.errors import UserError
+from cae.measures import anomaly
+from cae.networks import convolutional
+from studies.anomaly import report, score, settings, table
+
+ROOT = Path(__file__).parents[2]
+SQUARE = np.array([[0, 0], [0, 2], [2, 0], [2, 2]], np.float32)
+SMALL = settings.Anomaly(
+    held_out=20, neighbours=2, seeds=(1,), epochs=1, batch_size=20, learning_rate=0.01, patience=1, shards=1
+)
+
+
+def noise(count: int, seed: int = 0) -> Images:
+    return np.random.default_rng(seed).random((count, *convolutional.IMAGE_SHAPE), np.float32)
+
+
+def test_nearest_averages_the_distances_to_the_nearest_rows() -> None:
+    # From (0, 1): two corners at 1, two at √5.
+    detector = anomaly.Nearest(3).fit(SQUARE)
+    assert detector.score(np.array([[0, 1]], np.float32)) == pytest.approx([(1 + 1 + 5**0.5) / 3])
+
+
+def test_nearest_needs_as_many_rows_as_neighbours() -> None:
+    with pytest.raises(ValueError, match="4 rows, but 5 neighbours"):
+        anomaly.Nearest(5).fit(SQUARE)
+
+
+def test_mahalanobis_measures_in_deviations_from_the_mean() -> None:
+    rows = np.random.default_rng(0).normal([5, -5], [1, 3], (50_000, 2)).astype(np.float32)
+    found = anomaly.Mahalanobis().fit(rows).score(np.array([[5, -5], [7, -5], [5, -11]], np.float32))
+    # Ledoit and Wolf shrink little where images are many: two deviations squared are 4 either way.
+    assert found == pytest.approx([0, 4, 4], abs=0.15)
+
+
+def test_principal_error_is_what_lies_off_the_known_directions() -> None:
+    line = np.linspace(0, 1, 5, dtype=np.float32)[:, None] * np.array([1, 0], np.float32)
+    detector = anomaly.PrincipalError(1).fit(line)
+    assert detector.score(np.array([[0.3, 0], [0.3, 0.4]], np.float32)) == pytest.approx(
+        [0, 0.4**2 / 2], abs=1e-7
+    )
+
+
+@pytest.mark.parametrize("detector", [*anomaly.baselines(3).values(), anomaly.forest(1)])
+def test_every_baseline_scores_strangers_higher(detector: anomaly.Detector) -> None:
+    generator = np.random.default_rng(0)
+    normal = (0.5 + 0.02 * generator.standard_normal((200, 150))).astype(np.float32)
+    strange = generator.random((20, 150), np.float32)
+    detector.fit(normal[:180])
+    assert detector.score(strange).min() > detector.score(normal[180:]).max()
+
+
+def test_a_forest_is_grown_from_its_seed_alone() -> None:
+    rows = anomaly.pixels(noise(60))
+    one, same, other = (anomaly.forest(seed).fit(rows).score(rows) for seed in (1, 1, 2))
+    assert (one == same).all()
+    assert (one != other).any()
+
+
+def test_a_sum_adds_logarithms_standardised_on_normal_images() -> None:
+    e = np.e
+    fitted = anomaly.Sum().fit({"a": np.array([1.0, e**2]), "b": np.array([e, e**5])})
+    # ln a has the mean 1 and the deviation 1; ln b 3 and 2.
+    found = fitted.score({"a": np.array([e**3]), "b": np.array([e**7]), "ignored": np.array([9.0])})
+    assert found == pytest.approx([2 + 2])
+
+
+def test_a_sum_takes_distances_of_0_and_scores_without_spread() -> None:
+    fitted = anomaly.Sum().fit({"a": np.zeros(3), "b": np.array([1.0, 2.0, 3.0])})
+    assert np.isfinite(fitted.score({"a": np.array([0.0, 1.0]), "b": np.array([0.0, 1.0])})).all()
+
+
+def test_small_pictures_are_averages_of_squares() -> None:
+    image = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
+    assert anomaly.small(image).tolist() == [[2.5, 4.5, 10.5, 12.5]]
+
+
+def test_measures_by_hand() -> None:
+    # Ranks from the top: anomaly, normal, anomaly, normal. Of 4 pairs 3 are right; precision 1 and 2/3.
+    found = anomaly.measure(np.array([4.0, 3, 2, 1]), np.array([True, False, True, False]))
+    assert found == pytest.approx({"auroc": 3 / 4, "average_precision": (1 + 2 / 3) / 2})
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
+def test_auroc_is_the_share_of_pairs_in_the_right_order(scored: list[tuple[int, bool]]) -> None:
+    scores, anomalous = (np.array(values) for values in zip(*scored, strict=True))
+    if anomalous.all() or not anomalous.any():
+        return
+    pairs = [(x > y) + (x == y) / 2 for x in scores[anomalous] for y in scores[~anomalous]]
+    assert anomaly.measure(scores, anomalous)["auroc"] == pytest.approx(np.mean(pairs))
+
+
+def test_equal_scores_rank_as_chance_does() -> None:
+    found = anomaly.measure(np.ones(4), np.array([True, False, False, False]))
+    assert found == {"auroc": 0.5, "average_precision": 0.25}
+
+
+def test_images_of_a_class_come_out_of_every_split() -> None:
+    images = noise(6)
+    labels = np.array([0, 1, 1], np.uint8)
+    found = anomaly.of_class([(images[:3], labels), (images[3:], labels)], 1)
+    assert np.array_equal(found, images[[1, 2, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [([], "no images"), ([1, 1], "2 of 2 test images"), ([0, 2], "0 of 2 test images")]
+)
+def test_a_test_split_that_cannot_be_measured_is_named(labels: list[int], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        anomaly.check_test(np.array(labels, np.uint8), 1)
+
+
+def fitted_bytes(value: object) -> bytes:
+    """Everything that was learned, weights of networks included."""
+    if isinstance(value, anomaly.Autoencoder):
+        weights = [weight.tobytes() for weight in value.network.get_weights()]
+        return pickle.dumps((weights, value.detectors, value.sum))
+    return pickle.dumps(value)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of three classes with 100, 60 and 60 images to train on."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "CODE_SIZE", 16)
+    monkeypatch.setattr("sys.argv", ["score", "--label", "0"])
+    study = tmp_path / "studies" / "anomaly"
+    study.mkdir(parents=True)
+    for name in ("cae", "requirements.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "studies" / "anomaly" / "params.yaml", study)
+    monkeypatch.setattr(settings, "load", lambda: settings.Study(anomaly=SMALL))
+    for name, count, seed in (("train", 150, 1), ("validation", 70, 2), ("test", 30, 3)):
+        labels = (np.arange(count) % 3).astype(np.uint8)
+        write_split(name, np.clip(noise(count, seed) * 0.2 + labels[:, None, None, None] * 0.3, 0, 1), labels)
+    return tmp_path
+
+
+def write_split(name: str, images: Images, labels: Labels) -> None:
+    folder = Path("data/prepared")
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"{name}_images.npy", images.astype(np.float32))
+    np.save(folder / f"{name}_labels.npy", labels)
+
+
+def test_nothing_that_is_fitted_sees_a_test_image(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    fit = score.fit
+
+    def watched(*arguments: object) -> object:
+        results.append(fit(*arguments))  # type: ignore[arg-type]  # the stage's own arguments
+        return results[-1]
+
+    monkeypatch.setattr(score, "fit", watched)
+    score.main()
+    scores = (project / "studies/anomaly/scores/0.npy").read_bytes()
+    poison = noise(40, seed=9)
+    write_split("test", 1 - poison, (np.arange(40) % 2).astype(np.uint8))
+    score.main()
+    (networks, baselines), (poisoned_networks, poisoned_baselines) = results
+    assert (project / "studies/anomaly/scores/0.npy").read_bytes() != scores
+    assert list(networks) == ["pixels/1", "roots/1"]
+    assert len(baselines) == 2 * (3 + 1)
+    assert networks.keys() == poisoned_networks.keys()
+    assert baselines.keys() == poisoned_baselines.keys()
+    for name in networks:
+        assert fitted_bytes(networks[name]) == fitted_bytes(poisoned_networks[name]), name
+    for name in baselines:
+        assert fitted_bytes(baselines[name]) == fitted_bytes(poisoned_baselines[name]), name
+
+
+def test_a_second_run_writes_the_same_bytes_and_every_score(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # That training comes out the same is tested where it is done.
+    monkeypatch.setattr(training, "fit", lambda *_: None)
+    path = project / "studies/anomaly/scores/0.npy"
+    score.main()
+    first = path.read_bytes()
+    path.unlink()
+    score.main()
+    assert path.read_bytes() == first
+    columns = report.read(path)
+    assert columns.shape == (30, 2 * (5 + 3 + 1))
+    assert np.isfinite(columns.to_numpy()).all()
+    assert {str(name).split("/")[0] for name in columns} == set(table.methods(2))
+
+
+def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:
+    fitted = anomaly.Autoencoder(convolutional.autoencoder(1), 2).fit(noise(60), noise(20, seed=1))
+    images = noise(30, seed=5)
+    whole, part = fitted.scores(images), fitted.scores(images[:7])
+    for name in whole:
+        assert part[name] == pytest.approx(whole[name][:7], rel=1e-5), name
+
+
+def test_the_error_of_an_autoencoder_is_that_of_its_reconstructions() -> None:
+    network, images = convolutional.autoencoder(1), noise(5)
+    fitted = anomaly.Autoencoder(network, 2).fit(noise(60), noise(20, seed=1))
+    assert fitted.scores(images)["reconstruction_error"] == pytest.approx(
+        np.square(images - convolutional.reconstruct(network, images)).mean(axis=(1, 2, 3))
+    )
+
+
+@pytest.mark.usefixtures("project")
+def test_a_class_with_too_few_images_is_named() -> None:
+    write_split("train", noise(25), np.full(25, 1, np.uint8))
+    # 23 more lie in the validation split; 20 are held out, and 16 components need an image each.
+    assert len(score.normal_images(1, SMALL)) == 25 + 23
+    with pytest.raises(UserError, match=r"23 images of Pullover.* needs 36: raise prepare\.train"):
+        score.normal_images(2, SMALL)
+
+
+@pytest.mark.parametrize("emptied", ["train", "test"])
+def test_an_empty_split_ends_the_stage_with_a_clear_error(project: Path, emptied: str) -> None:
+    write_split(emptied, noise(0), np.empty(0, np.uint8))
+    with pytest.raises(UserError, match=rf"raise prepare\.{emptied}"):
+        score.main()
+
+
+def test_a_wrong_value_in_the_studys_params_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / settings.PATH).read_text().replace("neighbours: 5", "neighbours: 0"))
+    with pytest.raises(UserError, match=r"anomaly\.neighbours is 0"):
+        settings.load(path)
+
+
+def test_the_committed_params_are_valid_and_leave_no_odd_batch() -> None:
+    chosen = settings.load(ROOT / settings.PATH).anomaly
+    assert (6000 - chosen.held_out) % chosen.batch_size == 0
+
+
+def test_the_summary_averages_seeds_before_classes() -> None:
+    labels = np.array([0, 0, 1, 1], np.uint8)
+    right, wrong = np.array([0.0, 0, 1, 1]), np.array([1.0, 1, 0, 0])
+    names = ["nearest/pixels", "reconstruction_error/pixels/1", "reconstruction_error/pixels/2"]
+    of_class_0 = pd.DataFrame(dict(zip(names, [right, right, wrong], strict=True)))
+    of_class_1 = pd.DataFrame(dict(zip(names, [right, wrong, wrong], strict=True)))
+    found = report.summary(report.measure([of_class_0, of_class_1], labels))
+    # Nearest: 1 and 0. Error: class 0 has 1 and 0, class 1 has 1 and 1.
+    assert found.loc[("nearest", "pixels"), "auroc"] == pytest.approx(0.5)
+    assert found.loc[("nearest", "pixels"), "auroc_sd"] == pytest.approx(0.5**0.5)
+    assert found["auroc_sd_of_seeds"].isna().to_dict() == {
+        ("nearest", "pixels"): True,
+        ("reconstruction_error", "pixels"): False,
+    }
+    assert found.loc[("reconstruction_error", "pixels"), "auroc"] == pytest.approx(0.75)
+    assert found.loc[("reconstruction_error", "pixels"), "auroc_sd"] == pytest.approx(0.125**0.5)
+    assert found.loc[("reconstruction_error", "pixels"), "auroc_sd_of_seeds"] == pytest.approx(0.125**0.5)
+
+
+def test_published_rows_are_marked_with_their_source() -> None:
+    published = pd.read_csv(ROOT / "studies/anomaly/published.csv")
+    assert published["source"].str.len().min() > 0
+    ours = pd.DataFrame({"method": ["nearest"], "view": ["pixels"], "auroc": [0.9]}).set_index(
+        ["method", "view"]
+    )
+    found = report.beside(ours, published)
+    assert found["source"].tolist() == ["", *published["source"]]
+    assert found["auroc"].tolist() == pytest.approx([90, *published["auroc"]])
+    assert found["name"].tolist() == ["nearest, pixels", *("published: " + published["method"])]
+
+
+def test_a_chart_by_class_has_the_mean_of_the_seeds() -> None:
+    measured = pd.DataFrame(
+        {"method": "combined", "view": "roots", "seed": ["1", "2"], "class": "Bag", "auroc": [0.8, 0.9]}
+    )
+    found = report.by_class(measured)
+    assert found["class"].tolist() == ["Bag"]
+    assert found["combined, roots"].tolist() == pytest.approx([0.85])
