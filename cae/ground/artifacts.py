@@ -4,6 +4,7 @@ Every writer puts the bytes into a temporary file beside the target, flushes it 
 a reader sees the old file or the new one. Nothing here writes a clock, a host or a path into a file.
 """
 
+import io
 import json
 import os
 import tempfile
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from cae.ground.errors import UserError
 
@@ -78,9 +80,23 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write a PNG without the metadata that matplotlib adds (its version)."""
+    """Write a PNG of at most 256 colours, so that it stays small, and without metadata."""
     with replacing(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})
+        in_palette(rendered(figure)).save(file, format="png", optimize=True)
+
+
+def rendered(figure: Figure) -> Image.Image:
+    """Render a figure to RGB."""
+    with io.BytesIO() as buffer:
+        figure.savefig(buffer, format="png")
+        return Image.open(buffer).convert("RGB")
+
+
+def in_palette(image: Image.Image) -> Image.Image:
+    """Reduce an RGB image to 256 colours; one that has no more stays as it is."""
+    # Coverage keeps the colours of thin lines, which few pixels have; k-means then moves greys back to grey.
+    # Dithering would speckle plain areas.
+    return image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
 
 
 def write_model(path: Path, model: keras.Model) -> None:

@@ -69,7 +69,7 @@ def extremes(
     scores: Sequence[Scores],
     labels: Labels,
     class_names: Sequence[str],
-    count: int = 4,
+    count: int = 3,
 ) -> Figure:
     """Draw for each normal class what its score ranks at the ends, one row a class.
 
@@ -82,7 +82,8 @@ def extremes(
         "least anomalous\nof the others": (False, 1),
         "most anomalous\nof the others": (False, -1),
     }
-    figure = Picture(figsize=(WIDTH, 0.62 * len(scores) + 0.9))
+    # The images are most of the file: larger or more of them would take it beyond 150 KB.
+    figure = Picture(figsize=(WIDTH, 0.48 * len(scores) + 0.9))
     heading(figure, "Test images at the ends of each class's ranking")
     grid = figure.add_gridspec(1, len(groups), width_ratios=(1.3, 1, 1, 1))
     for column, (title, (own, direction)) in enumerate(groups.items()):

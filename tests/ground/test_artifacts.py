@@ -1,10 +1,12 @@
 """Writers: the bytes depend on the content alone, and nothing half-written is ever seen."""
 
 import errno
+import io
 import os
+import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,10 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from cae.ground import artifacts
 from cae.ground.errors import UserError
 from cae.networks import convolutional
+
+ROOT = Path(__file__).parents[1]
 
 
 def a_figure() -> Figure:
@@ -140,6 +145,43 @@ def test_an_array_can_be_memory_mapped(tmp_path: Path) -> None:
     mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, array)
+
+
+def test_a_picture_holds_a_palette_and_no_metadata(tmp_path: Path) -> None:
+    artifacts.write_figure(tmp_path / "picture.png", a_figure())
+    content = (tmp_path / "picture.png").read_bytes()
+    assert list(dict.fromkeys(chunks(content))) == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
+    with Image.open(tmp_path / "picture.png") as image:
+        assert image.mode == "P"
+
+
+def chunks(png: bytes) -> Iterator[bytes]:
+    """The kinds of the chunks of a PNG, one after the other."""
+    with io.BytesIO(png) as file:
+        file.seek(8)
+        while size := file.read(4):
+            yield file.read(4)
+            file.seek(int.from_bytes(size) + 4, os.SEEK_CUR)
+
+
+def test_a_palette_changes_no_grey() -> None:
+    greys = Image.linear_gradient("L").convert("RGB")
+    assert artifacts.in_palette(greys).convert("RGB").tobytes() == greys.tobytes()
+
+
+def test_a_palette_keeps_the_colour_of_a_thin_line_among_many_colours() -> None:
+    many = np.random.default_rng(0).integers(0, 100, (200, 200, 3), np.uint8)
+    many[0, :10] = [213, 94, 0]
+    kept = np.asarray(artifacts.in_palette(Image.fromarray(many)).convert("RGB"))
+    assert kept[0, :10] == pytest.approx(many[0, :10], abs=1)
+
+
+def test_committed_pictures_are_small() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.png"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert listed
+    assert [name for name in listed if (ROOT / name).stat().st_size > 150 * 1024] == []
 
 
 def test_a_model_is_loaded_by_plain_keras(tmp_path: Path) -> None:
