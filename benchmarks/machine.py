@@ -30,13 +30,13 @@ def description() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Look up the versions of the libraries that are compared, as far as they are installed."""
-    found = {}
+    installed = {}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def fields(path: Path) -> dict[str, str]:

@@ -4,18 +4,21 @@ import os
 import tempfile
 from pathlib import Path
 
+# Pins the environment, before NumPy and TensorFlow load.
+import stages  # noqa: F401
+
+# isort: split
+import keras
+import numpy as np
+
 from benchmarks import worker
-from cae.engine import checkpoints, training
+from cae.engine import training
+from cae.engine.checkpoints import Checkpoint
 from cae.engine.steps import Steps
 from cae.ground import params, splits
 from cae.ground.arrays import Images
 from cae.ground.params import Train
 from cae.networks import convolutional
-
-# After cae, which pins the environment before NumPy and TensorFlow load.
-# isort: split
-import keras
-import numpy as np
 
 
 def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
@@ -35,9 +38,10 @@ def main() -> None:
         # What a processor without AVX-512 would do.
         os.environ["CAE_INSTRUCTIONS"] = "avx2"
     channel = worker.Channel()
-    recipe = params.load().train.model_copy(update={"batch_size": asked.batch})
+    settings = params.load()
+    recipe = settings.train.model_copy(update={"batch_size": asked.batch})
     train = splits.images(asked.data, "train")[: asked.images]
-    network = convolutional.autoencoder(recipe.seed)
+    network = convolutional.build(settings.model.filters, train.shape[1:], recipe.seed).network
     if asked.job == "rounds":
         steps = Steps(network, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
         # With the odd last batch, whose graph would else be made within the first epoch.
@@ -46,7 +50,7 @@ def main() -> None:
         return
     validation = splits.images(asked.data, "validation")
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = checkpoints.Checkpoint(Path(folder), "benchmark")
+        checkpoint = Checkpoint(Path(folder), "benchmark")
         report = keras.callbacks.LambdaCallback(on_epoch_end=channel.reporter(network, asked.target))
         training.fit(network, train, validation, recipe, checkpoint, [report])
 

@@ -40,9 +40,9 @@ def memory(pid: int) -> dict[str, int]:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return {}
-    found = dict(line.split(":", 1) for line in lines)
+    fields = dict(line.split(":", 1) for line in lines)
     names = {"anonymous": "RssAnon", "resident": "VmHWM"}
-    return {ours: int(found[name].split()[0]) * 1024 for ours, name in names.items() if name in found}
+    return {ours: int(fields[name].split()[0]) * 1024 for ours, name in names.items() if name in fields}
 
 
 class Process:

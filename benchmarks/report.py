@@ -44,18 +44,18 @@ def report(results: Results) -> str:
 
 def machine(results: Results) -> str:
     """Say where and how it was measured."""
-    found, settings = results["machine"], results["settings"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(found["versions"].items()))
+    machine, settings = results["machine"], results["settings"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(machine["versions"].items()))
     quick = (
         "**A quick look (`--quick`): too few images for its times to mean anything.**\n\n"
         if settings["quick"]
         else ""
     )
     return (
-        f"{quick}Made by `make bench` on {found['cores']} cores of {found['processor']} "
-        f"({', '.join(found['instruction_sets']) or 'unknown instruction sets'}), "
-        f"{found['memory_gib']} GiB, {found['system']}; {versions}. "
-        f"Load average before: {found['load_before']}."
+        f"{quick}Made by `make bench` on {machine['cores']} cores of {machine['processor']} "
+        f"({', '.join(machine['instruction_sets']) or 'unknown instruction sets'}), "
+        f"{machine['memory_gib']} GiB, {machine['system']}; {versions}. "
+        f"Load average before: {machine['load_before']}."
     )
 
 
@@ -74,7 +74,7 @@ def epochs(results: Results, batch: int) -> str:
     best = [
         f"{ratio:.2f} times for {family}" for family, ratio in summary.speed_ups(rounds, batch, min).items()
     ]
-    rows = [contender(one, images, bound, ours) for one in rounds if one["family"] != "bound"]
+    rows = [contender(timing, images, bound, ours) for timing in rounds if timing["family"] != "bound"]
     parts = [
         f"## An epoch, batch {batch}",
         f"An epoch of ours is {' and '.join(ratios)}. "
@@ -91,7 +91,7 @@ def epochs(results: Results, batch: int) -> str:
         "Start-up: from the start of the process until the first steps are done, imports and compilation "
         "included. Peak memory is anonymous memory, which the process cannot do without, looked at ten times "
         "a second; with mapped files it is the largest resident set.",
-        WAIT if any(one["name"] == "keras-array" for one in rounds) else "",
+        WAIT if any(timing["name"] == "keras-array" for timing in rounds) else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -173,7 +173,7 @@ def grown(result: Result) -> list[str]:
 
 def start(results: Results) -> str:
     """Show what is spent before any work is done."""
-    rows = [[f"`{one['name']}`", f"{one['seconds']:.2f}"] for one in results["start_up"]]
+    rows = [[f"`{start['name']}`", f"{start['seconds']:.2f}"] for start in results["start_up"]]
     repro = results.get("nothing_to_do", {})
     done = f"{repro['seconds']:.2f}" if "seconds" in repro else repro.get("problem", "not timed")
     rows.append(["`dvc repro`, nothing to do", done])

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cae.ground import artifacts, params, splits
-from cae.networks import convolutional
+# Pins the environment and loads TensorFlow silently, before anything else does.
+import stages  # noqa: F401
 
-# After cae, which loads TensorFlow silently.
 # isort: split
 from rich.console import Console
 
 from benchmarks import bound, charts, machine, measure, product, summary
 from benchmarks.contenders import CONTENDERS, KERAS, OURS, Contender
 from benchmarks.report import report
+from cae.ground import artifacts, params, splits
 from cae.ground.errors import UserError
-from cae.ground.params import Train
+from cae.ground.params import Params
+from cae.networks import convolutional
 from stages import command
 
 RESULTS = Path("benchmarks")
@@ -115,20 +116,22 @@ def main() -> None:
     """Measure one part after the other; write after each, so that a stopped run has shown something."""
     asked = arguments()
     say = Narrator()
-    recipe = params.load().train
+    settings = params.load()
+    recipe = settings.train
     scale = QUICK if asked.quick else full(recipe.batch_size)
     data = asked.data.resolve()
-    images = len(splits.images(data, "train"))
+    train = splits.images(data, "train")
+    images = len(train)
     if images < scale.slice_images:
         raise UserError(f"{asked.data} has {images} training images, but {scale.slice_images} are needed.")
-    chosen = [contender for contender in CONTENDERS if contender.name in asked.only]
-    results = described(scale, recipe, images, say)
+    contenders = [contender for contender in CONTENDERS if contender.name in asked.only]
+    results = described(scale, settings, train.shape, say)
     timed = []
     for batch in scale.batches:
-        timed += measure.rounds(chosen, data, scale.slice_images, batch, scale.rounds, say)
+        timed += measure.rounds(contenders, data, scale.slice_images, batch, scale.rounds, say)
     results["rounds"] = timed
     write(asked.out, results)
-    ours = next((contender for contender in chosen if contender.family == OURS), None)
+    ours = next((contender for contender in contenders if contender.family == OURS), None)
     stock = fastest_stock(timed)
     if ours and stock:
         results["target"] = targets(ours, stock, data, scale, recipe, say)
@@ -146,29 +149,30 @@ def main() -> None:
     say(f"written: {asked.out}/results.md")
 
 
-def described(scale: Scale, recipe: Train, images: int, say: measure.Say) -> dict[str, Any]:
-    """Begin the results: the machine, what is measured, and how much arithmetic there is."""
-    found = machine.description()
-    if found["load_before"] > 0.5:
-        say(f"the machine is busy (load average {found['load_before']}): times will be too long and noisy")
+def described(scale: Scale, settings: Params, train: tuple[int, ...], say: measure.Say) -> dict[str, Any]:
+    """Begin the results: the machine, what is measured, how much arithmetic; `train` is (N, H, W, 1)."""
+    network = convolutional.build(settings.model.filters, train[1:], settings.train.seed).network
+    this_machine = machine.description()
+    if (load := this_machine["load_before"]) > 0.5:
+        say(f"the machine is busy (load average {load}): times will be too long and noisy")
     return {
-        "machine": found,
+        "machine": this_machine,
         "settings": {
             "quick": scale is QUICK,
             "batches": scale.batches,
-            "epoch_images": images,
+            "epoch_images": train[0],
             "rounds": scale.rounds,
             "slice_images": scale.slice_images,
         },
         "arithmetic": {
-            "operations_an_image": bound.operations(convolutional.autoencoder(recipe.seed)),
+            "operations_an_image": bound.operations(network),
             "product_operations": product.OPERATIONS,
         },
     }
 
 
 def targets(
-    ours: Contender, stock: Contender, data: Path, scale: Scale, recipe: Train, say: measure.Say
+    ours: Contender, stock: Contender, data: Path, scale: Scale, recipe: params.Train, say: measure.Say
 ) -> dict[str, Any]:
     """Time both ways to the target, ours first: stock is given up after a multiple of its time."""
     goal = measure.Goal(scale.target, recipe.epochs)

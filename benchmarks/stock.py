@@ -37,7 +37,7 @@ def batches(images: np.ndarray, batch: int) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     indices = tf.data.Dataset.range(len(images)).shuffle(len(images)).batch(batch)
-    pairs = indices.map(lambda chosen: (tf.gather(tensor, chosen),) * 2)
+    pairs = indices.map(lambda picked: (tf.gather(tensor, picked),) * 2)
     return pairs.prefetch(1).with_options(options)
 
 

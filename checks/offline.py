@@ -45,7 +45,7 @@ window.vegaEmbed = (target, chart) => embed(target, chart, { renderer: "svg" });
 def main() -> None:
     """Write the page, then point every DVC project to it."""
     write_page()
-    for project in (ROOT, *sorted(found.parent for found in ROOT.glob("studies/*/.dvc"))):
+    for project in (ROOT, *sorted(settings.parent for settings in ROOT.glob("studies/*/.dvc"))):
         point_to_page(project)
 
 

@@ -4,4 +4,4 @@ from checks import tables
 
 if __name__ == "__main__":
     print(tables.results().replace("**", ""))
-    print("all numbers: dvc metrics show    pictures: plots/*.png    charts: dvc plots show")
+    print("all numbers: dvc metrics show    pictures: plots/*/*.png    charts: dvc plots show")

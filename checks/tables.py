@@ -5,61 +5,67 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pandas as pd
+
 from benchmarks import markdown, summary
 from benchmarks.contenders import OURS
 
 ROOT = Path(__file__).parents[1]
 
-PIXELS = 28 * 28
 COLUMNS = {
     "bce": ("BCE", "{:.5f}"),
-    "bce_excess": ("BCE above the floor", "{:.5f}"),
+    "bce_above_floor": ("BCE above the floor", "{:.5f}"),
     "mse": ("MSE", "{:.5f}"),
     "mae": ("MAE", "{:.4f}"),
     "psnr": ("PSNR, dB", "{:.2f}"),
     "psnr_of_mean_mse": ("PSNR of mean MSE, dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
 }
+PERFECT = {"bce_above_floor": "0", "mse": "0", "mae": "0", "psnr": "∞", "psnr_of_mean_mse": "∞", "ssim": "1"}
+NAMES = {
+    "autoencoder": "**autoencoder**, {parameters:,} parameters",
+    "PCA": "PCA, {code_size} components, {parameters:,} parameters",
+    "mean image": "mean image, {parameters:,} parameters",
+}
+FEATURES = {
+    "code": "**code of the autoencoder**, {code_size} numbers",
+    "PCA": "PCA, 128 components",
+    "pixels": "raw pixels, {pixels} numbers",
+    "untrained": "code of an untrained network, 128 numbers",
+}
 
 
-def metrics(name: str) -> dict[str, Any]:
-    """Read a committed metrics file."""
-    return json.loads((ROOT / "metrics" / f"{name}.json").read_text())
+def table(name: str) -> pd.DataFrame:
+    """Read a committed table of plots/."""
+    return pd.read_csv(ROOT / "plots" / f"{name}.csv")
 
 
 def results() -> str:
     """Compare the reconstructions of the test split with their floor and the baselines."""
-    scores, trained = metrics("evaluate"), metrics("train")
-    code = trained["code_size"]
-    methods = {
-        "cae": f"**autoencoder**, {trained['parameters']:,} parameters",
-        # The components and the mean.
-        "pca": f"PCA, {code} components, {(code + 1) * PIXELS:,} parameters",
-        "mean_image": f"mean image, {PIXELS} parameters",
-    }
+    *methods, floor = table("reconstruction").to_dict("records")
     rows = [
-        [name, *(pattern.format(scores[method][key]) for key, (_, pattern) in COLUMNS.items())]
-        for method, name in methods.items()
+        [
+            NAMES[scores["method"]].format(**{key: int(scores[key]) for key in ("code_size", "parameters")}),
+            *(pattern.format(scores[key]) for key, (_, pattern) in COLUMNS.items()),
+        ]
+        for scores in methods
     ]
-    floor = ["floor: every pixel right", f"{scores['bce_floor']:.5f}", *["0"] * 3, "∞", "∞", "1"]
-    return markdown.table(["test split", *(title for title, _ in COLUMNS.values())], [*rows, floor])
+    perfect = PERFECT | {"bce": COLUMNS["bce"][1].format(floor["bce"])}
+    rows.append(["floor: every pixel right", *(perfect[key] for key in COLUMNS)])
+    return markdown.table(["test split", *(title for title, _ in COLUMNS.values())], rows)
 
 
 def transfer(probe: str) -> str:
     """Compare the accuracy of a probe on codes, components and pixels, by labels a class."""
-    scores, code = metrics("probe")[probe], metrics("train")["code_size"]
-    features = {
-        "cae": f"**code of the autoencoder**, {code} numbers",
-        "pca": f"PCA, {code} components",
-        "pixels": f"raw pixels, {PIXELS} numbers",
-        "random": f"code of an untrained network, {code} numbers",
-    }
-    counts = sorted((count for count in scores["cae"] if count != "all"), key=int)
-    fewest, *more = (f"{int(count):,}" for count in counts)
+    scores = pd.concat([table("probes"), table("baseline_probes").iloc[:, 2:]], axis=1)
+    autoencoder, _, mean_image, _ = table("reconstruction").to_dict("records")
+    numbers = {"code_size": int(autoencoder["code_size"]), "pixels": int(mean_image["parameters"])}
+    fewest, *more = (count if count == "all" else f"{int(count):,}" for count in scores["labels_per_class"])
     rows = [
-        [name, *(f"{scores[key][count]:.3f}" for count in [*counts, "all"])] for key, name in features.items()
+        [name.format(**numbers), *(f"{accuracy:.3f}" for accuracy in scores[f"{probe} {features}"])]
+        for features, name in FEATURES.items()
     ]
-    return markdown.table(["", f"{fewest} labels a class", *more, "all"], rows)
+    return markdown.table(["", f"{fewest} labels a class", *more], rows)
 
 
 def benchmark() -> dict[str, Any]:
@@ -73,15 +79,19 @@ def speed() -> str:
     batches, images = results["settings"]["batches"], results["settings"]["epoch_images"]
     cells: dict[str, list[str]] = {}
     for batch in batches:
-        rounds = [one for one in results["rounds"] if one["batch"] == batch and one["family"] != "bound"]
+        rounds = [
+            timing for timing in results["rounds"] if timing["batch"] == batch and timing["family"] != "bound"
+        ]
         ours = summary.fastest(rounds, batch, OURS)
-        for one in rounds:
-            row = cells.setdefault(f"**{one['label']}**" if one["family"] == OURS else one["label"], [])
-            if ours is None or "problem" in one:
+        for timing in rounds:
+            row = cells.setdefault(
+                f"**{timing['label']}**" if timing["family"] == OURS else timing["label"], []
+            )
+            if ours is None or "problem" in timing:
                 row += ["–", "–"]
                 continue
-            seconds = summary.epoch_seconds(one, images)
-            ratio = median(one["seconds"]) / median(ours["seconds"])
+            seconds = summary.epoch_seconds(timing, images)
+            ratio = median(timing["seconds"]) / median(ours["seconds"])
             row += [f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})", f"{ratio:.1f}"]
     header = ["seconds an epoch, median (range)", *(t for b in batches for t in (f"batch {b}", "times ours"))]
     return markdown.table(header, [[name, *row] for name, row in cells.items()])
@@ -89,10 +99,10 @@ def speed() -> str:
 
 def target() -> str:
     """Compare the time until the stock recipe's validation loss."""
-    found = benchmark()["target"]
+    race = benchmark()["target"]
     rows = []
-    for run in found["runs"]:
+    for run in race["runs"]:
         reached, curve = summary.target_seconds(run), run["curve"]
         seconds = f"{reached:.0f}" if reached else f"not reached in {curve[-1]['seconds']:.0f}"
         rows.append([f"{run['label']}, batch {run['batch']}", f"{len(curve)}", seconds])
-    return markdown.table([f"until validation BCE ≤ {found['loss']}", "epochs", "seconds"], rows)
+    return markdown.table([f"until validation BCE ≤ {race['loss']}", "epochs", "seconds"], rows)

@@ -13,6 +13,7 @@ from cae.measures import maps, probes
 from cae.measures.probes import Splits
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.pictures import codes as pictures
+from cae.pictures import maps as map_pictures
 from stages import command
 from stages.inputs import Inputs
 
@@ -65,8 +66,8 @@ def main() -> None:
     nearest = maps.nearest(codes.train, codes.test[first], neighbours)
     ends = pictures.pairs(first, PAIRS)
     for name, figure in {
-        "maps": pictures.maps(drawn, mapped_labels, class_names, by_code, neighbours),
-        "map_of_images": pictures.map_of_images(
+        "maps": map_pictures.maps(drawn, mapped_labels, class_names, by_code, neighbours),
+        "map_of_images": map_pictures.map_of_images(
             drawn["tsne"].points, images.test[mapped], mapped_labels, class_names
         ),
         "transfer": pictures.transfer(pd.concat([accuracies, of_baselines]), names(autoencoder, images.test)),

@@ -1,6 +1,5 @@
 """Train the convolutional autoencoder: images in, the same images out."""
 
-import math
 import sys
 from contextlib import closing, nullcontext
 from functools import partial
@@ -53,13 +52,12 @@ def main() -> None:
 
 def check_code(filters: tuple[int, ...], train: Images) -> None:
     """Raise UserError if PCA, fitted to the training images, could not have as many numbers as the code."""
-    *cells, numbers = convolutional.code_shape(filters, train.shape[1:])
-    size, most = math.prod(cells) * numbers, min(len(train), train[0].size)
+    size, most = convolutional.code_size(filters, train.shape[1:]), min(len(train), train[0].size)
     if size > most:
         raise UserError(
             f"model.filters is {list(filters)}, which gives a code of {size} numbers, but PCA, which it is "
             f"compared with, has at most {most} here: the last number of filters may be at most "
-            f"{most // math.prod(cells)}"
+            f"{most * filters[-1] // size}"
         )
 
 

@@ -1,8 +1,10 @@
-"""Further experiments on the same library."""
+"""Further experiments on the same library, each a DVC project of its own."""
 
 from pathlib import Path
 
-# Before anything a study imports: the environment is pinned before NumPy and TensorFlow load.
-import cae  # noqa: F401
+from cae.ground import runtime
+
+# Before anything a study imports: NumPy and TensorFlow read the environment when they load.
+runtime.pin()
 
 PREPARED = Path("data/prepared")

@@ -1,3 +1,5 @@
 """Pins the environment before anything loads NumPy or TensorFlow."""
 
-import cae  # noqa: F401
+from cae.ground import runtime
+
+runtime.pin()

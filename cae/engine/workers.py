@@ -78,8 +78,8 @@ def check_config(text: str) -> None:
 
 def is_address(item: object) -> bool:
     """Tell whether an item of TF_CONFIG is "host:port"."""
-    found = ADDRESS.fullmatch(item) if isinstance(item, str) else None
-    return found is not None and 1 <= int(found[1]) <= 65535
+    address = ADDRESS.fullmatch(item) if isinstance(item, str) else None
+    return address is not None and 1 <= int(address[1]) <= 65535
 
 
 def check_same(strategy: tf.distribute.Strategy, parts: Mapping[str, str]) -> None:
@@ -97,13 +97,13 @@ def check_same(strategy: tf.distribute.Strategy, parts: Mapping[str, str]) -> No
         differs[strategy.cluster_resolver.task_id] = [chiefs.get(name) != own for name, own in parts.items()]
         differs = added(strategy, differs)
     if differs.any():
-        found = "; ".join(
+        differences = "; ".join(
             f"worker {worker} has other {' and '.join(np.array(list(parts))[row.astype(bool)])}"
             for worker, row in enumerate(differs)
             if row.any()
         )
         raise UserError(
-            f"The workers are not on the same job. Compared with worker 0: {found}. "
+            f"The workers are not on the same job. Compared with worker 0: {differences}. "
             "Copy what differs from worker 0, then start all workers again."
         )
 

@@ -147,18 +147,18 @@ def read(path: Path, kind: type[File]) -> File:
 def explain(problem: dict[str, Any]) -> str:
     """Say in one line which key is wrong, what was found, what is allowed and how to fix it."""
     key = ".".join(map(str, problem["loc"])) or "the file"
-    found = problem["input"]
+    value = problem["input"]
     if problem["type"] == "missing":
         return f"{key} is missing: add it"
     if problem["type"] == "extra_forbidden":
         return f"{key} is not a known key: remove it or check its spelling"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
-    if isinstance(found, str) and (number := as_number(found, problem["type"])) is not None:
+    if isinstance(value, str) and (number := as_number(value, problem["type"])) is not None:
         # YAML 1.1 reads a number with an exponent only where it has a dot as well: its own writer knows.
         written = yaml.safe_dump(number).partition("\n")[0]
-        return f"{key} is the text '{found}', which YAML does not read as a number: write {written}"
-    return f"{key} is {found!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
+        return f"{key} is the text '{value}', which YAML does not read as a number: write {written}"
+    return f"{key} is {value!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
 
 
 def as_number(text: str, problem: str) -> float | None:

@@ -102,7 +102,10 @@ class PrincipalComponents:
             raise ValueError(f"{code_size} components, but only {len(fitted.directions)} were fitted")
         self.code_size = code_size
         self.name = f"PCA-{code_size}"
-        self._components = fitted and Components(fitted.mean, fitted.directions[:code_size])
+        # As scikit-learn lays them out in memory: products have the same bits, just fitted or from a file.
+        self._components = fitted and Components(
+            fitted.mean, np.asfortranarray(fitted.directions[:code_size])
+        )
 
     def fit(self, images: Images) -> Self:
         """Find the directions of greatest variance."""
@@ -112,8 +115,7 @@ class PrincipalComponents:
         pca = PCA(self.code_size, svd_solver="covariance_eigh")
         # float64: the covariance is a difference of two large sums.
         pca.fit(images.reshape(len(images), -1).astype(np.float64))
-        # Rows one after the other in memory, read from a file or not: products then have the same bits.
-        self._components = Components(pca.mean_, np.ascontiguousarray(pca.components_))
+        self._components = Components(pca.mean_, pca.components_)
         return self
 
     @property

@@ -120,16 +120,16 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
         )
     wanted = settings.labels_per_class[-1]
     for label in classes:
-        found = int((labels.train == label).sum())
-        if found == 0:
+        count = int((labels.train == label).sum())
+        if count == 0:
             raise UserError(
                 f"the training split has no image of {class_names[label]}, which validation or test has: "
                 "raise prepare.train in params.yaml or check the labels of the images"
             )
-        if found < wanted:
+        if count < wanted:
             raise UserError(
-                f"the training split has {found} images of {class_names[label]}, but probes.labels_per_class "
-                f"asks for up to {wanted}: give it numbers of at most {found}, or raise prepare.train, "
+                f"the training split has {count} images of {class_names[label]}, but probes.labels_per_class "
+                f"asks for up to {wanted}: give it numbers of at most {count}, or raise prepare.train, "
                 "in params.yaml"
             )
     fewest = settings.labels_per_class[0] * len(classes)

@@ -1,6 +1,7 @@
 """The mission's network: three convolutions and poolings down to the code, four convolutions back up."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -57,6 +58,11 @@ def code_shape(filters: Sequence[int], image_shape: Shape) -> Shape:
     """Return the shape of an image's code: three poolings halve each side, rounding up."""
     height, width = image_shape[:2]
     return (-(-height // 8), -(-width // 8), filters[-1])
+
+
+def code_size(filters: Sequence[int], image_shape: Shape) -> int:
+    """Return how many numbers the code of one image has."""
+    return math.prod(code_shape(filters, image_shape))
 
 
 def convolution(filters: int, seed: int, activation: str = "relu", padding: str = "same") -> layers.Conv2D:

@@ -43,8 +43,8 @@ def roc(
     figure.supylabel("anomalies found", fontsize=12)
     for label, axes in zip(range(count), panels.flat):
         for (name, by_class), (colour, line) in zip(scores.items(), LINES[: len(scores)], strict=True):
-            wrong, found, _ = roc_curve(labels != label, by_class[label])
-            axes.plot(wrong, found, line, color=colour, linewidth=1.8, label=name)
+            false_alarms, detections, _ = roc_curve(labels != label, by_class[label])
+            axes.plot(false_alarms, detections, line, color=colour, linewidth=1.8, label=name)
         area = roc_auc_score(labels != label, next(iter(scores.values()))[label])
         axes.set_title(f"{class_names[label]}: {area:.1%}", fontsize=11)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

@@ -92,13 +92,13 @@ def examples(images: Images, reconstructed: Images, labels: Labels, class_names:
     Each class shows the image of median squared error: neither its best nor its worst.
     """
     errors = mse(images, reconstructed)
-    chosen = [median_index(errors, labels == label) for label in np.unique(labels)]
-    difference = reconstructed[chosen] - images[chosen]
+    medians = [median_index(errors, labels == label) for label in np.unique(labels)]
+    difference = reconstructed[medians] - images[medians]
     limit = float(np.abs(difference).max()) or 1.0
     figure = Picture(figsize=(WIDTH, 3.7))
     heading(figure, "From each class the test image whose squared error is the median of its class")
-    axes = figure.subplots(3, len(chosen), squeeze=False)
-    for column, index in enumerate(chosen):
+    axes = figure.subplots(3, len(medians), squeeze=False)
+    for column, index in enumerate(medians):
         axes[0, column].set_title(class_names[labels[index]], fontsize=10, loc="center")
         show(axes[0, column], images[index])
         show(axes[1, column], reconstructed[index])
@@ -123,11 +123,11 @@ def extremes(
     order = np.argsort(errors, kind="stable")
     figure = Picture(figsize=(WIDTH, 6.4))
     grid = figure.add_gridspec(2, 1, hspace=0.04)
-    for row, (name, chosen) in enumerate({"best": order[:count], "worst": order[::-1][:count]}.items()):
+    for row, (name, extreme) in enumerate({"best": order[:count], "worst": order[::-1][:count]}.items()):
         panel = figure.add_subfigure(grid[row])
-        heading(panel, f"The {len(chosen)} {name} reconstructions of {len(images):,} test images")
-        axes = panel.subplots(2, len(chosen), squeeze=False)
-        for column, index in enumerate(chosen):
+        heading(panel, f"The {len(extreme)} {name} reconstructions of {len(images):,} test images")
+        axes = panel.subplots(2, len(extreme), squeeze=False)
+        for column, index in enumerate(extreme):
             axes[0, column].set_title(class_names[labels[index]], fontsize=11, loc="center")
             show(axes[0, column], images[index])
             show(axes[1, column], reconstructed[index])

@@ -143,10 +143,10 @@ def verified(path: Path, checksum: str) -> Array:
             "Make it readable, or move it away to have it fetched again."
         ) from error
     array = idx.decode(content)
-    found = hashlib.sha256(content).hexdigest()
-    if found != checksum:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != checksum:
         raise ValueError(
-            f"the SHA-256 of its unpacked content is {found}, not {checksum} "
+            f"the SHA-256 of its unpacked content is {actual}, not {checksum} "
             "(MNIST's digits, for one, come in files of the same names)"
         )
     return array

@@ -67,10 +67,10 @@ def decode(stored: bytes) -> npt.NDArray[np.uint8]:
     """
     magic = stored[:4]
     if magic not in (IMAGES_MAGIC, LABELS_MAGIC):
-        found = magic.hex() or "nothing"
+        beginning = magic.hex() or "nothing"
         raise ValueError(
             "not an IDX file of images or labels: "
-            f"it begins with {found}, not {IMAGES_MAGIC.hex()} (images) or {LABELS_MAGIC.hex()} (labels)"
+            f"it begins with {beginning}, not {IMAGES_MAGIC.hex()} (images) or {LABELS_MAGIC.hex()} (labels)"
         )
     dimensions = magic[3]
     header = 4 + 4 * dimensions

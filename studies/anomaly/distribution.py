@@ -4,14 +4,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 from sklearn.datasets import load_digits
 
 from cae.ground import artifacts, splits
 from cae.ground.arrays import Images
 from cae.measures import anomaly
-from cae.networks import convolutional
+from cae.networks.autoencoder import load
 from cae.pictures import anomalies
 from stages import command
+from stages.inputs import Inputs
 from studies import PREPARED
 from studies.anomaly import STUDY, TITLES, settings
 
@@ -19,36 +21,43 @@ SHOWN = ("reconstruction_error", "code_nearest", "combined")
 
 
 def main() -> None:
-    """Read models/autoencoder.keras and data/prepared; write metrics and a picture of out-of-distribution."""
-    chosen = settings.load().anomaly
-    network = convolutional.load(Path("models/autoencoder.keras"), convolutional.IMAGE_SHAPE)
+    """Read models/autoencoder.keras and data/prepared; write metrics, a table and a picture."""
+    neighbours = settings.load().anomaly.neighbours
+    inputs = Inputs.of("distribution", STUDY)
     train, validation, test = (splits.images(PREPARED, name) for name in ("train", "validation", "test"))
-    strangers = digits()
-    fitted = anomaly.Autoencoder(network, chosen.neighbours).fit(train, validation)
-    pca = anomaly.PrincipalError(convolutional.CODE_SIZE).fit(anomaly.pixels(train))
+    image_shape = test.shape[1:]
+    autoencoder = load(Path("models/autoencoder.keras"), image_shape)
+    strangers = digits(image_shape)
+    detector = anomaly.CodeDetector(autoencoder, neighbours).fit(train, validation)
+    pca = anomaly.PrincipalError(autoencoder.code_size).fit(anomaly.pixels(train))
     known, strange = (
-        fitted.scores(images) | {"pca_error": pca.score(anomaly.pixels(images))}
+        detector.scores(images) | {"pca_error": pca.score(anomaly.pixels(images))}
         for images in (test, strangers)
     )
     anomalous = np.repeat([False, True], [len(test), len(strangers)])
     measured = {
         name: anomaly.measure(np.concatenate([known[name], strange[name]]), anomalous) for name in known
     }
-    artifacts.write_json(STUDY / "metrics/out_of_distribution.json", measured)
+
+    inputs.check()
+    auroc = {name: values["auroc"] for name, values in measured.items()}
+    artifacts.write_json(STUDY / "metrics/out_of_distribution.json", auroc)
+    table = pd.DataFrame([{"method": name, **values} for name, values in measured.items()])
+    artifacts.write_csv(STUDY / "plots/out_of_distribution.csv", table)
     figure = anomalies.distribution(
         {TITLES[name]: known[name] for name in SHOWN},
         {TITLES[name]: strange[name] for name in SHOWN},
         strangers[:10],
         "digits",
     )
-    artifacts.write_figure(STUDY / "plots/out_of_distribution.png", figure)
-    print(", ".join(f"{name} {values['auroc']:.1%}" for name, values in measured.items()))
+    artifacts.write_figure(STUDY / "plots/strangers/out_of_distribution.png", figure)
+    print(", ".join(f"{name} {value:.1%}" for name, value in auroc.items()))
 
 
-def digits() -> Images:
-    """Return scikit-learn's 1,797 handwritten digits, 8 × 8 stretched to 28 × 28 bilinearly, in [0, 1]."""
+def digits(image_shape: tuple[int, ...]) -> Images:
+    """Return scikit-learn's 1,797 handwritten digits, 8 × 8 stretched bilinearly to (H, W, 1), in [0, 1]."""
     images = (load_digits().images / 16).astype(np.float32)[..., np.newaxis]
-    return np.asarray(keras.ops.image.resize(images, convolutional.IMAGE_SHAPE[:2], interpolation="bilinear"))
+    return np.asarray(keras.ops.image.resize(images, image_shape[:2], interpolation="bilinear"))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
 """Measure the scores of all ten classes and set them beside what others have published."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from cae.classes import CLASS_NAMES
 
 from cae.ground import artifacts, splits
 from cae.ground.arrays import Labels, Scores
 from cae.measures import anomaly
 from cae.pictures import anomalies
 from stages import command
+from stages.inputs import Inputs
 from studies import PREPARED
-from studies.anomaly import STUDY, TITLES
+from studies.anomaly import STUDY, TITLES, columns
+from studies.anomaly.columns import Column
 
 MEASURES = ["auroc", "average_precision"]
 # What the ROC curves compare, all on one view; the first also ranks the images of the other picture.
@@ -24,48 +23,46 @@ VIEW = "roots"
 
 def main() -> None:
     """Read scores/, published.csv and the test split; write metrics/auroc.json and plots/."""
+    inputs = Inputs.of("report", STUDY)
     images, labels = splits.images(PREPARED, "test"), np.asarray(splits.labels(PREPARED, "test"))
-    scores = [read(STUDY / f"scores/{label}.npy") for label in range(len(CLASS_NAMES))]
-    measured = measure(scores, labels)
+    class_names = splits.class_names(PREPARED)
+    scores = [columns.read(STUDY / f"scores/{label}.npy") for label in range(len(class_names))]
+    measured = measure(scores, labels, class_names)
     averages = summary(measured)
-    nested: dict[str, dict[str, Any]] = {}
-    for row in averages.reset_index().to_dict("records"):
-        # What is missing, such as the deviation of a single seed, is NaN, which no JSON holds.
-        found = {name: value for name, value in row.items() if pd.notna(value)}
-        nested.setdefault(found.pop("method"), {})[found.pop("view")] = found
-    artifacts.write_json(STUDY / "metrics/auroc.json", nested)
+    by_method = averages.xs(VIEW, level="view")["auroc"]
+
+    inputs.check()
+    artifacts.write_json(
+        STUDY / "metrics/auroc.json", {str(name): float(by_method[name]) for name in by_method.index}
+    )
     artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, pd.read_csv(STUDY / "published.csv")))
     artifacts.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
-
-    shown = {TITLES[method]: [first(table, method, VIEW) for table in scores] for method in SHOWN}
+    shown = {TITLES[method]: [first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
     best = shown[TITLES[SHOWN[0]]]
-    roc = anomalies.roc(shown, labels, "square roots of grey values, first seed")
-    artifacts.write_figure(STUDY / "plots/roc.png", roc)
-    artifacts.write_figure(STUDY / "plots/extremes.png", anomalies.extremes(images, best, labels))
+    roc = anomalies.roc(shown, labels, class_names, "square roots of grey values, first seed")
+    artifacts.write_figure(STUDY / "plots/classes/roc.png", roc)
+    extremes = anomalies.extremes(images, best, labels, class_names)
+    artifacts.write_figure(STUDY / "plots/classes/extremes.png", extremes)
     top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read the scores of one class: a column METHOD/VIEW or METHOD/VIEW/SEED, a row a test image."""
-    return pd.DataFrame.from_records(splits.mapped(path, remake="dvc repro studies/anomaly/dvc.yaml"))
-
-
-def first(scores: pd.DataFrame, method: str, view: str) -> Scores:
+def first(scores: Mapping[Column, Scores], method: str, view: str) -> Scores:
     """Return a method's scores; of several seeds those of the first."""
-    name = next(name for name in map(str, scores) if name.split("/")[:2] == [method, view])
-    return scores[name].to_numpy()
+    return next(values for column, values in scores.items() if column[:2] == (method, view))
 
 
-def measure(scores: Sequence[pd.DataFrame], labels: Labels) -> pd.DataFrame:
-    """Measure every column of every class: method, view, seed ("" if none is used), class and measures."""
-    rows = []
-    for label, table in enumerate(scores):
-        for name in map(str, table):
-            method, view, seed = [*name.split("/"), ""][:3]
-            key = {"method": method, "view": view, "seed": seed, "class": CLASS_NAMES[label]}
-            rows.append(key | anomaly.measure(table[name].to_numpy(), labels != label))
-    return pd.DataFrame(rows)
+def measure(
+    scores: Sequence[Mapping[Column, Scores]], labels: Labels, class_names: Sequence[str]
+) -> pd.DataFrame:
+    """Measure every column of every class: method, view, seed (0 if none is used), class and measures."""
+    return pd.DataFrame(
+        column._replace(seed=column.seed or 0)._asdict()
+        | {"class": class_names[label]}
+        | anomaly.measure(values, labels != label)
+        for label, of_class in enumerate(scores)
+        for column, values in of_class.items()
+    )
 
 
 def summary(measured: pd.DataFrame) -> pd.DataFrame:

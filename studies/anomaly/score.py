@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from cae.classes import CLASS_NAMES
 from sklearn.utils.parallel import Parallel, delayed
 
-from cae.engine import checkpoints, training
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, splits
+from cae.ground import params, splits
 from cae.ground.arrays import Images, Scores
 from cae.ground.errors import UserError
 from cae.measures import anomaly
-from cae.measures.anomaly import Autoencoder, Detector
+from cae.measures.anomaly import CodeDetector, Detector
 from cae.networks import convolutional
 from stages import command
+from stages.inputs import Inputs
 from studies import PREPARED
-from studies.anomaly import STUDY, settings
+from studies.anomaly import STUDY, columns, settings
+from studies.anomaly.columns import Column
 from studies.anomaly.settings import Anomaly
 
 SCORES = STUDY / "scores"
@@ -32,31 +32,33 @@ SOURCES = ("train", "validation")
 # How a method sees an image: as it is, or by square roots, which lift the dark parts of a garment.
 VIEWS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
 
+Filters = tuple[int, ...]
+
 
 def main() -> None:
-    """Read data/prepared, write studies/anomaly/scores/LABEL.npy: a column a method, a row a test image."""
+    """Read data/prepared, write studies/anomaly/scores/LABEL.npy."""
+    class_names = splits.class_names(PREPARED)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--label", type=int, choices=range(10), required=True, help="the normal class")
+    parser.add_argument(
+        "--label", type=int, choices=range(len(class_names)), required=True, help="the normal class"
+    )
     label = parser.parse_args().label
-    chosen = settings.load().anomaly
-    normal = normal_images(label, chosen)
+    recipe, filters = settings.load().anomaly, params.load().model.filters
+    inputs = Inputs.of("score", STUDY)
+    normal = normal_images(label, class_names[label], recipe, filters)
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
-    anomaly.check_test(splits.labels(PREPARED, "test"), label)
+    anomaly.check_test(splits.labels(PREPARED, "test"), label, class_names[label])
 
-    files = [PREPARED / f"{name}_{kind}.npy" for name in SOURCES for kind in ("images", "labels")]
-    code = [*checkpoints.code(), *Path(__file__).parent.glob("*.py")]
-    run = checkpoints.fingerprint([*files, *code], chosen.model_dump())
-    checkpoint = Checkpoint(CHECKPOINTS / str(label), run)
+    checkpoint = Checkpoint(CHECKPOINTS / str(label), inputs.fingerprint)
     with checkpoint.locked():
-        networks, baselines = fit(normal, chosen, checkpoint)
-        columns = score(networks, baselines, splits.images(PREPARED, "test"))
-        artifacts.write_array(
-            SCORES / f"{label}.npy", np.asarray(pd.DataFrame(columns).to_records(index=False))
-        )
+        networks, baselines = fit(normal, recipe, filters, checkpoint)
+        scores = score(networks, baselines, splits.images(PREPARED, "test"))
+        inputs.check()
+        columns.write(SCORES / f"{label}.npy", scores)
         checkpoint.clear()
 
 
-def normal_images(label: int, chosen: Anomaly) -> Images:
+def normal_images(label: int, class_name: str, recipe: Anomaly, filters: Filters) -> Images:
     """Return the images of one class that are not in the test split.
 
     Raises:
@@ -66,10 +68,11 @@ def normal_images(label: int, chosen: Anomaly) -> Images:
     parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in SOURCES]
     normal = anomaly.of_class(parts, label)
     # Every component of PCA needs an image, whatever is held out; so does every neighbour.
-    least = chosen.held_out + max(convolutional.CODE_SIZE, chosen.neighbours)
+    code_size = convolutional.code_size(filters, normal.shape[1:])
+    least = recipe.held_out + max(code_size, recipe.neighbours)
     if len(normal) < least:
         raise UserError(
-            f"the training and validation splits have {len(normal)} images of {CLASS_NAMES[label]}, but the "
+            f"the training and validation splits have {len(normal)} images of {class_name}, but the "
             f"anomaly study needs {least}: raise prepare.train in params.yaml, or lower anomaly.held_out "
             f"in {settings.PATH}"
         )
@@ -77,46 +80,54 @@ def normal_images(label: int, chosen: Anomaly) -> Images:
 
 
 def fit(
-    normal: Images, chosen: Anomaly, checkpoint: Checkpoint
-) -> tuple[dict[str, Autoencoder], dict[str, Detector]]:
+    normal: Images, recipe: Anomaly, filters: Filters, checkpoint: Checkpoint
+) -> tuple[dict[Column, CodeDetector], dict[Column, Detector]]:
     """Fit all there is to fit, to normal images alone: no other image is in reach.
 
-    Returns the networks by VIEW/SEED, and the baselines by METHOD/VIEW or, where they need a seed,
-    METHOD/VIEW/SEED. Baselines need no held-out images: they are given all.
+    Returns the networks, whose columns name no method yet, since each gives several scores, and the
+    baselines. Baselines need no held-out images: they are given all.
     """
-    networks: dict[str, Autoencoder] = {}
-    baselines: dict[str, Detector] = {}
+    networks: dict[Column, CodeDetector] = {}
+    baselines: dict[Column, Detector] = {}
+    image_shape = normal.shape[1:]
+    code_size = convolutional.code_size(filters, image_shape)
     for view, see in VIEWS.items():
         seen = see(normal)
-        for seed in chosen.seeds:
-            sizes = {"held_out": chosen.held_out, "train": len(normal) - chosen.held_out}
+        for seed in recipe.seeds:
+            sizes = {"held_out": recipe.held_out, "train": len(normal) - recipe.held_out}
             indices = splits.draw(len(normal), sizes, seed)
             train, held_out = seen[indices["train"]], seen[indices["held_out"]]
-            network = convolutional.autoencoder(seed)
+            autoencoder = convolutional.build(filters, image_shape, seed)
             own = replace(checkpoint, name=f"{checkpoint.name}-{view}-{seed}")
-            training.fit(network, train, held_out, chosen.recipe(seed), own)
-            networks[f"{view}/{seed}"] = Autoencoder(network, chosen.neighbours).fit(train, held_out)
+            training.fit(autoencoder.network, train, held_out, recipe.of_seed(seed), own)
+            detector = CodeDetector(autoencoder, recipe.neighbours).fit(train, held_out)
+            networks[Column("", view, seed)] = detector
             print(f"{view}, seed {seed}: network trained", flush=True)
-        made = {f"{name}/{view}": one for name, one in anomaly.baselines(chosen.neighbours).items()}
-        made |= {f"isolation_forest/{view}/{seed}": anomaly.forest(seed) for seed in chosen.seeds}
+        of_view = {
+            Column(name, view): detector
+            for name, detector in anomaly.baselines(recipe.neighbours, code_size).items()
+        }
+        of_view |= {Column("isolation_forest", view, seed): anomaly.forest(seed) for seed in recipe.seeds}
         rows = anomaly.pixels(seen)
-        side_by_side(delayed(one.fit)(rows) for one in made.values())
-        baselines |= made
+        side_by_side(delayed(detector.fit)(rows) for detector in of_view.values())
+        baselines |= of_view
     return networks, baselines
 
 
 def score(
-    networks: Mapping[str, Autoencoder], baselines: Mapping[str, Detector], images: Images
-) -> dict[str, Scores]:
-    """Score images with everything that was fitted: columns METHOD/VIEW or METHOD/VIEW/SEED, each (N,)."""
-    columns: dict[str, Scores] = {}
+    networks: Mapping[Column, CodeDetector], baselines: Mapping[Column, Detector], images: Images
+) -> dict[Column, Scores]:
+    """Score images with everything that was fitted, each (N,)."""
+    scores: dict[Column, Scores] = {}
     seen = {view: see(images) for view, see in VIEWS.items()}
-    for name, network in networks.items():
-        scores = network.scores(seen[name.split("/")[0]])
-        columns |= {f"{method}/{name}": values for method, values in scores.items()}
+    for column, network in networks.items():
+        by_method = network.scores(seen[column.view])
+        scores |= {column._replace(method=method): values for method, values in by_method.items()}
     rows = {view: anomaly.pixels(images) for view, images in seen.items()}
-    found = side_by_side(delayed(one.score)(rows[name.split("/")[1]]) for name, one in baselines.items())
-    return columns | dict(zip(baselines, found, strict=True))
+    of_baselines = side_by_side(
+        delayed(detector.score)(rows[column.view]) for column, detector in baselines.items()
+    )
+    return scores | dict(zip(baselines, of_baselines, strict=True))
 
 
 def side_by_side(jobs: Iterable[Any]) -> list[Any]:

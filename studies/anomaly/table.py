@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from cae.measures import anomaly
-from cae.networks import convolutional
 from studies.anomaly import settings
 
 HERE = Path(__file__).parent
@@ -14,14 +13,13 @@ HEADER = ["one class against nine", "AUROC, % (pixels)", "AUROC, % (roots)", "av
 
 def methods(neighbours: int) -> dict[str, str]:
     """Describe every score by its name, in the order of the table."""
-    half = " × ".join(str(side // 2) for side in convolutional.IMAGE_SHAPE[:2])
     return {
         "combined": "**sum of the three distances below**",
         "code_nearest": f"nearest neighbours by code, k = {neighbours}",
         "code_mahalanobis": "Mahalanobis distance by code",
-        "small_nearest": f"nearest neighbours on {half} pixels, k = {neighbours}, no network",
+        "small_nearest": f"nearest neighbours on 14 × 14 pixels, k = {neighbours}, no network",
         "reconstruction_error": "reconstruction error of the autoencoder",
-        "pca_error": f"baseline: PCA error, {convolutional.CODE_SIZE} components",
+        "pca_error": "baseline: PCA error, 128 components",
         "nearest": f"baseline: nearest neighbours, k = {neighbours}",
         "one_class_svm": f"baseline: one-class SVM, ν = {anomaly.NU}",
         "isolation_forest": f"baseline: isolation forest, {anomaly.TREES} trees",

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae.engine import checkpoints, training
-from cae.ground import artifacts, params, splits
+from cae.engine import training
+from cae.engine.checkpoints import Checkpoint
+from cae.ground import artifacts, fingerprints, params, splits
 from cae.networks import convolutional
 from stages import command, progress
+from stages.inputs import Inputs
 from studies import PREPARED
 
 RESULTS = Path(__file__).with_name("results.csv")
@@ -26,16 +28,17 @@ GRID = [
 def main() -> None:
     """Train with one recipe after the other and write what each reached."""
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
-    standard = params.load().train
+    settings = params.load()
+    inputs = Inputs.of("train")
     rows: list[dict[str, float]] = []
     for changes in GRID:
-        recipe = standard.model_copy(update=changes)
-        inputs = [PREPARED / f"{name}_images.npy" for name in ("train", "validation")]
-        name = checkpoints.fingerprint([*inputs, *checkpoints.code()], recipe.model_dump())
-        checkpoint = checkpoints.Checkpoint(Path(".checkpoints/recipe"), name)
-        network = convolutional.autoencoder(recipe.seed)
+        recipe = settings.train.model_copy(update=changes)
+        run = fingerprints.fingerprint([], {"inputs": inputs.parts, "recipe": recipe.model_dump()})
+        checkpoint = Checkpoint(Path(".checkpoints/recipe"), run)
+        network = convolutional.build(settings.model.filters, train.shape[1:], recipe.seed).network
         with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:
             history = training.fit(network, train, validation, recipe, checkpoint, [bar])
+            inputs.check()
             rows.append({**changes, "val_loss": float(history["val_loss"].min())})
             artifacts.write_csv(RESULTS, pd.DataFrame(rows))
             # Kept until the last: a killed study goes on with the recipe that it was at.

@@ -14,7 +14,7 @@ from benchmarks import bound, charts, contenders, measure, processes, stock, sum
 from benchmarks.report import report
 from cae.ground import artifacts
 from cae.ground.runtime import PINNED
-from cae.networks import convolutional
+from tests import default
 
 # isort: split
 import keras
@@ -114,7 +114,7 @@ def test_the_operations_of_an_image_are_those_counted_by_hand() -> None:
             (32, 1, 28),
         )
     ]
-    assert bound.operations(convolutional.autoencoder(seed=1)) == 3 * sum(forward) - forward[0]
+    assert bound.operations(default.autoencoder(seed=1).network) == 3 * sum(forward) - forward[0]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_pytorch_alone_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stock_keras_trains_the_same_function() -> None:
-    ours, theirs = convolutional.autoencoder(seed=1), stock.autoencoder()
+    ours, theirs = default.autoencoder(seed=1).network, stock.autoencoder()
     theirs.set_weights(ours.get_weights())
     images = np.random.default_rng(1).random((3, 28, 28, 1), dtype="float32")
     np.testing.assert_allclose(
@@ -165,7 +165,7 @@ def test_pytorch_trains_the_same_function() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not among the requirements")
     from benchmarks import pytorch
 
-    ours, theirs = convolutional.autoencoder(seed=1), pytorch.autoencoder()
+    ours, theirs = default.autoencoder(seed=1).network, pytorch.autoencoder()
     kernels = [layer for layer in ours.layers if isinstance(layer, keras.layers.Conv2D)]
     convolutions = [layer for layer in theirs if isinstance(layer, torch.nn.Conv2d)]
     with torch.no_grad():

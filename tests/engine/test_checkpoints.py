@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cae.engine.checkpoints import Checkpoint, State, code, fingerprint
+from cae.engine.checkpoints import Checkpoint, State
 from cae.ground.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -75,16 +75,6 @@ def test_clearing_removes_every_state(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.npz")) == []
 
 
-def test_the_fingerprint_changes_with_content_and_settings_only(tmp_path: Path) -> None:
-    one, same = tmp_path / "one", tmp_path / "elsewhere"
-    one.write_text("content")
-    same.write_text("content")
-    assert fingerprint([one], {"epochs": 1}) == fingerprint([same], {"epochs": 1})
-    assert fingerprint([one], {"epochs": 1}) != fingerprint([one], {"epochs": 2})
-    same.write_text("changed")
-    assert fingerprint([one], {"epochs": 1}) != fingerprint([same], {"epochs": 1})
-
-
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that holds the lock of a folder until it is killed."""
@@ -109,8 +99,3 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Pope
     holder.wait()
     with Checkpoint(tmp_path, "run").locked():
         assert (tmp_path / "lock").exists()
-
-
-def test_the_code_of_a_run_is_what_python_loads_what_is_compiled_and_what_is_installed() -> None:
-    names = {path.name for path in code()}
-    assert {"training.py", "native.py", "convolution.c", "lanes.h", "requirements.txt"} <= names

@@ -1,6 +1,6 @@
 """The operations are compiled once, whole or not at all, and a user is told what is missing."""
 
-from cae import native  # isort: split
+from cae.engine import operations  # isort: split
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from cae.ground.errors import UserError
 
 
 def test_the_sources_compile_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "FLAGS", (*operations.FLAGS, "-Wall", "-Wextra", "-Werror"))
+    monkeypatch.setattr(operations, "FLAGS", (*operations.FLAGS, "-Wall", "-Wextra", "-Werror"))
     operations.build(tmp_path / "operations.so")
     assert [path.name for path in tmp_path.iterdir()] == ["operations.so"]
 
@@ -27,7 +27,7 @@ def test_two_may_compile_at_once(tmp_path: Path) -> None:
 def test_a_library_is_named_by_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = operations.library()
     shutil.copytree(operations.SOURCES, tmp_path / "native", ignore=shutil.ignore_patterns("build"))
-    monkeypatch.setattr(native, "SOURCES", tmp_path / "native")
+    monkeypatch.setattr(operations, "SOURCES", tmp_path / "native")
     assert operations.library() == before
     (tmp_path / "native/lanes.h").write_text("// other")
     assert operations.library() != before
@@ -76,7 +76,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "BUILDS", tmp_path)
+    monkeypatch.setattr(operations, "BUILDS", tmp_path)
     operations.library().touch()
     with pytest.raises(UserError, match=rf"{operations.library().name} cannot be loaded.*Delete it"):
         operations.operations.__wrapped__()

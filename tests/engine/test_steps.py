@@ -151,13 +151,14 @@ import hashlib, os, sys
 threads, core = int(sys.argv[1]), sys.argv[2]
 if core:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from cae.networks import convolutional
+import stages
+from tests import default
 from cae.engine import operations
 from cae.engine.steps import Steps
 import keras, numpy as np, tensorflow as tf
 tf.config.threading.set_inter_op_parallelism_threads(threads)
 images = np.random.default_rng(0).random((12, 22, 28, 28, 1), dtype="float32")
-model, rates = convolutional.autoencoder(seed=1), np.full(12, 2e-3, dtype="float32")
+model, rates = default.autoencoder(seed=1).network, np.full(12, 2e-3, dtype="float32")
 steps = Steps(model, keras.optimizers.Adam(), 4)
 losses = [*steps.train(images, images, rates), *steps.evaluate(images, images)]
 state = b"".join(np.asarray(value).tobytes() for value in [*model.get_weights(), *losses])

@@ -1,10 +1,12 @@
 """The loop: it learns, stops early, resumes exactly and leaves the best epoch's weights."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.ground.params import Train
 
-RECIPE = Train(epochs=4, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1)
+RECIPE = Train(epochs=4, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
 TRAIN, VALIDATION = (
     np.random.default_rng(seed).random((count, 8, 8, 1), dtype=np.float32) ** 2
     for seed, count in ((0, 43), (1, 21))
@@ -166,3 +168,37 @@ def test_the_learning_rate_falls_along_half_a_cosine() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 2, "learning_rate": 0.5})
     rates = np.concatenate([training.cosine_decay(recipe, epoch, steps=2) for epoch in (0, 1)])
     np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.array([0, 0.25, 0.5, 0.75]))), rtol=1e-6)
+
+
+def recorded(folder: Path, callbacks: Any = ()) -> list[pd.DataFrame]:
+    """Return the histories that training hands over on its way."""
+    histories: list[pd.DataFrame] = []
+    with suppress(Killed):
+        training.fit(
+            small_network(), TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks, histories.append
+        )
+    return histories
+
+
+def test_the_history_is_handed_over_after_every_epoch(tmp_path: Path) -> None:
+    _, history = fit(tmp_path / "whole")
+    histories = recorded(tmp_path / "recorded")
+    assert [len(part) for part in histories] == [1, 2, 3, 4]
+    assert histories[-1].equals(history)
+
+
+def test_a_resumed_run_hands_over_first_what_was_finished(tmp_path: Path) -> None:
+    recorded(tmp_path, [KillAfter(2)])
+    assert [len(part) for part in recorded(tmp_path)] == [2, 3, 4]
+
+
+def test_the_stock_engine_learns_as_the_fast_one_does(tmp_path: Path) -> None:
+    _, fast = fit(tmp_path / "fast")
+    _, stock = fit(tmp_path / "stock", RECIPE.model_copy(update={"engine": "stock"}))
+    assert stock["val_loss"].to_numpy() == pytest.approx(fast["val_loss"].to_numpy(), rel=1e-4)
+
+
+def test_the_loss_of_the_mean_image_is_that_of_answering_it_every_time() -> None:
+    answers = np.repeat(TRAIN.mean(axis=0, keepdims=True), len(VALIDATION), axis=0)
+    expected = float(keras.losses.BinaryCrossentropy()(VALIDATION, answers))
+    assert training.mean_image_loss(TRAIN, VALIDATION) == pytest.approx(expected, rel=1e-5)

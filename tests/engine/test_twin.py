@@ -20,12 +20,12 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from keras import layers
 
-from cae.networks import convolutional
+from tests import default
 
 Shape = tuple[int, int, int]
 
 
-def outcome(model: keras.Sequential, forward: Callable[[tf.Tensor], tf.Tensor], seed: int = 0) -> list[Any]:
+def outcome(model: keras.Model, forward: Callable[[tf.Tensor], tf.Tensor], seed: int = 0) -> list[Any]:
     """Return the output and the gradients of a random linear function of it."""
     numbers = np.random.default_rng(seed)
     images = tf.constant(numbers.integers(0, 3, (3, *model.input_shape[1:])).astype("float32"))
@@ -43,7 +43,7 @@ def outcome(model: keras.Sequential, forward: Callable[[tf.Tensor], tf.Tensor], 
     return [output.numpy(), *(gradient.numpy() for gradient in gradients)]
 
 
-def assert_same(model: keras.Sequential) -> None:
+def assert_same(model: keras.Model) -> None:
     twin = Twin(model)
     stock = outcome(model, lambda images: model(images, training=True))
     ours = outcome(model, lambda images: tf.sigmoid(twin(images)) if twin.gives_logits else twin(images))
@@ -100,12 +100,12 @@ def test_any_architecture_has_the_stock_values_and_gradients(model: keras.Sequen
 
 
 def test_the_autoencoder_has_the_stock_values_and_gradients() -> None:
-    assert_same(convolutional.autoencoder(seed=3))
+    assert_same(default.autoencoder(seed=3).network)
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU trains the stock layers")
 def test_each_convolution_is_one_operation_with_all_that_belongs_to_it() -> None:
-    graph = tf.function(Twin(convolutional.autoencoder(seed=3))).get_concrete_function(
+    graph = tf.function(Twin(default.autoencoder(seed=3).network)).get_concrete_function(
         tf.TensorSpec((2, 28, 28, 1))
     )
     kinds = [operation.type for operation in graph.graph.get_operations()]
@@ -139,7 +139,8 @@ def digest() -> str:
 
 def digest_with(**environment: str) -> list[str]:
     """Return `digest` of a process of its own, and the instruction set that it used."""
-    script = "from tests.test_kernels import digest; from cae import native; "
+    script = "import stages; from tests.engine.test_twin import digest; "
+    script += "from cae.engine import operations; "
     script += "print(digest(), operations.instructions())"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -276,3 +277,47 @@ def test_what_it_would_leave_out_is_refused_and_not_forgotten(layer: keras.Layer
     model = keras.Sequential([keras.Input((6, 6, 2)), layer])
     with pytest.raises(ValueError, match=message):
         Twin(model)
+
+
+def branched(last: keras.layers.Layer) -> keras.Model:
+    """A network with a path around its middle, which no chain of layers has."""
+    image = keras.Input((6, 6, 2))
+    x = layers.Conv2D(2, 3, padding="same", activation="relu")(image)
+    return keras.Model(image, last(layers.Add()([x, image])))
+
+
+@pytest.mark.parametrize(
+    "last",
+    [layers.Conv2D(1, 3, activation="sigmoid"), layers.Activation("sigmoid"), layers.Flatten()],
+    ids=["convolution", "activation", "no sigmoid"],
+)
+def test_no_branch_is_lost(last: keras.layers.Layer) -> None:
+    network = branched(last)
+    assert Twin(network).gives_logits == (not isinstance(last, layers.Flatten))
+    assert_same(network)
+
+
+def test_a_network_that_ends_in_a_merge_runs_as_it_is() -> None:
+    image = keras.Input((6, 6, 2))
+    assert_same(keras.Model(image, layers.Add()([layers.Conv2D(2, 3, padding="same")(image), image])))
+
+
+def test_chains_inside_a_chain_are_one_chain() -> None:
+    _, _, network = default.autoencoder(seed=3)
+    halves = keras.Sequential(
+        [keras.Input((28, 28, 1)), default.autoencoder(3).encoder, default.autoencoder(3).decoder]
+    )
+    graph = tf.function(Twin(halves)).get_concrete_function(tf.TensorSpec((2, 28, 28, 1)))
+    assert [operation.type for operation in graph.graph.get_operations()].count("CaeConvolution") == 7
+    images = tf.random.uniform((2, 28, 28, 1))
+    np.testing.assert_array_equal(Twin(halves)(images), Twin(network)(images))
+
+
+def test_without_fast_the_layers_run_as_they_are() -> None:
+    network = default.autoencoder(seed=3).network
+    graph = tf.function(Twin(network, fast=False)).get_concrete_function(tf.TensorSpec((2, 28, 28, 1)))
+    kinds = {operation.type for operation in graph.graph.get_operations()}
+    assert "CaeConvolution" not in kinds
+    images = tf.random.uniform((2, 28, 28, 1))
+    expected = network(images)
+    np.testing.assert_allclose(tf.sigmoid(Twin(network, fast=False)(images)), expected, rtol=1e-5, atol=1e-6)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from cae.ground import artifacts
 from cae.ground.errors import UserError
-from cae.networks import convolutional
+from tests import default
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "csv": lambda path: artifacts.write_csv(path, pd.DataFrame({"epoch": [1, 2], "loss": [0.1, 1 / 3]})),
     "array": lambda path: artifacts.write_array(path, np.arange(6, dtype=np.float32).reshape(2, 3)),
     "figure": lambda path: artifacts.write_figure(path, a_figure()),
-    "model": lambda path: artifacts.write_model(path, convolutional.autoencoder(seed=3)),
+    "model": lambda path: artifacts.write_model(path, default.autoencoder(seed=3).network),
 }
 
 
@@ -89,7 +89,7 @@ def test_a_disk_that_fills_while_keras_saves_leaves_the_old_file_and_nothing_els
 
     monkeypatch.setattr(keras.Sequential, "save", full)
     with pytest.raises(UserError, match=r"file could not be written: No space left on device"):
-        artifacts.write_model(target, convolutional.autoencoder(seed=3))
+        artifacts.write_model(target, default.autoencoder(seed=3).network)
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -185,7 +185,7 @@ def test_committed_pictures_are_small() -> None:
 
 
 def test_a_model_is_loaded_by_plain_keras(tmp_path: Path) -> None:
-    network = convolutional.autoencoder(seed=3)
+    network = default.autoencoder(seed=3).network
     artifacts.write_model(tmp_path / "network.keras", network)
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     images = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
@@ -194,14 +194,14 @@ def test_a_model_is_loaded_by_plain_keras(tmp_path: Path) -> None:
 
 def test_two_equal_networks_give_equal_files(tmp_path: Path) -> None:
     # Keras numbers objects by their address; both networks are alive, so the addresses differ.
-    networks: list[Any] = [convolutional.autoencoder(seed=3), convolutional.autoencoder(seed=3)]
+    networks: list[Any] = [default.autoencoder(seed=3).network, default.autoencoder(seed=3).network]
     for index, network in enumerate(networks):
         artifacts.write_model(tmp_path / f"{index}.keras", network)
     assert (tmp_path / "0.keras").read_bytes() == (tmp_path / "1.keras").read_bytes()
 
 
 def test_a_model_file_holds_no_date(tmp_path: Path) -> None:
-    artifacts.write_model(tmp_path / "network.keras", convolutional.autoencoder(seed=3))
+    artifacts.write_model(tmp_path / "network.keras", default.autoencoder(seed=3).network)
     with zipfile.ZipFile(tmp_path / "network.keras") as archive:
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert b"date_saved" not in archive.read("metadata.json")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cae.ground import params
 from cae.ground.errors import UserError
 
-COMMITTED = Path(__file__).parent.parent / "params.yaml"
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.fixture
@@ -57,6 +57,10 @@ def test_values_cannot_be_changed_once_read() -> None:
         ("prepare", "test", 10_001, r"prepare\.test is 10001"),
         ("prepare", "validation", 10_001, r"train \+ validation is 60001.*60,000 images: lower one"),
         ("prepare", "seed", -1, r"prepare\.seed is -1"),
+        ("train", "engine", "slow", r"train\.engine is 'slow': should be 'fast' or 'stock'"),
+        ("model", "filters", [32, 16], r"model\.filters: \[32, 16\] must be three numbers from 1 to 512"),
+        ("model", "filters", [0, 8, 8], r"model\.filters: \[0, 8, 8\] must be three numbers from 1 to 512"),
+        ("model", "filters", [8, 8, 513], r"model\.filters: \[8, 8, 513\] must be three numbers"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(

@@ -22,6 +22,7 @@ sys.meta_path.insert(0, Watch())
 # Stock Keras and PyTorch are timed as they come: their scripts in benchmarks/ pin nothing.
 DOORS = [
     "stages.prepare",
+    "stages.baselines",
     "stages.train",
     "stages.evaluate",
     "stages.probe",
@@ -42,11 +43,58 @@ def test_every_door_pins_the_environment_before_numpy_and_tensorflow_load(module
     assert done.stderr == ""
 
 
-def test_what_a_user_has_set_is_overwritten() -> None:
-    command = [sys.executable, "-c", "import cae, os; print(os.environ['OMP_NUM_THREADS'])"]
-    environment = BARE | {"OMP_NUM_THREADS": "7"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
+def python(program: str, **environment: str) -> str:
+    """Run a program in a process that nobody has pinned, and return what it prints."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=ROOT, env=BARE | environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_a_door_overwrites_what_a_user_has_set() -> None:
+    program = "import stages, os; print(os.environ['OMP_NUM_THREADS'], os.environ.get('TF_XLA_FLAGS'))"
+    assert python(program, OMP_NUM_THREADS="7", TF_XLA_FLAGS="--tf_xla_auto_jit=2") == "1 None\n"
+
+
+def test_the_library_imported_for_its_own_sake_changes_nothing() -> None:
+    program = """
+import os
+before = dict(os.environ)
+from cae.ground import errors, params, runtime
+from cae.networks import convolutional
+changed = {name for name, value in os.environ.items() if before.get(name) != value}
+# TensorFlow and Keras set some of their own.
+print(sorted(changed & set(runtime.PINNED)))
+"""
+    assert python(program, OMP_NUM_THREADS="7") == "[]\n"
+
+
+def test_what_promises_bytes_refuses_where_nothing_is_pinned() -> None:
+    program = """
+import keras
+from cae.engine.steps import Steps
+from cae.ground.errors import UserError
+network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+try:
+    Steps(network, keras.optimizers.Adam(), shards=1)
+except UserError as error:
+    print(error)
+"""
+    assert "call cae.ground.runtime.pin() before NumPy, Keras or TensorFlow is imported" in python(program)
+
+
+@pytest.mark.parametrize("early", ["numpy", "tensorflow"])
+def test_pinning_too_late_is_an_error(early: str) -> None:
+    program = f"""
+import {early}
+from cae.ground import runtime
+try:
+    runtime.pin()
+except RuntimeError as error:
+    print(error)
+"""
+    assert f"{early} was loaded before pin()" in python(program)
 
 
 def test_silenced_lets_python_errors_through() -> None:

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
 from cae.ground.arrays import Images
+from cae.ground.errors import UserError
+from cae.measures import baselines
 from cae.measures.baselines import Baseline, MeanImage, PrincipalComponents
 
 SHAPE = (6, 5, 1)
@@ -80,6 +83,31 @@ def test_codes_come_in_order_of_falling_variance(images: Images) -> None:
     assert (np.diff(variances) <= 0).all()
 
 
+def test_fewer_components_are_the_first_of_many(images: Images) -> None:
+    many = PrincipalComponents(30).fit(images).components
+    few, fitted = PrincipalComponents(7, many), PrincipalComponents(7).fit(images)
+    assert few.parameters == fitted.parameters
+    assert np.array_equal(few.reconstruct(images), fitted.reconstruct(images))
+
+
+def test_more_components_than_were_fitted_are_an_error(images: Images) -> None:
+    with pytest.raises(ValueError, match="8 components, but only 7 were fitted"):
+        PrincipalComponents(8, PrincipalComponents(7).fit(images).components)
+
+
+def test_what_was_fitted_comes_back_from_its_files(images: Images, tmp_path: Path) -> None:
+    mean_image, components = MeanImage().fit(images), PrincipalComponents(7).fit(images).components
+    baselines.write(tmp_path, mean_image, components)
+    mean_again, components_again = baselines.read(tmp_path)
+    assert np.array_equal(mean_again.mean, mean_image.mean)
+    assert all(np.array_equal(a, b) for a, b in zip(components_again, components, strict=True))
+
+
+def test_missing_baselines_are_named_with_their_fix(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"mean_image\.npy cannot be read.*dvc repro --force baselines"):
+        baselines.read(tmp_path)
+
+
 def test_reconstructions_beyond_black_and_white_are_clipped() -> None:
     images = np.zeros((2, 1, 2, 1), np.float32)
     images[0, 0, 0] = images[1, 0, 1] = 1
@@ -97,7 +125,7 @@ def test_an_impossible_number_of_components_is_an_error(components: int, images:
 def test_the_bits_do_not_depend_on_the_number_of_cores() -> None:
     program = (
         "import os, sys; os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))\n"
-        "from cae.measures.baselines import PrincipalComponents; import numpy as np, hashlib\n"
+        "import stages, hashlib; import numpy as np; from cae.measures.baselines import PrincipalComponents\n"
         "images = np.random.default_rng(0).random((1000, 20, 20, 1), np.float32)\n"
         "codes = PrincipalComponents(50).fit(images).encode(images)\n"
         "print(hashlib.sha256(codes.tobytes()).hexdigest())"

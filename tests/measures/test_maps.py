@@ -12,9 +12,7 @@ from cae.ground.arrays import Labels, Rows
 from cae.ground.errors import UserError
 from cae.measures import maps
 
-SETTINGS = params.Probe(
-    labels_per_class=(2,), seeds=(1,), regularisation=(1.0,), neighbours=3, map_images=64, perplexity=8.0
-)
+SETTINGS = params.Maps(images=64, neighbours=3, perplexity=8.0, seed=1)
 
 
 @pytest.fixture
@@ -51,10 +49,25 @@ def test_the_linear_map_is_along_the_components_of_the_training_codes(codes: Row
 def test_each_map_comes_with_its_trustworthiness_and_its_vote(codes: Rows) -> None:
     drawn = maps.draw(codes[:60], codes[60:], LABELS, SETTINGS)
     assert set(drawn) == {"pca", "tsne"}
-    for found in drawn.values():
-        assert found.points.shape == (60, 2)
-        assert found.trustworthiness == pytest.approx(trust(codes[60:], found.points, 3))
-        assert found.knn == maps.leave_one_out(found.points, LABELS, 3)
+    for points, trustworthiness, accuracy in drawn.values():
+        assert points.shape == (60, 2)
+        assert trustworthiness == pytest.approx(trust(codes[60:], points, 3))
+        assert accuracy == maps.leave_one_out(points, LABELS, 3)
+
+
+def test_too_few_images_for_a_map_are_a_clear_error() -> None:
+    maps.check(9, SETTINGS)
+    with pytest.raises(UserError, match=r"8 test images are to be mapped, but .* need 9: lower them"):
+        maps.check(8, SETTINGS)
+
+
+def test_the_table_of_maps_ends_with_the_code_itself() -> None:
+    table = maps.table({"pca": maps.Map(np.zeros((2, 2), np.float32), 0.9, 0.5)}, by_code=0.8)
+    assert table.to_dict("list") == {
+        "map": ["pca", "code"],
+        "trustworthiness": [0.9, 1.0],
+        "neighbours_accuracy": [0.5, 0.8],
+    }
 
 
 def test_leave_one_out_asks_the_others() -> None:
@@ -85,8 +98,8 @@ def test_steps_between_two_codes_are_equal_and_include_both() -> None:
 def test_the_bits_do_not_depend_on_the_number_of_cores_or_a_thread_setting() -> None:
     program = (
         "import os, sys; os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))\n"
-        "from cae import maps, params; import numpy as np, hashlib\n"
-        "from tests.test_maps import SETTINGS\n"
+        "import stages, hashlib; import numpy as np; from cae.measures import maps\n"
+        "from tests.measures.test_maps import SETTINGS\n"
         "codes = np.random.default_rng(0).random((1200, 64), np.float32)\n"
         "drawn = maps.draw(codes[:600], codes[600:], np.zeros(600, np.uint8), SETTINGS)\n"
         "near = maps.nearest(codes[:600], codes[600:], 5)\n"

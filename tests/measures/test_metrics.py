@@ -149,7 +149,7 @@ def test_summary_holds_the_means() -> None:
     assert found == pytest.approx(
         {
             "bce": metrics.binary_crossentropy(images, reconstructions).mean(),
-            "bce_excess": found["bce"] - metrics.floor(images).mean(),
+            "bce_above_floor": found["bce"] - metrics.floor(images).mean(),
             "mse": errors.mean(),
             "mae": metrics.mae(images, reconstructions).mean(),
             "psnr": (-10 * np.log10(errors)).mean(),
@@ -162,7 +162,7 @@ def test_summary_holds_the_means() -> None:
 def test_summary_of_the_images_themselves_is_perfect() -> None:
     images = noise(12)
     found = metrics.summary(images, images)
-    assert [found[key] for key in ("bce_excess", "mse", "mae")] == [0, 0, 0]
+    assert [found[key] for key in ("bce_above_floor", "mse", "mae")] == [0, 0, 0]
     assert (found["psnr"], found["psnr_of_mean_mse"]) == (100, 100)
     assert found["ssim"] == pytest.approx(1)
 

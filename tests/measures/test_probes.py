@@ -1,43 +1,23 @@
 """Probes score what scikit-learn scores, and learn nothing from a test image."""
 
-import hashlib
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cae.ground import artifacts, params
+from cae.ground import params
 from cae.ground.arrays import Labels, Rows
 from cae.ground.errors import UserError
-from cae.measures import maps, probes
-from cae.measures.baselines import PrincipalComponents
+from cae.measures import probes
 from cae.measures.probes import ALL, LinearProbe, NearestProbe, Outcome, Splits
-from cae.networks import convolutional
-from stages import command, probe
+from tests.default import CLASS_NAMES
 
-SETTINGS = params.Probe(
-    labels_per_class=(2, 5),
-    seeds=(1, 2, 3),
-    regularisation=(0.01, 0.1, 1.0),
-    neighbours=5,
-    map_images=32,
-    perplexity=5.0,
+SETTINGS = params.Probes(
+    labels_per_class=(2, 5), seeds=(1, 2, 3), regularisation=(0.01, 0.1, 1.0), neighbours=5
 )
 
 
@@ -140,14 +120,15 @@ def test_nearest_neighbours_vote_as_by_hand(
 
 def test_every_accuracy_is_that_of_a_fit_of_its_own(data: tuple[Splits[Rows], Splits[Labels]]) -> None:
     rows, labels = data
-    scores = probes.nested(probes.accuracies(probes.transfer({"code": rows}, labels, SETTINGS), labels.test))
+    table = probes.accuracies(probes.transfer({"code": rows}, labels, SETTINGS), labels.test)
+    scores = table.set_index(["probe", "labels_per_class"])["mean"]
     standard = probes.standardise(rows)
     for count in ("2", "5", ALL):
         draws = [
             probes.draw(labels.train, int(count), seed) if count != ALL else np.arange(90)
             for seed in SETTINGS.seeds
         ]
-        knn = [
+        nearest = [
             KNeighborsClassifier(5).fit(rows.train[drawn], labels.train[drawn]).score(rows.test, labels.test)
             for drawn in draws
         ]
@@ -159,8 +140,8 @@ def test_every_accuracy_is_that_of_a_fit_of_its_own(data: tuple[Splits[Rows], Sp
             ]
             best = max(fits, key=lambda fit: fit.score(standard.validation, labels.validation))
             linear.append(best.score(standard.test, labels.test))
-        assert scores["knn"]["code"][count] == pytest.approx(np.mean(knn))
-        assert scores["linear"]["code"][count] == pytest.approx(np.mean(linear))
+        assert scores["neighbours", count] == pytest.approx(np.mean(nearest))
+        assert scores["linear", count] == pytest.approx(np.mean(linear))
 
 
 def outcome(features: str, kind: str, count: str, predictions: list[int]) -> Outcome:
@@ -168,10 +149,10 @@ def outcome(features: str, kind: str, count: str, predictions: list[int]) -> Out
 
 
 OUTCOMES = [
-    outcome("cae", "linear", ALL, [0, 1, 1, 1]),
-    outcome("cae", "linear", "10", [0, 0, 0, 0]),
-    outcome("cae", "linear", "10", [0, 0, 1, 1]),
-    outcome("cae", "linear", "10", [0, 1, 1, 0]),
+    outcome("code", "linear", ALL, [0, 1, 1, 1]),
+    outcome("code", "linear", "10", [0, 0, 0, 0]),
+    outcome("code", "linear", "10", [0, 0, 1, 1]),
+    outcome("code", "linear", "10", [0, 1, 1, 0]),
 ]
 TRUTH = np.array([0, 0, 1, 1], np.uint8)
 
@@ -179,17 +160,32 @@ TRUTH = np.array([0, 0, 1, 1], np.uint8)
 def test_accuracies_are_means_and_sample_deviations_over_the_seeds() -> None:
     table = probes.accuracies(OUTCOMES, TRUTH)
     assert table[["probe", "features", "labels_per_class"]].to_numpy().tolist() == [
-        ["linear", "cae", ALL],
-        ["linear", "cae", "10"],
+        ["linear", "code", ALL],
+        ["linear", "code", "10"],
     ]
     assert table["mean"].tolist() == pytest.approx([0.75, (0.5 + 1 + 0.5) / 3])
     assert table["sd"].iloc[1] == pytest.approx(np.std([0.5, 1, 0.5], ddof=1))
     assert np.isnan(table["sd"].iloc[0])
 
 
-def test_accuracies_nest_by_probe_features_and_labels() -> None:
-    scores = probes.nested(probes.accuracies(OUTCOMES, TRUTH))
-    assert scores == {"linear": {"cae": {ALL: 0.75, "10": pytest.approx(2 / 3)}}}
+def test_experiments_are_compared_by_the_fewest_labels_and_by_all() -> None:
+    outcomes = [
+        outcome(features, probe, count, answers)
+        for features, wrong in (("code", 0), ("pixels", 1))
+        for probe, count, answers in (
+            ("linear", ALL, [0, wrong, 1, 1]),
+            ("linear", "100", [1, 1, 0, 0]),
+            ("linear", "10", [0, 1, 1, 1]),
+            ("neighbours", ALL, [0, 1, 0, 1]),
+            ("neighbours", "10", [1, 1, 0, 1]),
+        )
+    ]
+    assert probes.headline(probes.accuracies(outcomes, TRUTH), "code", fewest=10) == {
+        "linear_10": 0.75,
+        "linear_all": 1.0,
+        "neighbours_10": 0.25,
+        "neighbours_all": 0.5,
+    }
 
 
 def test_the_chart_has_a_row_a_number_of_labels_and_two_columns_a_line() -> None:
@@ -197,12 +193,12 @@ def test_the_chart_has_a_row_a_number_of_labels_and_two_columns_a_line() -> None
     chart = probes.chart(table, train_labels=np.repeat(np.arange(2, dtype=np.uint8), 1000))
     assert chart["labels_per_class"].tolist() == ["10", ALL]
     assert chart["log10_labels_per_class"].tolist() == [1, 3]
-    assert chart["linear cae"].tolist() == pytest.approx([2 / 3, 0.75])
-    assert chart["linear cae sd"].iloc[0] == pytest.approx(0.288675)
+    assert chart["linear code"].tolist() == pytest.approx([2 / 3, 0.75])
+    assert chart["linear code sd"].iloc[0] == pytest.approx(0.288675)
 
 
 def test_the_confusion_names_each_image_and_its_answer() -> None:
-    table = probes.confusion(np.array([0, 9], np.uint8), np.array([6, 9], np.uint8))
+    table = probes.confusion(np.array([0, 9], np.uint8), np.array([6, 9], np.uint8), CLASS_NAMES)
     assert table.to_dict("list") == {
         "actual": ["T-shirt/top", "Ankle boot"],
         "predicted": ["Shirt", "Ankle boot"],
@@ -225,155 +221,21 @@ def labels_of(train: str, validation: str = "0123", test: str = "0123" * 8) -> S
         (labels_of("2" * 50), "every training image is labelled Pullover, but a probe needs at least two"),
         (
             labels_of("0123" * 4 + "012"),
-            "4 images of Dress, but probe.labels_per_class asks for up to 5: give it numbers of at most 4",
+            "4 images of Dress, but probes.labels_per_class asks for up to 5: give it numbers of at most 4",
         ),
         (labels_of("012" * 9), "no image of Dress, which validation or test has: raise prepare.train"),
-        (labels_of("0123" * 5, test="0123"), "4 test images are to be mapped, but .* need 11: lower them"),
     ],
 )
 def test_labels_that_cannot_be_probed_are_a_clear_error(labels: Splits[Labels], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        probes.check(labels, SETTINGS)
+        probes.check(labels, SETTINGS, CLASS_NAMES)
 
 
 def test_more_neighbours_than_labelled_images_are_a_clear_error() -> None:
     settings = SETTINGS.model_copy(update={"neighbours": 9})
     with pytest.raises(UserError, match="neighbours is 9, but 2 labels a class make 8 labelled images"):
-        probes.check(labels_of("0123" * 5), settings)
+        probes.check(labels_of("0123" * 5), settings, CLASS_NAMES)
 
 
 def test_enough_labels_pass() -> None:
-    probes.check(labels_of("0123" * 5), SETTINGS)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with all that the probe stage reads: noise in four shades for images, an untrained network."""
-    generator = np.random.default_rng(0)
-    for name, count in (("train", 160), ("validation", 40), ("test", 40)):
-        labels = (np.arange(count) % 4).astype(np.uint8)
-        images = generator.random((count, 28, 28, 1), np.float32) * (labels[:, None, None, None] + 3) / 8
-        artifacts.write_array(tmp_path / f"data/prepared/{name}_images.npy", images.astype(np.float32))
-        artifacts.write_array(tmp_path / f"data/prepared/{name}_labels.npy", labels)
-    network = convolutional.autoencoder(1)
-    artifacts.write_model(tmp_path / "models/autoencoder.keras", network)
-    artifacts.write_model(tmp_path / "models/encoder.keras", convolutional.encoder(network))
-    committed = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
-    small = {"labels_per_class": [2, 5], "perplexity": 5.0}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(committed | {"probe": committed["probe"] | small}))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def fitted_objects(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
-    """Note every object that is fitted, as kind and content, and hand over the notes."""
-    notes: list[tuple[str, str]] = []
-
-    def spy(kind: Any) -> None:
-        fit = kind.fit
-
-        def noted(self: Any, *arguments: Any, **options: Any) -> Any:
-            fitted = fit(self, *arguments, **options)
-            notes.append((kind.__name__, hashlib.sha256(pickle.dumps(self)).hexdigest()))
-            return fitted
-
-        monkeypatch.setattr(kind, "fit", noted)
-
-    for kind in (LinearProbe, NearestProbe, StandardScaler, PCA, PrincipalComponents):
-        spy(kind)
-
-    def hand_over() -> list[tuple[str, str]]:
-        # Probes run in threads: in which order they end is left open.
-        handed = sorted(notes)
-        notes.clear()
-        return handed
-
-    return hand_over
-
-
-def test_no_fit_sees_a_test_image_or_label(
-    project: Path, fitted_objects: Callable[[], list[tuple[str, str]]]
-) -> None:
-    probe.main()
-    clean, clean_metrics = fitted_objects(), (project / "metrics/probe.json").read_bytes()
-    images = np.load(project / "data/prepared/test_images.npy")
-    labels = np.load(project / "data/prepared/test_labels.npy")
-    artifacts.write_array(project / "data/prepared/test_images.npy", 1 - np.roll(images, 3, axis=0))
-    artifacts.write_array(project / "data/prepared/test_labels.npy", (labels + 1) % 4)
-    probe.main()
-    assert (project / "metrics/probe.json").read_bytes() != clean_metrics
-    assert fitted_objects() == clean
-    # Four kinds of features, two small counts of three seeds and all labels; each map and baseline once.
-    kinds = [kind for kind, _ in clean]
-    assert {kind: kinds.count(kind) for kind in kinds} == {
-        "LinearProbe": 28,
-        "NearestProbe": 28,
-        "StandardScaler": 4,
-        "PCA": 2,
-        "PrincipalComponents": 1,
-    }
-
-
-def test_a_poisoned_training_image_is_noticed(
-    project: Path, fitted_objects: Callable[[], list[tuple[str, str]]]
-) -> None:
-    probe.main()
-    clean = fitted_objects()
-    images = np.load(project / "data/prepared/train_images.npy")
-    images[0] = 1 - images[0]
-    artifacts.write_array(project / "data/prepared/train_images.npy", images)
-    probe.main()
-    poisoned = fitted_objects()
-    for kind in ("StandardScaler", "PCA", "PrincipalComponents"):
-        assert not {note for note in poisoned if note[0] == kind} & set(clean)
-
-
-def test_stopping_the_stage_does_not_wait_for_the_maps(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stopped, ended = threading.Event(), threading.Event()
-
-    def draw(*_: object) -> None:
-        stopped.wait(timeout=30)
-        ended.set()
-
-    def stop(*_: object) -> None:
-        raise command.Stopped(signal.SIGINT)
-
-    monkeypatch.setattr(maps, "draw", draw)
-    monkeypatch.setattr(probes, "transfer", stop)
-    with pytest.raises(command.Stopped):
-        probe.main()
-    assert not ended.is_set()
-    stopped.set()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can pin a process")
-@pytest.mark.slow
-def test_the_stage_writes_the_same_bytes_on_one_core_and_on_all_under_any_thread_setting(
-    project: Path,
-) -> None:
-    root = Path(__file__).parents[2]
-    program = (
-        "import os, runpy, sys; sys.path.insert(0, sys.argv[2])\n"
-        "os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))\n"
-        "from stages import probe; probe.main()"
-    )
-
-    def made(cores: str, threads: str) -> dict[str, bytes]:
-        subprocess.run(
-            [sys.executable, "-c", program, cores, str(root)],
-            env=os.environ | {"OMP_NUM_THREADS": threads},
-            check=True,
-            capture_output=True,
-        )
-        return {
-            str(path.relative_to(project)): path.read_bytes()
-            for folder in ("metrics", "plots")
-            for path in (project / folder).iterdir()
-        }
-
-    one = made("1", "1")
-    assert len(one) == 8
-    assert made("1024", "2") == one
+    probes.check(labels_of("0123" * 5), SETTINGS, CLASS_NAMES)

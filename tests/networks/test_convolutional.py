@@ -1,20 +1,19 @@
-"""The network: its layers, shapes and parameters, drawn from its seed alone."""
+"""The mission's network: its layers, shapes and parameters, drawn from its seed alone."""
 
-from pathlib import Path
+import itertools
 
 import keras
 import numpy as np
 import pytest
 
-from cae.ground import artifacts
-from cae.ground.errors import UserError
 from cae.networks import convolutional
+from tests import default
 
 IMAGES = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
 
 
 def test_its_layers_are_those_of_the_mission() -> None:
-    layers = convolutional.autoencoder(seed=1).layers
+    layers = default.autoencoder(seed=1).network.layers
     kinds = [type(layer).__name__ for layer in layers]
     assert kinds == ["Conv2D", "MaxPooling2D"] * 3 + ["Conv2D", "UpSampling2D"] * 3 + ["Conv2D"]
     convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
@@ -24,64 +23,49 @@ def test_its_layers_are_those_of_the_mission() -> None:
     assert [layer.activation.__name__ for layer in convolutions] == ["relu"] * 6 + ["sigmoid"]
 
 
-def test_it_has_12_785_parameters() -> None:
-    assert convolutional.autoencoder(seed=1).count_params() == 12_785
+def test_it_has_12_785_parameters_and_a_code_of_128_numbers() -> None:
+    autoencoder = default.autoencoder(seed=1)
+    assert autoencoder.network.count_params() == 12_785
+    assert (autoencoder.code_shape, autoencoder.code_size) == ((4, 4, 8), 128)
 
 
 def test_it_turns_images_into_images() -> None:
-    reconstructions = np.asarray(convolutional.autoencoder(seed=1)(IMAGES))
+    reconstructions = np.asarray(default.autoencoder(seed=1).network(IMAGES))
     assert reconstructions.shape == IMAGES.shape
     assert reconstructions.min() >= 0
     assert reconstructions.max() <= 1
 
 
-def test_its_encoder_shares_its_weights_and_gives_128_numbers() -> None:
-    network = convolutional.autoencoder(seed=1)
-    encoder = convolutional.encoder(network)
-    assert encoder(IMAGES).shape == (3, 4, 4, 8)
-    assert convolutional.CODE_SIZE == 128
-    assert all(mine is its for mine, its in zip(encoder.weights, network.weights))
+@pytest.mark.parametrize(
+    ("filters", "image_shape", "code_shape"),
+    [((16, 8, 4), (28, 28, 1), (4, 4, 4)), ((2, 3, 5), (12, 60, 3), (2, 8, 5))],
+)
+def test_filters_and_images_decide_the_code(
+    filters: tuple[int, ...], image_shape: tuple[int, ...], code_shape: tuple[int, ...]
+) -> None:
+    autoencoder = convolutional.build(filters, image_shape, seed=1)
+    assert autoencoder.code_shape == convolutional.code_shape(filters, image_shape) == code_shape
+    assert autoencoder.code_size == convolutional.code_size(filters, image_shape)
+    assert autoencoder.network.output_shape[1:] == image_shape
+
+
+@pytest.mark.parametrize("image_shape", [(28, 32, 1), (27, 28, 1)])
+def test_images_to_which_the_decoder_would_not_come_back_are_refused(image_shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="do not close: both sides must be 4 more than a multiple of 8"):
+        convolutional.build(convolutional.FILTERS, image_shape, seed=1)
 
 
 def test_the_seed_alone_decides_the_first_weights() -> None:
     keras.utils.set_random_seed(1)
-    first = convolutional.autoencoder(seed=1).get_weights()
+    first = default.autoencoder(seed=1).network.get_weights()
     keras.utils.set_random_seed(2)
-    again, other = (
-        convolutional.autoencoder(seed=1).get_weights(),
-        convolutional.autoencoder(seed=2).get_weights(),
-    )
+    again, other = (default.autoencoder(seed).network.get_weights() for seed in (1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))
     assert not np.array_equal(first[0], other[0])
 
 
 def test_no_two_kernels_start_from_the_same_numbers() -> None:
-    kernels = [weight for weight in convolutional.autoencoder(seed=1).get_weights() if weight.ndim == 4]
+    kernels = [weight for weight in default.autoencoder(seed=1).network.get_weights() if weight.ndim == 4]
     # Before scaling, Glorot draws are the same for the same seed: compare the signs.
-    signs = {np.sign(kernel.ravel()[:72]).tobytes() for kernel in kernels}
-    assert len(signs) == len(kernels)
-
-
-def test_a_saved_network_is_loaded(tmp_path: Path) -> None:
-    artifacts.write_model(tmp_path / "network.keras", convolutional.autoencoder(seed=1))
-    network = convolutional.load(tmp_path / "network.keras", convolutional.IMAGE_SHAPE)
-    np.testing.assert_array_equal(network(IMAGES), convolutional.autoencoder(seed=1)(IMAGES))
-
-
-def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
-    artifacts.write_model(
-        tmp_path / "network.keras", convolutional.encoder(convolutional.autoencoder(seed=1))
-    )
-    with pytest.raises(UserError, match=r"maps \(28, 28, 1\) to \(4, 4, 8\), but .* is needed"):
-        convolutional.load(tmp_path / "network.keras", convolutional.IMAGE_SHAPE)
-
-
-def test_a_broken_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "network.keras").write_bytes(b"not a zip file")
-    with pytest.raises(UserError, match="not a readable Keras model"):
-        convolutional.load(tmp_path / "network.keras", convolutional.IMAGE_SHAPE)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not exist"):
-        convolutional.load(tmp_path / "network.keras", convolutional.IMAGE_SHAPE)
+    signs = [np.sign(kernel.ravel()[:72]).tobytes() for kernel in kernels]
+    assert all(one != other for one, other in itertools.combinations(signs, 2))

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cae.pictures import anomalies
+from tests.default import CLASS_NAMES
 
 LABELS = np.repeat(np.arange(3, dtype=np.uint8), 8)
 IMAGES = np.broadcast_to(np.linspace(0, 1, 24, dtype=np.float32)[:, None, None, None], (24, 6, 6, 1))
@@ -13,8 +14,8 @@ PERFECT = [np.where(label == LABELS, 0.0, 1.0) + np.arange(24) / 100 for label i
 USELESS = [np.ones(24) for _ in range(3)]
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    "roc": lambda: anomalies.roc({"perfect": PERFECT, "useless": USELESS}, LABELS, "first seed"),
-    "extremes": lambda: anomalies.extremes(IMAGES, PERFECT, LABELS, count=2),
+    "roc": lambda: anomalies.roc({"perfect": PERFECT, "useless": USELESS}, LABELS, CLASS_NAMES, "first seed"),
+    "extremes": lambda: anomalies.extremes(IMAGES, PERFECT, LABELS, CLASS_NAMES, count=2),
     "distribution": lambda: anomalies.distribution(
         {"error": np.arange(1.0, 11)}, {"error": np.arange(11.0, 21)}, IMAGES[:3], "digits"
     ),
@@ -41,7 +42,7 @@ def test_the_title_of_roc_says_which_scores_it_shows() -> None:
 
 
 def test_extremes_come_in_the_order_of_the_ranking() -> None:
-    panels = anomalies.extremes(IMAGES, PERFECT, LABELS, count=2).subfigs
+    panels = anomalies.extremes(IMAGES, PERFECT, LABELS, CLASS_NAMES, count=2).subfigs
     shown = [
         [round(float(np.max(np.asarray(axes.images[0].get_array()))) * 23) for axes in panel.axes]
         for panel in panels

@@ -9,11 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks import charts
-from tests import test_anomaly_figures, test_benchmarks, test_code_figures, test_figures
+from tests.benchmarks import test_benchmarks
+from tests.pictures import test_anomalies, test_codes, test_maps, test_reconstructions
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    f"{module.__name__.removeprefix('tests.test_')}: {name}": draw
-    for module in (test_figures, test_code_figures, test_anomaly_figures)
+    f"{module.__name__.removeprefix('tests.pictures.test_')}: {name}": draw
+    for module in (test_reconstructions, test_codes, test_maps, test_anomalies)
     for name, draw in module.PICTURES.items()
 } | {
     f"benchmarks: {chart.__name__}": partial(chart, test_benchmarks.RESULTS)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cae.ground import runtime
+from cae.sources import fashion_mnist
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, object]] = {
@@ -86,7 +87,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = ROOT / "data" / "raw"
     if not folder.exists():
         folder = tmp_path_factory.mktemp("raw")
-    sources.fetch(folder)
+    fashion_mnist.fetch(folder)
     return folder
 
 

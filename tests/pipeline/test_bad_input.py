@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cae.ground import artifacts
-from cae.networks import convolutional
 from cae.sources import mirrors
+from tests import default
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 
 pytestmark = pytest.mark.slow
@@ -122,8 +122,7 @@ def test_training_without_a_compiler_says_what_to_install(project: Project) -> N
 
 
 def test_a_model_of_another_shape_is_refused_by_evaluate(project: Project) -> None:
-    encoder = convolutional.encoder(convolutional.autoencoder(seed=1))
-    artifacts.write_model(project.folder / "models" / "autoencoder.keras", encoder)
+    artifacts.write_model(project.folder / "models/autoencoder.keras", default.autoencoder(seed=1).encoder)
     said = refused(project, "python", "-m", "stages.evaluate")
     assert "maps (28, 28, 1) to (4, 4, 8)" in said
 

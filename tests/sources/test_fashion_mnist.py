@@ -23,9 +23,9 @@ import numpy.typing as npt
 import pytest
 
 from cae.ground.errors import UserError
-from cae.sources import mirrors
+from cae.sources import fashion_mnist, mirrors
 
-NAMES = tuple(sources.CHECKSUMS)
+NAMES = tuple(fashion_mnist.CHECKSUMS)
 NOBODY = 65534
 
 
@@ -57,11 +57,11 @@ def listing(folder: Path) -> set[str]:
 
 def fetch(
     raw: Path, *asked: mirrors.Mirror, checksums: Mapping[str, str] = CHECKSUMS
-) -> sources.FashionMnist:
-    return sources.fetch(raw, asked, checksums)
+) -> fashion_mnist.FashionMnist:
+    return fashion_mnist.fetch(raw, asked, checksums)
 
 
-def assert_is_whole(data: sources.FashionMnist) -> None:
+def assert_is_whole(data: fashion_mnist.FashionMnist) -> None:
     got = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     for found, expected in zip(got, ARRAYS.values(), strict=True):
         assert found.dtype == np.uint8
@@ -512,7 +512,7 @@ def test_apt_serves_the_published_data(tmp_path: Path) -> None:
     # A space in the path, because apt reads its options as a language of its own.
     raw = tmp_path / "raw data"
     try:
-        data = sources.fetch(raw, [mirrors.AptDownload()])
+        data = fashion_mnist.fetch(raw, [mirrors.AptDownload()])
     except UserError as error:
         if "E: Failed to fetch" in str(error):
             pytest.skip(f"this machine reaches no package archive: {error}")
@@ -522,5 +522,9 @@ def test_apt_serves_the_published_data(tmp_path: Path) -> None:
     assert np.bincount(data.train_labels).tolist() == [6000] * 10
     assert np.bincount(data.test_labels).tolist() == [1000] * 10
     assert listing(raw) == {f"{name}.gz" for name in NAMES}
-    for name, checksum in sources.CHECKSUMS.items():
+    for name, checksum in fashion_mnist.CHECKSUMS.items():
         assert hashlib.sha256(gzip.decompress((raw / f"{name}.gz").read_bytes())).hexdigest() == checksum
+
+
+def test_every_class_of_the_dataset_has_its_own_name() -> None:
+    assert len(set(fashion_mnist.CLASS_NAMES)) == 10

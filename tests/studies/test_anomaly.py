@@ -1,31 +1,43 @@
 """Scores are what they say they are, are fitted to normal images alone, and mistakes are named."""
 
 import pickle
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cae.engine import training
+from cae.ground import splits
 from cae.ground.arrays import Images, Labels
 from cae.ground.errors import UserError
 from cae.measures import anomaly
-from cae.networks import convolutional
-from studies.anomaly import report, score, settings, table
+from cae.networks.autoencoder import predict
+from studies.anomaly import columns, report, score, settings, table
+from studies.anomaly.columns import Column
+from tests import default
 
 ROOT = Path(__file__).parents[2]
+FILTERS = (4, 2, 1)
 SQUARE = np.array([[0, 0], [0, 2], [2, 0], [2, 2]], np.float32)
 SMALL = settings.Anomaly(
-    held_out=20, neighbours=2, seeds=(1,), epochs=1, batch_size=20, learning_rate=0.01, patience=1, shards=1
+    held_out=20,
+    neighbours=2,
+    seeds=(1,),
+    epochs=1,
+    batch_size=20,
+    learning_rate=0.01,
+    patience=1,
+    shards=1,
+    engine="fast",
 )
 
 
 def noise(count: int, seed: int = 0) -> Images:
-    return np.random.default_rng(seed).random((count, *convolutional.IMAGE_SHAPE), np.float32)
+    return np.random.default_rng(seed).random((count, *default.IMAGE_SHAPE), np.float32)
 
 
 def test_nearest_averages_the_distances_to_the_nearest_rows() -> None:
@@ -54,7 +66,7 @@ def test_principal_error_is_what_lies_off_the_known_directions() -> None:
     )
 
 
-@pytest.mark.parametrize("detector", [*anomaly.baselines(3).values(), anomaly.forest(1)])
+@pytest.mark.parametrize("detector", [*anomaly.baselines(3, components=16).values(), anomaly.forest(1)])
 def test_every_baseline_scores_strangers_higher(detector: anomaly.Detector) -> None:
     generator = np.random.default_rng(0)
     normal = (0.5 + 0.02 * generator.standard_normal((200, 150))).astype(np.float32)
@@ -120,13 +132,13 @@ def test_images_of_a_class_come_out_of_every_split() -> None:
 )
 def test_a_test_split_that_cannot_be_measured_is_named(labels: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        anomaly.check_test(np.array(labels, np.uint8), 1)
+        anomaly.check_test(np.array(labels, np.uint8), 1, "Trouser")
 
 
 def fitted_bytes(value: object) -> bytes:
     """Everything that was learned, weights of networks included."""
-    if isinstance(value, anomaly.Autoencoder):
-        weights = [weight.tobytes() for weight in value.network.get_weights()]
+    if isinstance(value, anomaly.CodeDetector):
+        weights = [weight.tobytes() for weight in value.autoencoder.network.get_weights()]
         return pickle.dumps((weights, value.detectors, value.sum))
     return pickle.dumps(value)
 
@@ -135,13 +147,14 @@ def fitted_bytes(value: object) -> bytes:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of three classes with 100, 60 and 60 images to train on."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(models, "CODE_SIZE", 16)
     monkeypatch.setattr("sys.argv", ["score", "--label", "0"])
     study = tmp_path / "studies" / "anomaly"
     study.mkdir(parents=True)
-    for name in ("cae", "requirements.txt"):
+    for name in ("cae", "requirements.txt", "studies/anomaly/dvc.yaml", "studies/anomaly/params.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "studies" / "anomaly" / "params.yaml", study)
+    committed = yaml.safe_load((ROOT / "params.yaml").read_text())
+    # PCA is fitted to as many components as the code has numbers: 16 for few images.
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(committed | {"model": {"filters": list(FILTERS)}}))
     monkeypatch.setattr(settings, "load", lambda: settings.Study(anomaly=SMALL))
     for name, count, seed in (("train", 150, 1), ("validation", 70, 2), ("test", 30, 3)):
         labels = (np.arange(count) % 3).astype(np.uint8)
@@ -154,6 +167,7 @@ def write_split(name: str, images: Images, labels: Labels) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{name}_images.npy", images.astype(np.float32))
     np.save(folder / f"{name}_labels.npy", labels)
+    splits.write_class_names(folder, default.CLASS_NAMES)
 
 
 def test_nothing_that_is_fitted_sees_a_test_image(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +186,7 @@ def test_nothing_that_is_fitted_sees_a_test_image(project: Path, monkeypatch: py
     score.main()
     (networks, baselines), (poisoned_networks, poisoned_baselines) = results
     assert (project / "studies/anomaly/scores/0.npy").read_bytes() != scores
-    assert list(networks) == ["pixels/1", "roots/1"]
+    assert list(networks) == [("", "pixels", 1), ("", "roots", 1)]
     assert len(baselines) == 2 * (3 + 1)
     assert networks.keys() == poisoned_networks.keys()
     assert baselines.keys() == poisoned_baselines.keys()
@@ -193,14 +207,14 @@ def test_a_second_run_writes_the_same_bytes_and_every_score(
     path.unlink()
     score.main()
     assert path.read_bytes() == first
-    columns = report.read(path)
-    assert columns.shape == (30, 2 * (5 + 3 + 1))
-    assert np.isfinite(columns.to_numpy()).all()
-    assert {str(name).split("/")[0] for name in columns} == set(table.methods(2))
+    scores = columns.read(path)
+    assert len(scores) == 2 * (5 + 3 + 1)
+    assert all(values.shape == (30,) and np.isfinite(values).all() for values in scores.values())
+    assert {column.method for column in scores} == set(table.methods(2))
 
 
 def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:
-    fitted = anomaly.Autoencoder(convolutional.autoencoder(1), 2).fit(noise(60), noise(20, seed=1))
+    fitted = anomaly.CodeDetector(default.autoencoder(1), 2).fit(noise(60), noise(20, seed=1))
     images = noise(30, seed=5)
     whole, part = fitted.scores(images), fitted.scores(images[:7])
     for name in whole:
@@ -208,10 +222,10 @@ def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:
 
 
 def test_the_error_of_an_autoencoder_is_that_of_its_reconstructions() -> None:
-    network, images = convolutional.autoencoder(1), noise(5)
-    fitted = anomaly.Autoencoder(network, 2).fit(noise(60), noise(20, seed=1))
+    autoencoder, images = default.autoencoder(1), noise(5)
+    fitted = anomaly.CodeDetector(autoencoder, 2).fit(noise(60), noise(20, seed=1))
     assert fitted.scores(images)["reconstruction_error"] == pytest.approx(
-        np.square(images - convolutional.reconstruct(network, images)).mean(axis=(1, 2, 3))
+        np.square(images - predict(autoencoder.network, images)).mean(axis=(1, 2, 3))
     )
 
 
@@ -219,9 +233,9 @@ def test_the_error_of_an_autoencoder_is_that_of_its_reconstructions() -> None:
 def test_a_class_with_too_few_images_is_named() -> None:
     write_split("train", noise(25), np.full(25, 1, np.uint8))
     # 23 more lie in the validation split; 20 are held out, and 16 components need an image each.
-    assert len(score.normal_images(1, SMALL)) == 25 + 23
+    assert len(score.normal_images(1, "Trouser", SMALL, FILTERS)) == 25 + 23
     with pytest.raises(UserError, match=r"23 images of Pullover.* needs 36: raise prepare\.train"):
-        score.normal_images(2, SMALL)
+        score.normal_images(2, "Pullover", SMALL, FILTERS)
 
 
 @pytest.mark.parametrize("emptied", ["train", "test"])
@@ -246,10 +260,13 @@ def test_the_committed_params_are_valid_and_leave_no_odd_batch() -> None:
 def test_the_summary_averages_seeds_before_classes() -> None:
     labels = np.array([0, 0, 1, 1], np.uint8)
     right, wrong = np.array([0.0, 0, 1, 1]), np.array([1.0, 1, 0, 0])
-    names = ["nearest/pixels", "reconstruction_error/pixels/1", "reconstruction_error/pixels/2"]
-    of_class_0 = pd.DataFrame(dict(zip(names, [right, right, wrong], strict=True)))
-    of_class_1 = pd.DataFrame(dict(zip(names, [right, wrong, wrong], strict=True)))
-    found = report.summary(report.measure([of_class_0, of_class_1], labels))
+    names = [
+        Column("nearest", "pixels"),
+        *(Column("reconstruction_error", "pixels", seed) for seed in (1, 2)),
+    ]
+    of_class_0 = dict(zip(names, [right, right, wrong], strict=True))
+    of_class_1 = dict(zip(names, [right, wrong, wrong], strict=True))
+    found = report.summary(report.measure([of_class_0, of_class_1], labels, default.CLASS_NAMES))
     # Nearest: 1 and 0. Error: class 0 has 1 and 0, class 1 has 1 and 1.
     assert found.loc[("nearest", "pixels"), "auroc"] == pytest.approx(0.5)
     assert found.loc[("nearest", "pixels"), "auroc_sd"] == pytest.approx(0.5**0.5)
@@ -276,8 +293,25 @@ def test_published_rows_are_marked_with_their_source() -> None:
 
 def test_a_chart_by_class_has_the_mean_of_the_seeds() -> None:
     measured = pd.DataFrame(
-        {"method": "combined", "view": "roots", "seed": ["1", "2"], "class": "Bag", "auroc": [0.8, 0.9]}
+        {"method": "combined", "view": "roots", "seed": [1, 2], "class": "Bag", "auroc": [0.8, 0.9]}
     )
     found = report.by_class(measured)
     assert found["class"].tolist() == ["Bag"]
     assert found["combined, roots"].tolist() == pytest.approx([0.85])
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [(Column("nearest", "roots"), "nearest/roots"), (Column("combined", "pixels", 3), "combined/pixels/3")],
+)
+def test_a_column_is_known_by_its_name(column: Column, name: str) -> None:
+    assert column.name == name
+    assert Column.named(name) == column
+
+
+def test_columns_come_back_from_their_file(tmp_path: Path) -> None:
+    written = {Column("nearest", "roots"): np.array([1.0, 2.0]), Column("combined", "pixels", 1): np.ones(2)}
+    columns.write(tmp_path / "0.npy", written)
+    read = columns.read(tmp_path / "0.npy")
+    assert list(read) == list(written)
+    assert all(np.array_equal(read[column], written[column]) for column in written)
