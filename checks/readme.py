@@ -16,7 +16,7 @@ README = Path(__file__).parents[1] / "README.md"
 TABLES: Mapping[str, Callable[[], str]] = {
     "results": tables.results,
     "linear probe": partial(tables.transfer, "linear"),
-    "nearest neighbours": partial(tables.transfer, "neighbours"),
+    "nearest neighbours": partial(tables.transfer, "knn"),
     "anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows()),
     "speed": tables.speed,
     "target": tables.target,

@@ -57,7 +57,7 @@ def results() -> str:
 
 def transfer(probe: str) -> str:
     """Compare the accuracy of a probe on codes, components and pixels, by labels a class."""
-    scores = pd.concat([table("probes"), table("baseline_probes").iloc[:, 2:]], axis=1)
+    scores = table("probes")
     autoencoder, _, mean_image, _ = table("reconstruction").to_dict("records")
     numbers = {"code_size": int(autoencoder["code_size"]), "pixels": int(mean_image["parameters"])}
     fewest, *more = (count if count == "all" else f"{int(count):,}" for count in scores["labels_per_class"])

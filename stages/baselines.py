@@ -19,11 +19,10 @@ from stages.inputs import Inputs
 
 PREPARED = Path("data/prepared")
 BASELINES = Path("data/baselines")
-PLOTS = Path("plots")
 
 
 def main() -> None:
-    """Read data/prepared; write data/baselines, plots/floors.csv and plots/baseline_probes.csv."""
+    """Read data/prepared, write data/baselines."""
     settings = params.load().probes
     inputs = Inputs.of("baselines")
     images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
@@ -50,8 +49,7 @@ def main() -> None:
     inputs.check()
     baselines.write(BASELINES, mean_image, components)
     artifacts.write_csv(BASELINES / "accuracies.csv", accuracies)
-    artifacts.write_csv(PLOTS / "floors.csv", floors(images))
-    artifacts.write_csv(PLOTS / "baseline_probes.csv", probes.chart(accuracies, labels.train))
+    artifacts.write_csv(BASELINES / "floors.csv", floors(images))
 
 
 def floors(images: Splits[Images]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ COMPARED = ("bce", "bce_above_floor", "mse", "mae", "psnr", "ssim")
 def main() -> None:
     """Read the model, its history, the baselines and the test split; write metrics/ and plots/."""
     inputs = Inputs.of("evaluate")
-    history, floors = (table(PLOTS / name) for name in ("history.csv", "floors.csv"))
+    history, floors = (table(path) for path in (PLOTS / "history.csv", BASELINES / "floors.csv"))
     floor, validation_floor = (
         float(floors.set_index("split")["floor"][name]) for name in ("test", "validation")
     )

@@ -35,7 +35,8 @@ def main() -> None:
     probes.check(labels, settings.probes, class_names)
     maps.check(len(images.test), settings.maps)
     autoencoder = load(Path("models/autoencoder.keras"), images.test.shape[1:])
-    of_baselines = pd.read_csv(BASELINES / "accuracies.csv")
+    # Of what no network changes: baselines, which were probed in the same way.
+    known = pd.read_csv(BASELINES / "accuracies.csv", dtype={"labels_per_class": str})
 
     codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
     on_map = min(settings.maps.images, len(codes.test))
@@ -49,7 +50,7 @@ def main() -> None:
         drawn = drawing.get()
     neighbours = settings.maps.neighbours
     by_code = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
-    accuracies = probes.accuracies(outcomes, labels.test)
+    accuracies = pd.concat([probes.accuracies(outcomes, labels.test), known], ignore_index=True)
     headline = probes.headline(accuracies, "code", settings.probes.labels_per_class[0])
     (with_all_labels,) = (o for o in outcomes if (o.probe, o.labels_per_class) == ("linear", probes.ALL))
 
@@ -70,7 +71,7 @@ def main() -> None:
         "map_of_images": map_pictures.map_of_images(
             drawn["tsne"].points, images.test[mapped], mapped_labels, class_names
         ),
-        "transfer": pictures.transfer(pd.concat([accuracies, of_baselines]), names(autoencoder, images.test)),
+        "transfer": pictures.transfer(accuracies, names(autoencoder, images.test)),
         "retrieval": pictures.retrieval(
             images.test[first], labels.test[first], images.train, labels.train, nearest, class_names
         ),

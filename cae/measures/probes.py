@@ -27,7 +27,7 @@ Kind = TypeVar("Kind")
 TOLERANCE = 3e-4
 ITERATIONS = 1000
 ALL = "all"
-PROBES = ("linear", "neighbours")
+PROBES = ("linear", "knn")
 
 
 class Splits(NamedTuple, Generic[Kind]):
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
     """What one probe answered for the test images."""
 
     features: str  # what the probe saw
-    probe: str  # "linear" or "neighbours"
+    probe: str  # "linear" or "knn"
     labels_per_class: str  # a number or "all"
     predictions: Labels  # (N,)
 
@@ -181,7 +181,7 @@ def transfer(
         for name in features
         for kind, probe, rows in (
             ("linear", LinearProbe(settings.regularisation), standardised),
-            ("neighbours", NearestProbe(settings.neighbours), features),
+            ("knn", NearestProbe(settings.neighbours), features),
         )
     ]
     return list(Parallel(n_jobs=-1, prefer="threads")(jobs))
@@ -208,7 +208,7 @@ def accuracies(outcomes: list[Outcome], labels: Labels) -> pd.DataFrame:
 def headline(table: pd.DataFrame, features: str, fewest: int) -> dict[str, float]:
     """Pick what experiments are compared by: accuracy of both probes with the fewest labels and with all.
 
-    The keys are linear_10, linear_all, neighbours_10 and neighbours_all, for 10 as the fewest.
+    The keys are linear_10, linear_all, knn_10 and knn_all, for 10 as the fewest.
     """
     means = table.set_index(["probe", "features", "labels_per_class"])["mean"]
     counts = (str(fewest), ALL)

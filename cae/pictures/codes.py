@@ -12,7 +12,7 @@ from cae.ground.arrays import Images, Indices, Labels
 from cae.measures.probes import ALL
 from cae.pictures.style import LOOKS, ORANGE, WIDTH, Picture, bare, heading, picture, show
 
-PROBE_NAMES = {"linear": "Linear probe", "neighbours": "Nearest neighbours"}
+PROBE_NAMES = {"linear": "Linear probe", "knn": "Nearest neighbours"}
 
 
 @picture

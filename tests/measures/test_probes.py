@@ -105,7 +105,7 @@ def test_of_equally_good_strengths_the_strongest_penalty_is_chosen() -> None:
     assert LinearProbe((0.1, 1.0, 10.0)).fit(rows, labels, rows, labels).model.C == 0.1
 
 
-@pytest.mark.parametrize("neighbours", [1, 4, 5])
+@pytest.mark.parametrize("knn", [1, 4, 5])
 def test_nearest_neighbours_vote_as_by_hand(
     neighbours: int, data: tuple[Splits[Rows], Splits[Labels]]
 ) -> None:
@@ -140,7 +140,7 @@ def test_every_accuracy_is_that_of_a_fit_of_its_own(data: tuple[Splits[Rows], Sp
             ]
             best = max(fits, key=lambda fit: fit.score(standard.validation, labels.validation))
             linear.append(best.score(standard.test, labels.test))
-        assert scores["neighbours", count] == pytest.approx(np.mean(nearest))
+        assert scores["knn", count] == pytest.approx(np.mean(nearest))
         assert scores["linear", count] == pytest.approx(np.mean(linear))
 
 
@@ -176,15 +176,15 @@ def test_experiments_are_compared_by_the_fewest_labels_and_by_all() -> None:
             ("linear", ALL, [0, wrong, 1, 1]),
             ("linear", "100", [1, 1, 0, 0]),
             ("linear", "10", [0, 1, 1, 1]),
-            ("neighbours", ALL, [0, 1, 0, 1]),
-            ("neighbours", "10", [1, 1, 0, 1]),
+            ("knn", ALL, [0, 1, 0, 1]),
+            ("knn", "10", [1, 1, 0, 1]),
         )
     ]
     assert probes.headline(probes.accuracies(outcomes, TRUTH), "code", fewest=10) == {
         "linear_10": 0.75,
         "linear_all": 1.0,
-        "neighbours_10": 0.25,
-        "neighbours_all": 0.5,
+        "knn_10": 0.25,
+        "knn_all": 0.5,
     }
 
 

@@ -16,7 +16,7 @@ NAMES = {"code": "our code", "pixels": "raw pixels"}
 TABLE = pd.DataFrame(
     [
         {"probe": probe, "features": features, "labels_per_class": count, "mean": mean, "sd": sd}
-        for probe in ("linear", "neighbours")
+        for probe in ("linear", "knn")
         for features, shift in (("code", 0.0), ("pixels", -0.1))
         for count, mean, sd in (
             ("all", 0.9 + shift, float("nan")),

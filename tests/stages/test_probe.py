@@ -101,7 +101,7 @@ def test_no_fit_sees_a_test_image_or_label(
     assert fitted_objects() == clean
     poisoned = results(project)
     assert poisoned["metrics/probe.json"] != written["metrics/probe.json"]
-    assert poisoned["plots/baseline_probes.csv"] != written["plots/baseline_probes.csv"]
+    assert poisoned["data/baselines/accuracies.csv"] != written["data/baselines/accuracies.csv"]
     for name in ("mean_image", "pca_mean", "pca_directions"):
         path = f"data/baselines/{name}.npy"
         assert poisoned[path] == written[path]
@@ -134,15 +134,12 @@ def test_a_poisoned_training_image_is_noticed(
 def test_the_code_and_the_baselines_are_probed_with_the_same_numbers_of_labels(project: Path) -> None:
     run()
     compared = yaml.safe_load((project / "metrics/probe.json").read_text())
-    probes_run = ["linear_2", "linear_all", "neighbours_2", "neighbours_all"]
+    probes_run = ["linear_2", "linear_all", "knn_2", "knn_all"]
     assert list(compared) == [*probes_run, "trustworthiness"]
-    ours, theirs = (pd.read_csv(project / f"plots/{name}.csv") for name in ("probes", "baseline_probes"))
-    assert ours["labels_per_class"].tolist() == theirs["labels_per_class"].tolist() == ["2", "5", "all"]
-    assert [name for name in map(str, ours) if name.startswith("linear")] == ["linear code", "linear code sd"]
-    features = [
-        name for name in map(str, theirs) if name.startswith("neighbours") and not name.endswith(" sd")
-    ]
-    assert features == ["neighbours PCA", "neighbours pixels", "neighbours untrained"]
+    table = pd.read_csv(project / "plots/probes.csv")
+    assert table["labels_per_class"].tolist() == ["2", "5", "all"]
+    features = [name for name in map(str, table) if name.startswith("knn") and not name.endswith(" sd")]
+    assert features == ["knn code", "knn PCA", "knn pixels", "knn untrained"]
 
 
 def test_stopping_the_stage_does_not_wait_for_the_maps(
@@ -187,5 +184,5 @@ def test_the_stages_write_the_same_bytes_on_one_core_and_on_all_under_any_thread
         return results(project)
 
     one = made("1", "1")
-    assert len(one) == 15
+    assert len(one) == 14
     assert made("1024", "2") == one
