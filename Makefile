@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 help:
 	@echo "make repro      train and evaluate the autoencoder on Fashion-MNIST; nothing is done twice"
 	@echo "make test       linters, type checker and every test"
-	@echo "make studies    run the anomaly study, after the main pipeline"
+	@echo "make studies    run every study that is a DVC project, after the main pipeline"
 	@echo "make bench      time training against stock Keras and PyTorch"
 	@echo "make reproduce  run the main pipeline from nothing in a fresh clone and compare with what is committed"
 	@echo "make lint       linters and type checker alone"
@@ -38,11 +38,13 @@ test: $(BIN)/.installed-dev lint
 lint: $(BIN)/.installed-dev
 	ruff check .
 	ruff format --check .
-	clang-format --dry-run --Werror cae/native/*.[ch]
+	clang-format --dry-run --Werror cae/engine/native/*.[ch]
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	mypy
 
 studies: $(BIN)/.installed
-	dvc repro studies/anomaly/dvc.yaml
+	for study in studies/*/dvc.yaml; do (cd "$${study%/*}" && dvc repro) || exit 1; done
 
 bench: $(BIN)/.installed
 	python -m benchmarks.run

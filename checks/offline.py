@@ -63,13 +63,13 @@ def write_page() -> None:
 
 
 def point_to_page(project: Path) -> None:
-    """Set the option of one project unless it is set; DVC reads the path from the project's .dvc folder."""
+    """Set the option of one project, unless its user has set one; DVC reads it from the .dvc folder."""
     folder = project / ".dvc"
-    path = Path(os.path.relpath(PAGE, folder)).as_posix()
-    config = folder / "config.local"
-    # Starting dvc takes longer than all the rest, so we look for the line that it writes.
-    if config.exists() and f"{OPTION} = {path}" in map(str.strip, config.read_text().splitlines()):
+    settings = folder / "config.local"
+    # Starting dvc takes longer than all the rest.
+    if settings.exists() and OPTION in settings.read_text():
         return
+    path = Path(os.path.relpath(PAGE, folder)).as_posix()
     command = [sys.executable, "-m", "dvc", "config", "--quiet", "--local", f"plots.{OPTION}", path]
     subprocess.run(command, cwd=project, check=True)
 

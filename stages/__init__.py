@@ -3,11 +3,11 @@
 import signal
 import sys
 
-from cae.ground import runtime
-
 # The imports below take seconds, and Ctrl-C in one would print a traceback; `command.run` takes over later.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from cae.ground import runtime
 
 # Before anything a stage imports: NumPy and TensorFlow read the environment when they load.
 runtime.pin()

@@ -41,7 +41,7 @@ def in_shards(
     targets: tf.Tensor,
     shards: int,
 ) -> list[tf.Tensor]:
-    """Add up ``sums(images, targets)`` over the shards of a batch, as a tree.
+    """Add up `sums(images, targets)` over the shards of a batch, as a tree.
 
     The batch is cut in two in proportion to the shards on either side, and so is each part: half of the
     batch in half of the shards is one summand of the whole. Fewer images than shards have one shard each.
@@ -148,7 +148,7 @@ class Steps:
         return self._call(self._train_batches, images, targets, learning_rates)
 
     def evaluate(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Return the loss of each batch, float32 (steps,), without training; arguments as for ``train``."""
+        """Return the loss of each batch, float32 (steps,), without training; arguments as for `train`."""
         return self._call(self._evaluate_batches, images, targets)
 
     def gradients(self, images: tf.Tensor, targets: tf.Tensor, scale: float) -> list[tf.Tensor]:

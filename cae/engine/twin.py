@@ -60,7 +60,7 @@ class Twin:
             images: float32 (N, ...), the network's input.
 
         Returns:
-            float32 (N, ...): the logits where ``gives_logits``, otherwise the network's output.
+            float32 (N, ...): the logits where `gives_logits`, otherwise the network's output.
         """
         for block in self._blocks:
             images = block(images)

@@ -33,7 +33,6 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         UserError: the folder cannot be written or the disk is full; `path` is then as it was before.
-
     """
     temporary: Path | None = None
     try:

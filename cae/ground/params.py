@@ -54,7 +54,7 @@ File = TypeVar("File", bound=Section)
 class Prepare(Section):
     """How many images go into each split, and the seed that draws them."""
 
-    # PCA with as many components as the code has numbers needs as many images.
+    # The baselines have PCA with 128 components, each of which needs an image.
     train: Annotated[int, Field(ge=128, le=60_000)]
     validation: Annotated[int, Field(ge=1, le=60_000)]
     test: Annotated[int, Field(ge=1, le=10_000)]
@@ -118,7 +118,7 @@ class Params(Section):
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and validate params.yaml; raises as ``read``."""
+    """Read and validate params.yaml; raises as `read`."""
     return read(path, Params)
 
 
@@ -127,7 +127,6 @@ def read(path: Path, kind: type[File]) -> File:
 
     Raises:
         UserError: no such file, not YAML in UTF-8, or one line for every wrong key or value.
-
     """
     try:
         content = yaml.safe_load(path.read_bytes())

@@ -26,7 +26,6 @@ def draw(available: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.N
 
     Raises:
         ValueError: more indices are asked for than there are.
-
     """
     if sum(sizes.values()) > available:
         raise ValueError(f"{sum(sizes.values())} indices cannot be drawn from {available}")
@@ -114,7 +113,6 @@ def mapped(path: Path, remake: str = REMAKE) -> npt.NDArray[Any]:
 
     Raises:
         UserError: no such file, or not a whole `.npy` file.
-
     """
     try:
         return np.load(path, mmap_mode="r")

@@ -217,7 +217,6 @@ def check_test(labels: Labels, label: int, class_name: str) -> None:
 
     Raises:
         UserError: it is empty, or holds only normal or only anomalous images.
-
     """
     if len(labels) == 0:
         raise UserError("the test split has no images: raise prepare.test in params.yaml")

@@ -43,7 +43,6 @@ def draw(train: Rows, test: Rows, labels: Labels, settings: params.Maps) -> dict
 
     Raises:
         UserError: all test codes are the same.
-
     """
     if (test == test[0]).all():
         raise UserError(

@@ -107,7 +107,6 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
     Raises:
         UserError: an empty split, one label only, a class with too few training images, or too few labelled
             images for the neighbours asked for.
-
     """
     for name, values in labels._asdict().items():
         if len(values) == 0:

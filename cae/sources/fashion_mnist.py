@@ -71,7 +71,6 @@ def fetch(
     Raises:
         UserError: no mirror had the files, `raw` cannot be written, a file in it cannot be read, or images
             and labels do not pair.
-
     """
     try:
         arrays, origins, notes = gather(raw, mirrors, checksums)

@@ -28,7 +28,6 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
     Raises:
         UserError: the file cannot be read, is damaged or is not such an IDX file.
-
     """
     try:
         return decode(content(path))
@@ -46,7 +45,6 @@ def content(path: Path) -> bytes:
     Raises:
         OSError: the file cannot be read.
         ValueError: its gzip stream is truncated or damaged.
-
     """
     stored = path.read_bytes()
     try:
@@ -63,7 +61,6 @@ def decode(stored: bytes) -> npt.NDArray[np.uint8]:
 
     Raises:
         ValueError: wrong magic number, or sizes that do not fit the number of bytes.
-
     """
     magic = stored[:4]
     if magic not in (IMAGES_MAGIC, LABELS_MAGIC):

@@ -35,7 +35,6 @@ class Mirror(Protocol):
 
         Raises:
             MirrorError, OSError: not all could be had; those already laid down may still be used.
-
         """
 
 

@@ -63,7 +63,6 @@ def normal_images(label: int, class_name: str, recipe: Anomaly, filters: Filters
 
     Raises:
         UserError: they are too few to fit everything.
-
     """
     parts = [(splits.images(PREPARED, name), splits.labels(PREPARED, name)) for name in SOURCES]
     normal = anomaly.of_class(parts, label)

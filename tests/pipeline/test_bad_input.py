@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cae.ground import artifacts
@@ -29,14 +30,20 @@ without_package = pytest.mark.skipif(
 )
 
 
+def files(project: Project) -> list[str]:
+    """Return what git knows of new, changed and ignored files; Python may write its bytecode."""
+    listed = project.git("status", "--porcelain", "--ignored").splitlines()
+    return [line for line in listed if "__pycache__" not in line]
+
+
 def refused(project: Project, *command: str, **environment: str) -> str:
     """Run a command that has to fail, and return what it says."""
-    before = project.git("status", "--porcelain", "--ignored")
+    before = files(project)
     done = project.run(*command, check=False, **environment)
     said = done.stdout + done.stderr
     assert done.returncode != 0, said
     assert "Traceback" not in said
-    assert project.git("status", "--porcelain", "--ignored") == before
+    assert files(project) == before
     return said
 
 
@@ -113,12 +120,13 @@ def test_a_file_with_another_checksum_is_never_used(new_project: Callable[[], Pr
     assert not (project.folder / "data" / "prepared").exists()
 
 
-def test_training_without_a_compiler_says_what_to_install(project: Project) -> None:
+def test_training_without_a_compiler_says_what_to_install_or_to_set(project: Project) -> None:
     said = refused(project, "python", "-m", "stages.train", CC="no-such-compiler")
     assert (
         "error: Training is compiled on this machine, but there is no C compiler 'no-such-compiler'" in said
     )
     assert "install gcc or clang" in said
+    assert "set train.engine to stock in params.yaml" in said
 
 
 def test_a_model_of_another_shape_is_refused_by_evaluate(project: Project) -> None:
@@ -127,12 +135,58 @@ def test_a_model_of_another_shape_is_refused_by_evaluate(project: Project) -> No
     assert "maps (28, 28, 1) to (4, 4, 8)" in said
 
 
-@pytest.mark.parametrize("name", ["plots/history.csv", "metrics/train.json"])
-def test_what_training_has_to_write_first_is_named_by_evaluate(name: str, project: Project) -> None:
+@pytest.mark.parametrize("name", ["plots/history.csv", "data/baselines/floors.csv"])
+def test_what_an_earlier_stage_has_to_write_first_is_named_by_evaluate(name: str, project: Project) -> None:
     (project.folder / name).unlink()
     said = refused(project, "python", "-m", "stages.evaluate")
     assert f"No such file or directory: '{name}'" in said
-    assert "Make them again: dvc repro" in said
+    assert "Make it again: dvc repro" in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda images: images * 255, "values from 0 to 255"),
+        (lambda images: np.where(images == images.max(), np.nan, images), "values from nan to nan"),
+        (lambda images: images.astype(np.float64), "float64 (256, 28, 28, 1)"),
+    ],
+    ids=["0 to 255", "NaN", "float64"],
+)
+def test_training_on_other_pixels_than_prepare_writes_is_refused(
+    spoil: Callable[[np.ndarray], np.ndarray], message: str, project: Project
+) -> None:
+    path = project.folder / "data/prepared/train_images.npy"
+    artifacts.write_array(path, spoil(np.load(path)))
+    said = refused(project, "python", "-m", "stages.train")
+    assert f"error: data/prepared/train_images.npy holds {message}" in said
+
+
+def test_a_source_edited_while_training_runs_is_named_and_nothing_is_written(project: Project) -> None:
+    project.set_params({"train": {"epochs": 60, "patience": 60}})
+    project.commit()
+    model = project.read("models/autoencoder.keras")
+    with subprocess.Popen(
+        ["python", "-m", "stages.train"],
+        cwd=project.folder,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as train:
+        assert train.stderr is not None
+        assert train.stderr.readline().startswith("epoch 1/60")
+        with (project.folder / "cae/engine/steps.py").open("a") as source:
+            source.write("# edited\n")
+        said = train.stderr.read()
+    assert train.returncode == 1
+    assert "error: cae/engine/steps.py changed while the stage train ran, so nothing was written" in said
+    assert project.read("models/autoencoder.keras") == model
+
+
+def test_a_network_no_better_than_the_mean_image_is_told_with_what_to_change(project: Project) -> None:
+    project.set_params({"train": {"learning_rate": 0.9}})
+    said = project.run("python", "-m", "stages.train").stderr
+    assert "warning: the network is no better than the mean image (validation" in said
+    assert "lower train.learning_rate, which is 0.9" in said
 
 
 @pytest.mark.parametrize(

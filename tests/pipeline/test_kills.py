@@ -89,7 +89,7 @@ def run_and_kill(project: Project, victim: str, delay: float) -> bool:
     return killed and dvc.returncode != 0
 
 
-@pytest.mark.parametrize("victim", ["dvc", "prepare", "train", "evaluate", "probe"])
+@pytest.mark.parametrize("victim", ["dvc", "prepare", "baselines", "train", "evaluate", "probe"])
 def test_killed_runs_end_in_the_same_bytes(victim: str, project: Project, uninterrupted: Project) -> None:
     seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
     print(f"KILL_SEED={seed}")
@@ -139,3 +139,27 @@ def test_a_second_training_process_is_refused(project: Project) -> None:
 
 def test_after_a_run_no_checkpoint_is_left(uninterrupted: Project) -> None:
     assert list((uninterrupted.folder / ".checkpoints").glob("*.npz")) == []
+
+
+def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(
+    project: Project, uninterrupted: Project
+) -> None:
+    project.dvc("repro", "prepare")
+    history = project.folder / "plots/history.csv"
+    with start(project, "python", "-m", "stages.train") as train:
+        assert train.stderr is not None
+        # An epoch is told before it is written: once the third is told, two are written.
+        assert any(line.startswith("epoch 3/150") for line in iter(train.stderr.readline, ""))
+        seen = history.read_bytes()
+        train.kill()
+    whole = uninterrupted.read("plots/history.csv")
+    assert 2 <= len(seen.splitlines()) - 1 < 150
+    assert whole.startswith(seen)
+    history.unlink()
+    with start(project, "python", "-m", "stages.train") as train:
+        assert train.stderr is not None
+        assert train.stderr.readline().startswith("epoch ")
+        resumed = history.read_bytes()
+        train.kill()
+    assert len(resumed.splitlines()) >= len(seen.splitlines())
+    assert whole.startswith(resumed)

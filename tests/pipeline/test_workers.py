@@ -139,7 +139,7 @@ def change_params(machine: Project) -> None:
 
 
 def change_code(machine: Project) -> None:
-    with (machine.folder / "cae/steps.py").open("a") as file:
+    with (machine.folder / "cae/engine/steps.py").open("a") as file:
         file.write("# another version\n")
 
 
@@ -147,8 +147,8 @@ def change_code(machine: Project) -> None:
     ("change", "named"),
     [
         (change_data, "images in data/prepared"),
-        (change_params, "values of train in params.yaml"),
-        (change_code, "code (cae/, stages/train.py, requirements.txt)"),
+        (change_params, "values in params.yaml"),
+        (change_code, "code (cae/, stages/, requirements.txt)"),
     ],
 )
 def test_workers_on_different_jobs_are_all_told_what_differs(
@@ -213,7 +213,7 @@ def test_a_wrong_tf_config_stops_the_stage(project: Project) -> None:
 
 
 def test_a_port_in_use_is_named() -> None:
-    script = "from cae import workers; from stages import command; command.run(workers.strategy)"
+    script = "from stages import command; from cae.engine import workers; command.run(workers.strategy)"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         config = config_of({"worker": [address]})
@@ -237,7 +237,7 @@ def test_a_worker_whose_others_never_come_gives_up() -> None:
     (port, nobody) = free_ports(2)
     cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]}
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
-    script = "from cae import workers; workers.strategy(patience=3)"
+    script = "import stages; from cae.engine import workers; workers.strategy(patience=3)"
     done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
     assert done.returncode == -signal.SIGALRM
     assert "waiting at most 3 s for all workers" in done.stderr
