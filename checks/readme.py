@@ -1,4 +1,4 @@
-"""Write the tables of README.md anew from the committed results: `python -m checks.readme`.
+"""Write the tables of README.md and other pages anew from committed results: `python -m checks.readme`.
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 """
@@ -11,28 +11,34 @@ from benchmarks import markdown
 from checks import tables
 from studies.anomaly import table as anomaly
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 
-TABLES: Mapping[str, Callable[[], str]] = {
-    "results": tables.results,
-    "linear probe": partial(tables.transfer, "linear"),
-    "nearest neighbours": partial(tables.transfer, "knn"),
-    "anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows()),
-    "speed": tables.speed,
-    "target": tables.target,
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {
+        "results": tables.results,
+        "linear probe": partial(tables.transfer, "linear"),
+        "nearest neighbours": partial(tables.transfer, "knn"),
+        "speed": tables.speed,
+    },
+    "MODEL_CARD.md": {"results": tables.results, "facts": tables.facts},
+    "benchmarks/README.md": {"target": tables.target},
+    "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
+    "studies/recipe/README.md": {"recipe": tables.recipe},
 }
 
 
-def filled(text: str) -> str:
-    """Return README's text with every table made anew; ValueError where a table's place is missing."""
-    for name, made in TABLES.items():
+def filled(page: str, text: str) -> str:
+    """Return a page's text with every table made anew; ValueError where a table's place is missing."""
+    for name, made in PAGES[page].items():
         before, opening, rest = text.partition(f"<!-- {name} -->\n")
         _, closing, after = rest.partition(f"<!-- /{name} -->")
         if not (opening and closing):
-            raise ValueError(f"README.md has no place for the table {name}")
+            raise ValueError(f"{page} has no place for the table {name}")
         text = f"{before}{opening}{made()}\n{closing}{after}"
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(filled(page, path.read_text()))

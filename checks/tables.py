@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from benchmarks import markdown, summary
 from benchmarks.contenders import OURS
@@ -21,6 +22,7 @@ COLUMNS = {
     "psnr_of_mean_mse": ("PSNR of mean MSE, dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
 }
+SPLITS = ("train", "validation", "test")
 PERFECT = {"bce_above_floor": "0", "mse": "0", "mae": "0", "psnr": "∞", "psnr_of_mean_mse": "∞", "ssim": "1"}
 NAMES = {
     "autoencoder": "**autoencoder**, {parameters:,} parameters",
@@ -106,3 +108,39 @@ def target() -> str:
         seconds = f"{reached:.0f}" if reached else f"not reached in {curve[-1]['seconds']:.0f}"
         rows.append([f"{run['label']}, batch {run['batch']}", f"{len(curve)}", seconds])
     return markdown.table([f"until validation BCE ≤ {race['loss']}", "epochs", "seconds"], rows)
+
+
+def facts() -> str:
+    """List what a model card has to say of the network and its training, from the committed run."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    recipe, splits = content["train"], content["prepare"]
+    trained = json.loads((ROOT / "metrics/train.json").read_text())
+    autoencoder, *_ = table("reconstruction").to_dict("records")
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["train"]["outs"]
+    checksums = {output["path"]: output["md5"] for output in lock}
+    rows = [
+        ["parameters", f"{int(autoencoder['parameters']):,}"],
+        ["numbers in the code of an image", f"{int(autoencoder['code_size'])}"],
+        ["filters of the encoder", " → ".join(map(str, content["model"]["filters"]))],
+        ["training, validation, test images", " / ".join(f"{splits[name]:,}" for name in SPLITS)],
+        ["optimiser", f"Adam, {recipe['learning_rate']:g} falling to 0 along half a cosine"],
+        ["batch size", f"{recipe['batch_size']}"],
+        ["best of so many epochs", f"{trained['best_epoch']} of {recipe['epochs']}"],
+        ["validation loss, nats a pixel", f"{trained['val_loss']:.5f}"],
+        *([f"MD5 of `{name}`", f"`{checksums[name]}`"] for name in sorted(checksums) if "models" in name),
+    ]
+    return markdown.table(["fact", "value"], rows)
+
+
+def recipe() -> str:
+    """Compare the recipes of the recipe study by validation loss, the best mean first."""
+    results = pd.read_csv(ROOT / "studies/recipe/results.csv")
+    seeds = sorted(results["seed"].unique())
+    spread = results.pivot(index=["batch_size", "learning_rate"], columns="seed", values="val_loss")
+    spread["mean"] = spread.mean(axis=1)
+    rows = [
+        [f"{row['batch_size']:g}", f"{row['learning_rate']:g}"]
+        + [f"{row[column]:.5f}" for column in (*seeds, "mean")]
+        for row in spread.sort_values("mean").reset_index().to_dict("records")
+    ]
+    return markdown.table(["batch size", "learning rate", *(f"seed {seed}" for seed in seeds), "mean"], rows)

@@ -1,5 +1,12 @@
 """Pins the environment before anything loads NumPy or TensorFlow."""
 
+import pytest
+
 from cae.ground import runtime
 
 runtime.pin()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: "pipeline" not in item.path.parts)

@@ -1,4 +1,4 @@
-"""README.md says what the committed metrics say, and its links and commands exist."""
+"""Pages say what the committed results say, and their links and commands exist."""
 
 import re
 from pathlib import Path
@@ -8,24 +8,54 @@ import pytest
 from checks import readme
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "README.md").read_text()
+PAGES = {page: (ROOT / page).read_text() for page in readme.PAGES}
+README = PAGES["README.md"]
 
 
-def test_its_tables_are_those_of_the_committed_metrics() -> None:
-    assert readme.filled(TEXT) == TEXT, "stale: run python -m checks.readme"
+@pytest.mark.parametrize("page", PAGES)
+def test_its_tables_are_those_of_the_committed_results(page: str) -> None:
+    assert readme.filled(page, PAGES[page]) == PAGES[page], "stale: run python -m checks.readme"
 
 
 def test_a_changed_number_would_be_noticed() -> None:
-    number = re.search(r"0\.\d{5}", TEXT[TEXT.index("<!-- results -->") :])
+    number = re.search(r"0\.\d{5}", README[README.index("<!-- results -->") :])
     assert number is not None
-    assert readme.filled(TEXT.replace(number[0], "0.12345")) != TEXT.replace(number[0], "0.12345")
+    changed = README.replace(number[0], "0.12345")
+    assert readme.filled("README.md", changed) != changed
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:|#)([^)]+)\)", TEXT))))
-def test_what_it_links_to_exists(target: str) -> None:
-    assert (ROOT / target).exists()
+def links() -> list[tuple[str, str]]:
+    """List every link of a page to a file, as (page, target)."""
+    return sorted(
+        {
+            (page, target)
+            for page, text in PAGES.items()
+            for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+        }
+    )
 
 
-@pytest.mark.parametrize("goal", sorted(set(re.findall(r"(?:^|`)make (\w+)", TEXT, re.MULTILINE))))
+@pytest.mark.parametrize(("page", "target"), links())
+def test_what_it_links_to_exists(page: str, target: str) -> None:
+    assert (ROOT / page).parent.joinpath(target).exists()
+
+
+@pytest.mark.parametrize(
+    "goal",
+    sorted(
+        {goal for text in PAGES.values() for goal in re.findall(r"(?:^|`)make (\w+)", text, re.MULTILINE)}
+    ),
+)
 def test_the_make_goals_it_names_exist(goal: str) -> None:
     assert re.search(rf"^{goal}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_it_can_be_read_in_one_sitting() -> None:
+    assert len(README.splitlines()) <= 220
+
+
+def test_every_study_has_a_page_of_its_own_that_begins_with_its_command() -> None:
+    for study in (folder for folder in (ROOT / "studies").iterdir() if (folder / "__init__.py").exists()):
+        text = (study / "README.md").read_text()
+        assert text.index("```sh") < 400, study
+        assert f"studies/{study.name}" in README

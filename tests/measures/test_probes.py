@@ -105,7 +105,7 @@ def test_of_equally_good_strengths_the_strongest_penalty_is_chosen() -> None:
     assert LinearProbe((0.1, 1.0, 10.0)).fit(rows, labels, rows, labels).model.C == 0.1
 
 
-@pytest.mark.parametrize("knn", [1, 4, 5])
+@pytest.mark.parametrize("neighbours", [1, 4, 5])
 def test_nearest_neighbours_vote_as_by_hand(
     neighbours: int, data: tuple[Splits[Rows], Splits[Labels]]
 ) -> None:
