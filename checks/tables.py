@@ -10,6 +10,7 @@ import yaml
 
 from benchmarks import markdown, summary
 from benchmarks.contenders import OURS
+from cae.ground import params
 
 ROOT = Path(__file__).parents[1]
 
@@ -112,8 +113,8 @@ def target() -> str:
 
 def facts() -> str:
     """List what a model card has to say of the network and its training, from the committed run."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    recipe, splits = content["train"], content["prepare"]
+    settings = params.load(ROOT / "params.yaml")
+    training, splits = settings.train, settings.prepare.model_dump()
     trained = json.loads((ROOT / "metrics/train.json").read_text())
     autoencoder, *_ = table("reconstruction").to_dict("records")
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["train"]["outs"]
@@ -121,11 +122,11 @@ def facts() -> str:
     rows = [
         ["parameters", f"{int(autoencoder['parameters']):,}"],
         ["numbers in the code of an image", f"{int(autoencoder['code_size'])}"],
-        ["filters of the encoder", " → ".join(map(str, content["model"]["filters"]))],
+        ["filters of the encoder", " → ".join(map(str, settings.model.filters))],
         ["training, validation, test images", " / ".join(f"{splits[name]:,}" for name in SPLITS)],
-        ["optimiser", f"Adam, {recipe['learning_rate']:g} falling to 0 along half a cosine"],
-        ["batch size", f"{recipe['batch_size']}"],
-        ["best of so many epochs", f"{trained['best_epoch']} of {recipe['epochs']}"],
+        ["optimiser", f"Adam, {training.learning_rate:g} falling to 0 along half a cosine"],
+        ["batch size", f"{training.batch_size}"],
+        ["best of so many epochs", f"{trained['best_epoch']} of {training.epochs}"],
         ["validation loss, nats a pixel", f"{trained['val_loss']:.5f}"],
         *([f"MD5 of `{name}`", f"`{checksums[name]}`"] for name in sorted(checksums) if "models" in name),
     ]

@@ -1,7 +1,8 @@
-"""What DVC runs: one door a stage."""
+"""What DVC runs: one door a stage, and the folders that they share."""
 
 import signal
 import sys
+from pathlib import Path
 
 # The imports below take seconds, and Ctrl-C in one would print a traceback; `command.run` takes over later.
 if sys.argv[0] == "-m":
@@ -11,3 +12,8 @@ from cae.ground import runtime
 
 # Before anything a stage imports: NumPy and TensorFlow read the environment when they load.
 runtime.pin()
+
+PREPARED = Path("data/prepared")
+BASELINES = Path("data/baselines")
+MODELS = Path("models")
+PLOTS = Path("plots")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,17 +13,14 @@ from cae.measures.baselines import MeanImage, PrincipalComponents
 from cae.measures.probes import Splits
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
-from stages import command
+from stages import BASELINES, PREPARED, command
 from stages.inputs import Inputs
-
-PREPARED = Path("data/prepared")
-BASELINES = Path("data/baselines")
 
 
 def main() -> None:
     """Read data/prepared, write data/baselines."""
+    inputs = Inputs.read("baselines")
     settings = params.load().probes
-    inputs = Inputs.of("baselines")
     images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
     labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
     probes.check(labels, settings, splits.class_names(PREPARED))

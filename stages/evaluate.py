@@ -6,18 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from cae.ground import artifacts, splits
-from cae.ground.errors import UserError
 from cae.measures import baselines, metrics
 from cae.measures.baselines import PrincipalComponents
 from cae.networks.autoencoder import load, predict
 from cae.pictures import reconstructions
 from cae.pictures.reconstructions import Method
-from stages import command
+from stages import BASELINES, MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
 
-PREPARED = Path("data/prepared")
-BASELINES = Path("data/baselines")
-PLOTS = Path("plots")
 PICTURES = PLOTS / "reconstructions"
 OURS = "autoencoder"
 COMPARED = ("bce", "bce_above_floor", "mse", "mae", "psnr", "ssim")
@@ -25,15 +21,15 @@ COMPARED = ("bce", "bce_above_floor", "mse", "mae", "psnr", "ssim")
 
 def main() -> None:
     """Read the model, its history, the baselines and the test split; write metrics/ and plots/."""
-    inputs = Inputs.of("evaluate")
-    history, floors = (table(path) for path in (PLOTS / "history.csv", BASELINES / "floors.csv"))
+    inputs = Inputs.read("evaluate")
+    history, floors = (artifacts.read_csv(path) for path in (PLOTS / "history.csv", BASELINES / "floors.csv"))
     floor, validation_floor = (
         float(floors.set_index("split")["floor"][name]) for name in ("test", "validation")
     )
     # Labels only break results down by class.
     test, labels = splits.images(PREPARED, "test"), splits.labels(PREPARED, "test")
     class_names = splits.class_names(PREPARED)
-    autoencoder = load(Path("models/autoencoder.keras"), test.shape[1:])
+    autoencoder = load(MODELS / "autoencoder.keras", test.shape[1:])
     mean_image, components = baselines.read(BASELINES)
     pca = PrincipalComponents(autoencoder.code_size, components)
 
@@ -55,7 +51,7 @@ def main() -> None:
     artifacts.write_csv(PLOTS / "error_by_class.csv", by_class)
     artifacts.write_csv(PLOTS / "error_percentiles.csv", reconstructions.error_percentiles(methods[:2]))
     for name, figure in {
-        "loss_curves": reconstructions.loss_curves(history, below(history, validation_floor)),
+        "loss_curves": reconstructions.loss_curves(history, floor_if_below(history, validation_floor)),
         "examples": reconstructions.examples(test, reconstructed, labels, class_names),
         "extremes": reconstructions.extremes(test, reconstructed, labels, class_names),
         "error_by_class": reconstructions.error_by_class(methods, labels, class_names),
@@ -68,15 +64,7 @@ def main() -> None:
     )
 
 
-def table(path: Path) -> pd.DataFrame:
-    """Read a table that an earlier stage wrote; UserError where it is missing or broken."""
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Make it again: dvc repro") from error
-
-
-def below(history: pd.DataFrame, floor: float) -> float | None:
+def floor_if_below(history: pd.DataFrame, floor: float) -> float | None:
     """Return the floor if every loss lies above it.
 
     A tiny validation split can have a floor above the loss of other images: no axis begins there.

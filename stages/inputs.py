@@ -1,7 +1,7 @@
 """What a stage depends on, as dvc.yaml declares it: one list for DVC, for resuming and for a guard.
 
 DVC hashes dependencies after a command has ended: a file that was edited meanwhile would be recorded as what
-ran. So a stage reads its inputs when it begins and checks them before it writes.
+ran. So a stage reads its inputs first of all, parameters included, and checks them before it writes results.
 """
 
 import os
@@ -26,54 +26,60 @@ class Inputs:
     stage: str
     project: Path
     files: Mapping[str, str]  # path from here → SHA-256
-    params: Mapping[str, Any]  # FILE:SECTION → its values
+    params: Mapping[str, Any]  # FILE:KEY → its values
 
     @classmethod
-    def of(cls, stage: str, project: Path = Path()) -> Self:
-        """Read them now, from the project's dvc.yaml on; UserError where there is none with this stage."""
-        try:
-            declared = yaml.safe_load((project / "dvc.yaml").read_bytes())["stages"][stage]
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-            raise UserError(f"{project / 'dvc.yaml'} has no readable stage {stage} ({error})") from error
-        paths = sorted(path for entry in declared["deps"] for path in files(within(project, entry)))
+    def read(cls, stage: str, project: Path = Path()) -> Self:
+        """Read them now; UserError where dvc.yaml has no such stage or a file of parameters is no mapping."""
+        declared = mapping(project / "dvc.yaml").get("stages", {}).get(stage)
+        if declared is None:
+            raise UserError(f"{project / 'dvc.yaml'} has no stage {stage}: bring the committed file back")
+        paths = sorted(path for entry in declared["deps"] for path in files(from_here(project, entry)))
         return cls(
             stage,
             project,
             {str(path): fingerprints.of_file(path) if path.exists() else MISSING for path in paths},
-            {key: values for entry in declared.get("params", []) for key, values in sections(project, entry)},
+            {
+                key: values
+                for entry in declared.get("params", [])
+                for key, values in parameters(project, entry)
+            },
         )
 
     def check(self) -> None:
         """Raise UserError, naming what differs, unless everything is still as it was read."""
-        now = Inputs.of(self.stage, self.project)
+        now = Inputs.read(self.stage, self.project)
         before, after = ({**inputs.files, **inputs.params} for inputs in (self, now))
         changed = [name for name in sorted(before.keys() | after) if before.get(name) != after.get(name)]
         if changed:
             raise UserError(
-                f"{', '.join(changed)} changed while the stage {self.stage} ran, so nothing was written: DVC "
-                "would have recorded the new content as what ran. Run again; where training had finished, "
-                "putting the old content back writes its result at once."
+                f"{', '.join(changed)} changed while the stage {self.stage} ran, so its results were not "
+                "written: DVC would have recorded the new content as what ran. Run again; where training had "
+                "finished, putting the old content back first writes its results at once."
             )
 
     @property
     def parts(self) -> dict[str, str]:
-        """What this is made of, in words → its fingerprint: the same on every machine at the same work."""
-        data, code = (
-            {name: digest for name, digest in self.files.items() if name.startswith("data/") is in_data}
-            for in_data in (True, False)
+        """What a run is made of, in words → its fingerprint: the same on every machine at the same work."""
+        images, sources = (
+            {name: digest for name, digest in self.files.items() if name.startswith("data/") is are_images}
+            for are_images in (True, False)
         )
-        contents = {"images in data/prepared": data, "values in params.yaml": self.params}
-        contents["code (cae/, stages/, requirements.txt)"] = code
-        return {words: fingerprints.fingerprint([], content) for words, content in contents.items()}
+        contents = {
+            "images in data/prepared": images,
+            "values in params.yaml": self.params,
+            "sources (cae/, stages/, requirements.txt)": sources,
+        }
+        return {words: fingerprints.fingerprint(content) for words, content in contents.items()}
 
     @property
     def fingerprint(self) -> str:
         """One name for all of it."""
-        return fingerprints.fingerprint([], self.parts)
+        return fingerprints.fingerprint(self.parts)
 
 
-def within(project: Path, path: str) -> Path:
-    """Turn a path of a project's dvc.yaml into one from here: `..` is taken back."""
+def from_here(project: Path, path: str) -> Path:
+    """Turn a path of a project's dvc.yaml, which may begin with `..`, into one from the top folder."""
     return Path(os.path.normpath(project / path))
 
 
@@ -85,10 +91,24 @@ def files(path: Path) -> list[Path]:
     return [file for file in path.rglob("*") if file.is_file() and not ignored.match_file(file)]
 
 
-def sections(project: Path, entry: str | Mapping[str, list[str]]) -> Iterator[tuple[str, Any]]:
-    """Read the sections of parameters that one entry of dvc.yaml names, as (FILE:SECTION, values)."""
+def parameters(project: Path, entry: str | Mapping[str, list[str]]) -> Iterator[tuple[str, Any]]:
+    """Read the parameters that one entry of dvc.yaml names, as (FILE:KEY, values); a key may have dots."""
     named = {"params.yaml": [entry]} if isinstance(entry, str) else entry
     for name, keys in named.items():
-        path = within(project, name)
+        path = from_here(project, name)
+        for key in keys:
+            values: Any = mapping(path)
+            for part in key.split("."):
+                values = values.get(part, MISSING) if isinstance(values, dict) else MISSING
+            yield f"{path}:{key}", values
+
+
+def mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that has to hold a mapping; UserError where it does not, or cannot be read."""
+    try:
         content = yaml.safe_load(path.read_bytes())
-        yield from ((f"{path}:{key}", content.get(key, MISSING)) for key in keys)
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({error}). Run from the project's folder.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no mapping: bring the committed file back")
+    return content

@@ -5,17 +5,16 @@ from pathlib import Path
 
 from cae.ground import params, splits
 from cae.sources import fashion_mnist
-from stages import command
+from stages import PREPARED, command
 from stages.inputs import Inputs
 
 RAW = Path("data/raw")
-PREPARED = Path("data/prepared")
 
 
 def main() -> None:
     """Fill data/raw from the first source that answers, and write data/prepared."""
+    inputs = Inputs.read("prepare")
     settings = params.load().prepare
-    inputs = Inputs.of("prepare")
     source = fashion_mnist.fetch(RAW)
     for note in source.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -29,7 +28,7 @@ def main() -> None:
     for name in sizes:
         splits.write(PREPARED, name, source.train_images, source.train_labels, indices[name])
     splits.write(PREPARED, "test", source.test_images, source.test_labels, test["test"])
-    splits.write_class_names(PREPARED, fashion_mnist.CLASS_NAMES)
+    splits.write_class_names(PREPARED, source.class_names)
 
 
 if __name__ == "__main__":

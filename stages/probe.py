@@ -11,15 +11,13 @@ from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images, Rows
 from cae.measures import maps, probes
 from cae.measures.probes import Splits
+from cae.networks import convolutional
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.pictures import codes as pictures
 from cae.pictures import maps as map_pictures
-from stages import command
+from stages import BASELINES, MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
 
-PREPARED = Path("data/prepared")
-BASELINES = Path("data/baselines")
-PLOTS = Path("plots")
 PICTURES = PLOTS / "codes"
 STEPS = 9
 PAIRS = 3
@@ -27,16 +25,16 @@ PAIRS = 3
 
 def main() -> None:
     """Read the model, data/prepared and data/baselines; write metrics/probe.json and plots/."""
+    inputs = Inputs.read("probe")
     settings = params.load()
-    inputs = Inputs.of("probe")
     images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
     labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
     class_names = splits.class_names(PREPARED)
     probes.check(labels, settings.probes, class_names)
     maps.check(len(images.test), settings.maps)
-    autoencoder = load(Path("models/autoencoder.keras"), images.test.shape[1:])
+    autoencoder = load(MODELS / "autoencoder.keras", images.test.shape[1:])
     # Of what no network changes: baselines, which were probed in the same way.
-    known = pd.read_csv(BASELINES / "accuracies.csv", dtype={"labels_per_class": str})
+    of_baselines = artifacts.read_csv(BASELINES / "accuracies.csv")
 
     codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
     on_map = min(settings.maps.images, len(codes.test))
@@ -50,7 +48,7 @@ def main() -> None:
         drawn = drawing.get()
     neighbours = settings.maps.neighbours
     by_code = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
-    accuracies = pd.concat([probes.accuracies(outcomes, labels.test), known], ignore_index=True)
+    accuracies = pd.concat([probes.accuracies(outcomes, labels.test), of_baselines], ignore_index=True)
     headline = probes.headline(accuracies, "code", settings.probes.labels_per_class[0])
     (with_all_labels,) = (o for o in outcomes if (o.probe, o.labels_per_class) == ("linear", probes.ALL))
 
@@ -85,11 +83,12 @@ def main() -> None:
 
 def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
     """Say what each kind of features is, for the legend."""
+    default = convolutional.code_size(convolutional.FILTERS, images.shape[1:])
     return {
         "code": f"autoencoder's code, {autoencoder.code_size} numbers",
-        "PCA": "PCA, 128 numbers",
+        "PCA": f"PCA, {default} numbers",
         "pixels": f"raw pixels, {images[0].size} numbers",
-        "untrained": "untrained default encoder's code, 128 numbers",
+        "untrained": f"untrained default encoder's code, {default} numbers",
     }
 
 

@@ -14,19 +14,15 @@ from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.networks import convolutional
 from cae.networks.autoencoder import Autoencoder
-from stages import command, progress
+from stages import MODELS, PLOTS, PREPARED, command, progress
 from stages.inputs import Inputs
-
-PREPARED = Path("data/prepared")
-MODELS = Path("models")
-HISTORY = Path("plots/history.csv")
 
 
 def main() -> None:
     """Read data/prepared, write models/, metrics/train.json and, after every epoch, plots/history.csv."""
+    inputs = Inputs.read("train")
     settings = params.load()
     recipe, filters = settings.train, settings.model.filters
-    inputs = Inputs.of("train")
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     check_code(filters, train)
     checkpoint = Checkpoint(Path(".checkpoints"), inputs.fingerprint)
@@ -38,9 +34,16 @@ def main() -> None:
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
         autoencoder = convolutional.build(filters, train.shape[1:], recipe.seed)
         with closing(progress.Bar(recipe.epochs)) as bar:
-            # Only one worker shows and writes anything.
-            shown = ([bar], partial(artifacts.write_csv, HISTORY)) if chief else ()
-            history = training.fit(autoencoder.network, train, validation, recipe, checkpoint, *shown)
+            history = training.fit(
+                autoencoder.network,
+                train,
+                validation,
+                recipe,
+                checkpoint,
+                # Only one worker shows and writes anything.
+                callbacks=[bar] if chief else [],
+                record=partial(artifacts.write_csv, PLOTS / "history.csv") if chief else None,
+            )
         best = history.iloc[int(history["val_loss"].argmin())]
         if chief:
             inputs.check()

@@ -1,10 +1,4 @@
-"""Further experiments on the same library, each a DVC project of its own."""
+"""Further experiments on the same library."""
 
-from pathlib import Path
-
-from cae.ground import runtime
-
-# Before anything a study imports: NumPy and TensorFlow read the environment when they load.
-runtime.pin()
-
-PREPARED = Path("data/prepared")
+# Pins the environment, before NumPy and TensorFlow load.
+import stages  # noqa: F401

@@ -41,7 +41,7 @@ class Stage(NamedTuple):
 
     def from_root(self, path: str) -> str:
         """Turn a path of this project's into one from the root."""
-        return str(inputs.within(self.project.relative_to(ROOT), path))
+        return str(inputs.from_here(self.project.relative_to(ROOT), path))
 
 
 def stages() -> Iterator[Stage]:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from cae.engine import workers
 from cae.engine.checkpoints import Checkpoint, State
-from cae.engine.steps import Steps
+from cae.engine.steps import Steps, cross_entropy
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.ground.params import Train
@@ -35,7 +35,7 @@ def fit(
     recipe: Train,
     checkpoint: Checkpoint,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    record: Callable[[pd.DataFrame], None] = lambda history: None,
+    record: Callable[[pd.DataFrame], None] | None = None,
 ) -> pd.DataFrame:
     """Train `network` in place to reproduce its input; leave it with the weights of its best epoch.
 
@@ -44,7 +44,7 @@ def fit(
             this, in the scope of the `tf.distribute` strategy that trains it.
         train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
         validation: likewise; decides when to stop and which epoch is best.
-        recipe: epochs, batch size, learning rate, patience, shards and seed.
+        recipe: epochs, batch size, learning rate, patience, shards, seed and engine.
         checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
         callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
             `epoch_share`, the part of the epoch that is done.
@@ -57,14 +57,14 @@ def fit(
         UserError: the loss is no longer a finite number.
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
-    steps = Steps(network, optimizer, recipe.shards, fast=recipe.engine == "fast")
+    steps = Steps(network, optimizer, recipe.shards, cross_entropy, fast=recipe.engine == "fast")
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=recipe.patience, restore_best_weights=True
     )
     listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
     listeners.on_train_begin()
     history = restore(resumed(checkpoint), network, optimizer, stopping)
-    if history:
+    if history and record:
         record(pd.DataFrame(history))
     network.stop_training = stopping.wait >= recipe.patience
     while len(history) < recipe.epochs and not network.stop_training:
@@ -91,7 +91,8 @@ def fit(
         listeners.on_epoch_end(epoch, logs)
         if workers.is_chief(steps.strategy):
             checkpoint.save(state(network, optimizer, stopping, history))
-        record(pd.DataFrame(history))
+        if record:
+            record(pd.DataFrame(history))
     listeners.on_train_end()
     return pd.DataFrame(history)
 

@@ -18,7 +18,7 @@ Block = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Twin:
-    """A built network as a function over the network's own variables, with the gradients of its own.
+    """A built network as a function over the network's own variables, with the same gradients.
 
     Plain chains of layers are computed faster: on a machine with a GPU, without `fast`, for layers it does
     not know and for networks with branches, the layers run as they are.
@@ -46,7 +46,7 @@ class Twin:
         last = layers[-1]
         self.variables: list[keras.Variable] = list(network.trainable_variables)
         self.gives_logits = (
-            isinstance(last, keras.layers.Conv2D | keras.layers.Dense | keras.layers.Activation)
+            type(last) in (keras.layers.Conv2D, keras.layers.Dense, keras.layers.Activation)
             and last.activation is keras.activations.sigmoid
             and getattr(last, "data_format", "channels_last") == "channels_last"
         )
@@ -70,21 +70,25 @@ class Twin:
 def chain(network: keras.Model) -> list[keras.Layer]:
     """Return layers that, run one after the other, are the network: no branch is lost.
 
-    A Sequential is its layers, those of Sequentials inside it included. Of a network with branches only the
-    last layer is taken off, so that its activation can be left out; the rest is one layer, run as it is.
+    A Sequential is its layers, those of models inside it included. Of a network with branches only the last
+    layer is taken off, so that its activation can be left out; the rest is one layer, run as it is.
     """
     if isinstance(network, keras.Sequential):
-        return [
-            inner
-            for layer in network.layers
-            for inner in (chain(layer) if isinstance(layer, keras.Sequential) else [layer])
-        ]
-    if not isinstance(network, keras.Model) or len(getattr(network, "outputs", None) or []) != 1:
+        return [inner for layer in network.layers for inner in within(layer)]
+    outputs = getattr(network, "outputs", None) or []
+    if len(outputs) != 1:
         return [network]
-    last, _, _ = network.outputs[0]._keras_history
-    if len(last._inbound_nodes) != 1 or not isinstance(last.input, keras.KerasTensor):
+    last, node, _ = outputs[0]._keras_history
+    inputs = last._inbound_nodes[node].arguments.keras_tensors
+    # A layer with several inputs, such as a sum of two paths, has no activation to leave out.
+    if len(inputs) != 1 or inputs[0] is outputs[0]:
         return [network]
-    return [keras.Model(network.inputs, last.input), last]
+    return [keras.Model(network.inputs, inputs[0]), *within(last)]
+
+
+def within(layer: keras.Layer) -> list[keras.Layer]:
+    """Return the chain of a model that is a layer of another one, and any other layer itself."""
+    return chain(layer) if isinstance(layer, keras.Model) else [layer]
 
 
 def blocks(layers: list[keras.Layer], gives_logits: bool, fuse: bool) -> Iterator[Block]:

@@ -72,6 +72,14 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 
+def read_csv(path: Path, remake: str = "dvc repro") -> pd.DataFrame:
+    """Read a table that the command `remake` makes; UserError where it is missing or broken."""
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}). Make it again: {remake}") from error
+
+
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write one `.npy` file, little-endian and in C order, that `numpy.load(..., mmap_mode="r")` can map."""
     with replacing(path) as file:

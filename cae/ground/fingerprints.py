@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ def of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fingerprint(files: Iterable[Path], settings: Mapping[str, Any]) -> str:
-    """Name the content of files and settings together: 16 hexadecimal digits of a SHA-256."""
-    contents = [of_file(path) for path in sorted(files)]
-    return hashlib.sha256(json.dumps([contents, settings], sort_keys=True).encode()).hexdigest()[:16]
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """Name what JSON can hold by 16 hexadecimal digits of a SHA-256, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

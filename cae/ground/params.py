@@ -12,7 +12,6 @@ from cae.ground.errors import UserError
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Neighbours = Annotated[int, Field(ge=1, le=100)]
-Engine = Literal["fast", "stock"]
 Item = TypeVar("Item", int, float)
 MOST_FILTERS = 512
 
@@ -48,7 +47,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-File = TypeVar("File", bound=Section)
+SectionKind = TypeVar("SectionKind", bound=Section)
 
 
 class Prepare(Section):
@@ -77,16 +76,21 @@ class Model(Section):
     filters: Annotated[tuple[int, ...], Field(strict=False), AfterValidator(three_filters)]
 
 
-class Train(Section):
-    """The training recipe: Adam with a cosine decay of the learning rate, and early stopping."""
+class Recipe(Section):
+    """How a network learns: Adam with a cosine decay of the learning rate, and early stopping."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)]
     batch_size: Annotated[int, Field(ge=1, le=10_000)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     patience: Annotated[int, Field(ge=1, le=1000)]
     shards: Annotated[int, Field(ge=1, le=64)]
+    engine: Literal["fast", "stock"]
+
+
+class Train(Recipe):
+    """One training run by a recipe."""
+
     seed: Seed
-    engine: Engine
 
 
 class Probes(Section):
@@ -122,7 +126,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
     return read(path, Params)
 
 
-def read(path: Path, kind: type[File]) -> File:
+def read(path: Path, kind: type[SectionKind]) -> SectionKind:
     """Read a YAML file and validate it as a section.
 
     Raises:

@@ -98,13 +98,15 @@ class PrincipalComponents:
     """
 
     def __init__(self, code_size: int, fitted: Components | None = None) -> None:
-        if fitted is not None and code_size > len(fitted.directions):
+        if fitted is not None and not 1 <= code_size <= len(fitted.directions):
             raise ValueError(f"{code_size} components, but only {len(fitted.directions)} were fitted")
         self.code_size = code_size
         self.name = f"PCA-{code_size}"
         # As scikit-learn lays them out in memory: products have the same bits, just fitted or from a file.
-        self._components = fitted and Components(
-            fitted.mean, np.asfortranarray(fitted.directions[:code_size])
+        self._components = (
+            None
+            if fitted is None
+            else Components(fitted.mean, np.asfortranarray(fitted.directions[:code_size]))
         )
 
     def fit(self, images: Images) -> Self:

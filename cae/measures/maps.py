@@ -24,7 +24,7 @@ class Map(NamedTuple):
 
     points: Rows  # (N, 2)
     trustworthiness: float  # from 0 to 1: whether neighbours on the map are neighbours by code
-    accuracy: float  # of of the nearest other points' vote
+    accuracy: float  # of the nearest other points' vote
 
 
 def check(images: int, settings: params.Maps) -> None:

@@ -1,6 +1,7 @@
 """The contract of every network here: an encoder and a decoder, plain Keras, composed into one network.
 
-A new family is a module beside this one with a `build` that returns an `Autoencoder`.
+A new family is a module beside this one with `build(…its own values…, image_shape, seed) -> Autoencoder`, its
+values in params.yaml (`ground/params.py`, Model), and a line in stages/train.py.
 """
 
 import math
@@ -38,7 +39,7 @@ class Autoencoder(NamedTuple):
 def composed(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder:
     """Put a decoder behind an encoder; both are chains of layers and go on sharing them with the whole.
 
-    Layers are renamed to encoder_0_KIND, …, decoder_6_KIND, counted through: `split` tells them apart by it.
+    Layers are renamed to encoder_0_KIND … decoder_12_KIND, counted through: by it `split` tells them apart.
     """
     layers = [*encoder.layers, *decoder.layers]
     for index, layer in enumerate(layers):
@@ -87,7 +88,7 @@ def load(path: Path, image_shape: tuple[int, ...]) -> Autoencoder:
         raise UserError(
             f"{path} is not a readable Keras model ({error}). Train again: dvc repro -f train"
         ) from error
-    shapes = (tuple(network.input_shape[1:]), tuple(network.output_shape[1:]))
+    shapes = tuple(tuple((shape or (None,))[1:]) for shape in (network.input_shape, network.output_shape))
     if shapes != (image_shape, image_shape):
         raise UserError(
             f"{path} maps {shapes[0]} to {shapes[1]}, but {image_shape} to {image_shape} is needed. "

@@ -50,6 +50,7 @@ class FashionMnist:
     train_labels: Array  # (60000,)
     test_images: Array  # (10000, 28, 28)
     test_labels: Array  # (10000,)
+    class_names: tuple[str, ...]
     # In words: where the files came from, and what went wrong on the way (rejected files, silent mirrors).
     origin: str
     notes: tuple[str, ...]
@@ -85,7 +86,9 @@ def fetch(
     check_pair("train", train_images, train_labels)
     check_pair("test", test_images, test_labels)
     origin = " and ".join(origins)
-    return FashionMnist(train_images, train_labels, test_images, test_labels, origin, tuple(notes))
+    return FashionMnist(
+        train_images, train_labels, test_images, test_labels, CLASS_NAMES, origin, tuple(notes)
+    )
 
 
 def gather(

@@ -1,4 +1,4 @@
-"""Places that have the Fashion-MNIST files. A new one is a class with a `name` and a `serve`.
+"""Places that have the Fashion-MNIST files. A new mirror is a class with a `name` and a `serve`.
 
 A mirror only lays files down in a scratch folder; `fashion_mnist` checks them, so none has to be trusted.
 """

@@ -1,7 +1,5 @@
 """Score pictures of another kind with the autoencoder that was trained on all of Fashion-MNIST."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pandas as pd
@@ -12,9 +10,8 @@ from cae.ground.arrays import Images
 from cae.measures import anomaly
 from cae.networks.autoencoder import load
 from cae.pictures import anomalies
-from stages import command
+from stages import MODELS, PREPARED, command
 from stages.inputs import Inputs
-from studies import PREPARED
 from studies.anomaly import STUDY, TITLES, settings
 
 SHOWN = ("reconstruction_error", "code_nearest", "combined")
@@ -22,11 +19,11 @@ SHOWN = ("reconstruction_error", "code_nearest", "combined")
 
 def main() -> None:
     """Read models/autoencoder.keras and data/prepared; write metrics, a table and a picture."""
+    inputs = Inputs.read("distribution", STUDY)
     neighbours = settings.load().anomaly.neighbours
-    inputs = Inputs.of("distribution", STUDY)
     train, validation, test = (splits.images(PREPARED, name) for name in ("train", "validation", "test"))
     image_shape = test.shape[1:]
-    autoencoder = load(Path("models/autoencoder.keras"), image_shape)
+    autoencoder = load(MODELS / "autoencoder.keras", image_shape)
     strangers = digits(image_shape)
     detector = anomaly.CodeDetector(autoencoder, neighbours).fit(train, validation)
     pca = anomaly.PrincipalError(autoencoder.code_size).fit(anomaly.pixels(train))

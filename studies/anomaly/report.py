@@ -9,9 +9,8 @@ from cae.ground import artifacts, splits
 from cae.ground.arrays import Labels, Scores
 from cae.measures import anomaly
 from cae.pictures import anomalies
-from stages import command
+from stages import PREPARED, command
 from stages.inputs import Inputs
-from studies import PREPARED
 from studies.anomaly import STUDY, TITLES, columns
 from studies.anomaly.columns import Column
 
@@ -23,10 +22,11 @@ VIEW = "roots"
 
 def main() -> None:
     """Read scores/, published.csv and the test split; write metrics/auroc.json and plots/."""
-    inputs = Inputs.of("report", STUDY)
+    inputs = Inputs.read("report", STUDY)
     images, labels = splits.images(PREPARED, "test"), np.asarray(splits.labels(PREPARED, "test"))
     class_names = splits.class_names(PREPARED)
     scores = [columns.read(STUDY / f"scores/{label}.npy") for label in range(len(class_names))]
+    published = artifacts.read_csv(STUDY / "published.csv", remake="git checkout studies")
     measured = measure(scores, labels, class_names)
     averages = summary(measured)
     by_method = averages.xs(VIEW, level="view")["auroc"]
@@ -35,7 +35,7 @@ def main() -> None:
     artifacts.write_json(
         STUDY / "metrics/auroc.json", {str(name): float(by_method[name]) for name in by_method.index}
     )
-    artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, pd.read_csv(STUDY / "published.csv")))
+    artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, published))
     artifacts.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
     shown = {TITLES[method]: [first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
     best = shown[TITLES[SHOWN[0]]]

@@ -17,9 +17,8 @@ from cae.ground.errors import UserError
 from cae.measures import anomaly
 from cae.measures.anomaly import CodeDetector, Detector
 from cae.networks import convolutional
-from stages import command
+from stages import PREPARED, command
 from stages.inputs import Inputs
-from studies import PREPARED
 from studies.anomaly import STUDY, columns, settings
 from studies.anomaly.columns import Column
 from studies.anomaly.settings import Anomaly
@@ -37,6 +36,7 @@ Filters = tuple[int, ...]
 
 def main() -> None:
     """Read data/prepared, write studies/anomaly/scores/LABEL.npy."""
+    inputs = Inputs.read("score", STUDY)
     class_names = splits.class_names(PREPARED)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -44,7 +44,6 @@ def main() -> None:
     )
     label = parser.parse_args().label
     recipe, filters = settings.load().anomaly, params.load().model.filters
-    inputs = Inputs.of("score", STUDY)
     normal = normal_images(label, class_names[label], recipe, filters)
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
     anomaly.check_test(splits.labels(PREPARED, "test"), label, class_names[label])

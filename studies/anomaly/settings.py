@@ -11,23 +11,16 @@ from studies.anomaly import STUDY
 PATH = STUDY / "params.yaml"
 
 
-class Anomaly(params.Section):
+class Anomaly(params.Recipe):
     """How the networks of single classes are trained and what is measured on them."""
 
     held_out: Annotated[int, Field(ge=2, le=5000)]
     neighbours: params.Neighbours
     seeds: params.Increasing[params.Seed]
-    epochs: Annotated[int, Field(ge=1, le=1000)]
-    batch_size: Annotated[int, Field(ge=1, le=10_000)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
-    patience: Annotated[int, Field(ge=1, le=1000)]
-    shards: Annotated[int, Field(ge=1, le=64)]
-    engine: params.Engine
 
     def of_seed(self, seed: int) -> params.Train:
         """Return what `training.fit` takes."""
-        shared = self.model_dump(include=params.Train.model_fields.keys() - {"seed"})
-        return params.Train(**shared, seed=seed)
+        return params.Train(**self.model_dump(include=set(params.Recipe.model_fields)), seed=seed)
 
 
 class Study(params.Section):

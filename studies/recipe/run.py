@@ -14,9 +14,8 @@ from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, fingerprints, params, splits
 from cae.networks import convolutional
-from stages import command, progress
+from stages import PREPARED, command, progress
 from stages.inputs import Inputs
-from studies import PREPARED
 
 RESULTS = Path(__file__).with_name("results.csv")
 GRID = [
@@ -27,13 +26,13 @@ GRID = [
 
 def main() -> None:
     """Train with one recipe after the other and write what each reached."""
+    inputs = Inputs.read("train")
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     settings = params.load()
-    inputs = Inputs.of("train")
     rows: list[dict[str, float]] = []
     for changes in GRID:
         recipe = settings.train.model_copy(update=changes)
-        run = fingerprints.fingerprint([], {"inputs": inputs.parts, "recipe": recipe.model_dump()})
+        run = fingerprints.fingerprint({"inputs": inputs.parts, "recipe": recipe.model_dump()})
         checkpoint = Checkpoint(Path(".checkpoints/recipe"), run)
         network = convolutional.build(settings.model.filters, train.shape[1:], recipe.seed).network
         with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:

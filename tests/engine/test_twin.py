@@ -321,3 +321,27 @@ def test_without_fast_the_layers_run_as_they_are() -> None:
     images = tf.random.stateless_uniform((2, 28, 28, 1), seed=(1, 2))
     expected = network(images)
     np.testing.assert_allclose(tf.sigmoid(Twin(network, fast=False)(images)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_autoencoder_made_of_models_is_the_chain_of_their_layers() -> None:
+    encoder, decoder, _ = default.autoencoder(seed=3)
+    image = keras.Input((28, 28, 1))
+    network = keras.Model(image, decoder(encoder(image)))
+    assert Twin(network).gives_logits
+    assert_same(network)
+
+
+def test_a_model_with_branches_inside_a_chain_is_not_taken_apart() -> None:
+    network = keras.Sequential([keras.Input((6, 6, 2)), branched(layers.Activation("sigmoid"))])
+    assert Twin(network).gives_logits
+    assert_same(network)
+
+
+def test_a_layer_of_a_kind_of_its_own_runs_as_it_is() -> None:
+    class Doubled(layers.Dense):
+        def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+            return 2 * super().call(inputs)
+
+    network = with_small_integers((3, 3, 2), [Doubled(2, activation="sigmoid")])
+    assert not Twin(network).gives_logits
+    assert_same(network)

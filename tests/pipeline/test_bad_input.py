@@ -178,7 +178,7 @@ def test_a_source_edited_while_training_runs_is_named_and_nothing_is_written(pro
             source.write("# edited\n")
         said = train.stderr.read()
     assert train.returncode == 1
-    assert "error: cae/engine/steps.py changed while the stage train ran, so nothing was written" in said
+    assert "error: cae/engine/steps.py changed while the stage train ran, so its results were not" in said
     assert project.read("models/autoencoder.keras") == model
 
 
@@ -228,7 +228,7 @@ def test_outside_the_project_the_missing_file_is_named(tmp_path: Path) -> None:
     elsewhere = Project(tmp_path)
     done = elsewhere.run("python", "-m", "stages.train", check=False, PYTHONPATH=str(ROOT))
     assert done.returncode == 1
-    assert "params.yaml could not be read" in done.stderr
+    assert "dvc.yaml cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
 
 

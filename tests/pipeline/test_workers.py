@@ -148,7 +148,7 @@ def change_code(machine: Project) -> None:
     [
         (change_data, "images in data/prepared"),
         (change_params, "values in params.yaml"),
-        (change_code, "code (cae/, stages/, requirements.txt)"),
+        (change_code, "sources (cae/, stages/, requirements.txt)"),
     ],
 )
 def test_workers_on_different_jobs_are_all_told_what_differs(

@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_they_are_the_declared_files_and_those_of_declared_folders() -> None:
-    inputs = Inputs.of("train")
+    inputs = Inputs.read("train")
     assert list(inputs.files) == [
         "cae/__init__.py",
         "cae/engine/steps.py",
@@ -59,7 +59,7 @@ def test_they_are_the_declared_files_and_those_of_declared_folders() -> None:
 
 
 def test_those_of_a_study_are_named_from_the_root() -> None:
-    inputs = Inputs.of("score", Path("studies/anomaly"))
+    inputs = Inputs.read("score", Path("studies/anomaly"))
     assert list(inputs.files) == ["cae/__init__.py", "studies/anomaly/score.py"]
     assert inputs.params == {
         "studies/anomaly/params.yaml:anomaly": {"held_out": 3},
@@ -93,17 +93,17 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_while_a_stage_runs_is_named(name: str) -> None:
-    inputs = Inputs.of("train")
+    inputs = Inputs.read("train")
     CHANGES[name]()
-    with pytest.raises(UserError, match=f"^{name} changed while the stage train ran, so nothing was written"):
+    with pytest.raises(UserError, match=f"^{name} changed while the stage train ran, so its results"):
         inputs.check()
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_gives_a_run_another_fingerprint(name: str) -> None:
-    before = Inputs.of("train").fingerprint
+    before = Inputs.read("train").fingerprint
     CHANGES[name]()
-    assert Inputs.of("train").fingerprint != before
+    assert Inputs.read("train").fingerprint != before
 
 
 @pytest.mark.parametrize(
@@ -117,27 +117,45 @@ def test_what_changes_gives_a_run_another_fingerprint(name: str) -> None:
     ids=["backup", "bytecode", "another folder", "another section"],
 )
 def test_what_is_no_input_may_change(change: Callable[[], object]) -> None:
-    inputs = Inputs.of("train")
+    inputs = Inputs.read("train")
     change()
     inputs.check()
-    assert Inputs.of("train").fingerprint == inputs.fingerprint
+    assert Inputs.read("train").fingerprint == inputs.fingerprint
 
 
 def test_their_parts_tell_images_values_and_code_apart() -> None:
-    before = Inputs.of("train").parts
+    before = Inputs.read("train").parts
     for name, part in (
         ("data/prepared/train_images.npy", "images in data/prepared"),
         ("params.yaml:train", "values in params.yaml"),
-        ("cae/engine/steps.py", "code (cae/, stages/, requirements.txt)"),
+        ("cae/engine/steps.py", "sources (cae/, stages/, requirements.txt)"),
     ):
         CHANGES[name]()
-        after = Inputs.of("train").parts
+        after = Inputs.read("train").parts
         assert [words for words in after if after[words] != before[words]] == [part]
         before = after
 
 
 def test_a_project_without_the_stage_is_named() -> None:
-    with pytest.raises(UserError, match=r"dvc\.yaml has no readable stage evaluate"):
-        Inputs.of("evaluate")
-    with pytest.raises(UserError, match=r"elsewhere/dvc\.yaml has no readable stage train"):
-        Inputs.of("train", Path("elsewhere"))
+    with pytest.raises(UserError, match=r"dvc\.yaml has no stage evaluate"):
+        Inputs.read("evaluate")
+    with pytest.raises(UserError, match=r"elsewhere/dvc\.yaml cannot be read"):
+        Inputs.read("train", Path("elsewhere"))
+
+
+@pytest.mark.parametrize("content", ["", "- a list", "train: {"])
+def test_parameters_that_break_while_a_stage_runs_are_named(content: str) -> None:
+    inputs = Inputs.read("train")
+    Path("params.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"^params\.yaml (holds no mapping|cannot be read)"):
+        inputs.check()
+
+
+def test_a_key_may_have_dots() -> None:
+    declared = {"stages": {"train": DECLARED["stages"]["train"] | {"params": ["train.epochs"]}}}
+    Path("dvc.yaml").write_text(yaml.safe_dump(declared))
+    inputs = Inputs.read("train")
+    assert inputs.params == {"params.yaml:train.epochs": 2}
+    params(epochs=3)()
+    with pytest.raises(UserError, match=r"^params\.yaml:train\.epochs changed"):
+        inputs.check()

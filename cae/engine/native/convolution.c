@@ -1,4 +1,4 @@
-// Compiled once for every instruction set, as INSTRUCTIONS. The formulas stand in cae/convolutions.py.
+// Compiled once for every instruction set, as INSTRUCTIONS. The formulas stand in cae/engine/convolutions.py.
 #include "convolution.h"
 
 #include "pooled.h"
