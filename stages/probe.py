@@ -1,14 +1,16 @@
 """Probe the codes on the classes beside what the baselines know, and draw where they lie."""
 
+from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cae.ground import artifacts, params, splits
-from cae.ground.arrays import Images, Rows
+from cae.ground.arrays import Images, Labels, Rows
 from cae.measures import maps, probes
 from cae.measures.probes import Splits
 from cae.networks import convolutional
@@ -47,38 +49,54 @@ def main() -> None:
         outcomes = probes.transfer({"code": codes}, labels, settings.probes)
         drawn = drawing.get()
     neighbours = settings.maps.neighbours
-    by_code = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
+    code_accuracy = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
     accuracies = pd.concat([probes.accuracies(outcomes, labels.test), of_baselines], ignore_index=True)
     headline = probes.headline(accuracies, "code", settings.probes.labels_per_class[0])
-    (with_all_labels,) = (o for o in outcomes if (o.probe, o.labels_per_class) == ("linear", probes.ALL))
+    (with_all_labels,) = (
+        outcome for outcome in outcomes if (outcome.probe, outcome.labels_per_class) == ("linear", probes.ALL)
+    )
 
     inputs.check()
     trustworthiness = drawn["tsne"].trustworthiness
     artifacts.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": trustworthiness})
     artifacts.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
-    artifacts.write_csv(PLOTS / "maps.csv", maps.table(drawn, by_code))
-    artifacts.write_csv(
-        PLOTS / "confusion.csv", probes.confusion(labels.test, with_all_labels.predictions, class_names)
-    )
-    # No one chose these images by eye.
-    first = pictures.first_of_each_class(labels.test)
-    nearest = maps.nearest(codes.train, codes.test[first], neighbours)
-    ends = pictures.pairs(first, PAIRS)
-    for name, figure in {
-        "maps": map_pictures.maps(drawn, mapped_labels, class_names, by_code, neighbours),
+    artifacts.write_csv(PLOTS / "maps.csv", maps.table(drawn, code_accuracy))
+    confusion = probes.confusion(labels.test, with_all_labels.predictions, class_names)
+    artifacts.write_csv(PLOTS / "confusion.csv", confusion)
+    figures = {
+        "maps": map_pictures.maps(drawn, mapped_labels, class_names, code_accuracy, neighbours),
         "map_of_images": map_pictures.map_of_images(
             drawn["tsne"].points, images.test[mapped], mapped_labels, class_names
         ),
         "transfer": pictures.transfer(accuracies, names(autoencoder, images.test)),
+        **examples(autoencoder, codes, images, labels, class_names, neighbours),
+    }
+    for name, figure in figures.items():
+        artifacts.write_figure(PICTURES / f"{name}.png", figure)
+    print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in headline.items()))
+
+
+def examples(
+    autoencoder: Autoencoder,
+    codes: Splits[Rows],
+    images: Splits[Images],
+    labels: Splits[Labels],
+    class_names: Sequence[str],
+    neighbours: int,
+) -> dict[str, Figure]:
+    """Show what lies near the codes of some test images, and between them."""
+    # No one chose these images by eye.
+    first = pictures.first_of_each_class(labels.test)
+    nearest = maps.nearest(codes.train, codes.test[first], neighbours)
+    ends = pictures.pairs(first, PAIRS)
+    return {
         "retrieval": pictures.retrieval(
             images.test[first], labels.test[first], images.train, labels.train, nearest, class_names
         ),
         "interpolation": pictures.interpolation(
             images.test[ends], between(autoencoder, codes.test, ends), labels.test[ends], class_names
         ),
-    }.items():
-        artifacts.write_figure(PICTURES / f"{name}.png", figure)
-    print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in headline.items()))
+    }
 
 
 def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
