@@ -17,7 +17,7 @@ LEARNING_RATE, EPSILON = 1e-3, 1e-7  # Keras's epsilon
 
 
 def autoencoder() -> nn.Sequential:
-    """Build the model of cae/models.py up to its logits, initialised as Keras does."""
+    """Build the model of cae/networks/convolutional.py up to its logits, initialised as Keras does."""
     parts: list[nn.Module] = []
     channels = 1
     for filters in (32, 16, 8):

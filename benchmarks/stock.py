@@ -19,7 +19,7 @@ LEARNING_RATE = 1e-3
 
 
 def autoencoder() -> keras.Sequential:
-    """Build the model of cae/models.py with Keras's own initial weights."""
+    """Build the model of cae/networks/convolutional.py with Keras's own initial weights."""
     model = keras.Sequential([keras.Input((28, 28, 1))])
     for filters in (32, 16, 8):
         model.add(layers.Conv2D(filters, 3, activation="relu", padding="same"))

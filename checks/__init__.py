@@ -1,1 +1,1 @@
-"""make reproduce, and the tables of README.md and of the terminal."""
+"""make reproduce, the tables of the pages and of the terminal, and the page of dvc plots."""

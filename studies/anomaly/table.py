@@ -45,7 +45,7 @@ def rows() -> list[list[str]]:
         for method, name in methods(settings.load(HERE / "params.yaml").anomaly.neighbours).items()
     ]
     published = [
-        [f"published: {row.method} ({row.source})", f"{row.auroc:.1f} ± {row.auroc_sd:.1f}", "", ""]
+        [f"published: {row.method} ({row.source})", f"{row.auroc:.1f} ± {row.auroc_sd:g}", "", ""]
         for row in table[table["source"].notna()].itertuples()
     ]
     return [*lines, ["chance", "50.0", "50.0", "90.0"], *published]
