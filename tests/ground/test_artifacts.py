@@ -21,7 +21,7 @@ from cae.ground import artifacts
 from cae.ground.errors import UserError
 from tests import default
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def a_figure() -> Figure:
