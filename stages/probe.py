@@ -42,35 +42,39 @@ def main() -> None:
     on_map = min(settings.maps.images, len(codes.test))
     mapped = splits.draw(len(codes.test), {"map": on_map}, settings.maps.seed)["map"]
     mapped_codes, mapped_labels = codes.test[mapped], labels.test[mapped]
-    # t-SNE is one long thread; the probes fill the other cores meanwhile. Unlike an executor, this pool does
-    # not wait for its thread when the stage is stopped.
-    with ThreadPool(1) as pool:
-        drawing = pool.apply_async(maps.draw, (codes.train, mapped_codes, mapped_labels, settings.maps))
-        outcomes = probes.transfer({"code": codes}, labels, settings.probes)
-        drawn = drawing.get()
     neighbours = settings.maps.neighbours
-    code_accuracy = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
-    accuracies = pd.concat([probes.accuracies(outcomes, labels.test), of_baselines], ignore_index=True)
+    linear = maps.by_components(codes.train, mapped_codes)
+    # t-SNE is one long thread; all that does not need it fills the other cores meanwhile. Unlike an executor,
+    # this pool does not wait for its thread when the stage is stopped.
+    with ThreadPool(1) as pool:
+        drawing = pool.apply_async(maps.by_tsne, (mapped_codes, linear, settings.maps))
+        outcomes = probes.transfer({"code": codes}, labels, settings.probes, cores_left=1)
+        accuracies = pd.concat([probes.accuracies(outcomes, labels.test), of_baselines], ignore_index=True)
+        code_accuracy = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
+        by_components = maps.measured(linear, mapped_codes, mapped_labels, neighbours)
+        figures = {
+            "transfer": pictures.transfer(accuracies, names(autoencoder, images.test)),
+            **examples(autoencoder, codes, images, labels, class_names, neighbours),
+        }
+        by_tsne = maps.measured(drawing.get(), mapped_codes, mapped_labels, neighbours)
+    drawn = {"pca": by_components, "tsne": by_tsne}
+    figures |= {
+        "maps": map_pictures.maps(drawn, mapped_labels, class_names, code_accuracy, neighbours),
+        "map_of_images": map_pictures.map_of_images(
+            by_tsne.points, images.test[mapped], mapped_labels, class_names
+        ),
+    }
     headline = probes.headline(accuracies, "code", settings.probes.labels_per_class[0])
     (with_all_labels,) = (
         outcome for outcome in outcomes if (outcome.probe, outcome.labels_per_class) == ("linear", probes.ALL)
     )
 
     inputs.check()
-    trustworthiness = drawn["tsne"].trustworthiness
-    artifacts.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": trustworthiness})
+    artifacts.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": by_tsne.trustworthiness})
     artifacts.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
     artifacts.write_csv(PLOTS / "maps.csv", maps.table(drawn, code_accuracy))
     confusion = probes.confusion(labels.test, with_all_labels.predictions, class_names)
     artifacts.write_csv(PLOTS / "confusion.csv", confusion)
-    figures = {
-        "maps": map_pictures.maps(drawn, mapped_labels, class_names, code_accuracy, neighbours),
-        "map_of_images": map_pictures.map_of_images(
-            drawn["tsne"].points, images.test[mapped], mapped_labels, class_names
-        ),
-        "transfer": pictures.transfer(accuracies, names(autoencoder, images.test)),
-        **examples(autoencoder, codes, images, labels, class_names, neighbours),
-    }
     for name, figure in figures.items():
         artifacts.write_figure(PICTURES / f"{name}.png", figure)
     print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in headline.items()))

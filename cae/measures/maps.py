@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
@@ -38,8 +39,8 @@ def check(images: int, settings: params.Maps) -> None:
         )
 
 
-def draw(train: Rows, test: Rows, labels: Labels, settings: params.Maps) -> dict[str, Map]:
-    """Map test codes (N, D) into the plane by PCA, fitted to training codes, and from there by t-SNE.
+def by_components(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
+    """Map test codes (N, D) into the plane by the first two components of the training codes: (N, 2) float64.
 
     Raises:
         UserError: all test codes are the same.
@@ -49,19 +50,23 @@ def draw(train: Rows, test: Rows, labels: Labels, settings: params.Maps) -> dict
             "the encoder gives every test image the same code, so there is nothing to map: "
             "lower train.learning_rate or change train.seed in params.yaml, and train again"
         )
-    linear = PCA(2, svd_solver="covariance_eigh").fit(train.astype(np.float64)).transform(test)
+    fitted = PCA(2, svd_solver="covariance_eigh").fit(train.astype(np.float64))
+    return fitted.transform(test)
+
+
+def by_tsne(test: Rows, linear: npt.NDArray[np.float64], settings: params.Maps) -> Rows:
+    """Map test codes (N, D) into the plane by t-SNE, which begins at their linear map (N, 2): (N, 2)."""
     # A start this small lets t-SNE pull the classes apart freely (Kobak and Berens 2019).
     start = linear / linear[:, 0].std() * 1e-4
     tsne = TSNE(perplexity=settings.perplexity, init=start.astype(np.float32), random_state=settings.seed)
-    points = {"pca": linear.astype(np.float32), "tsne": tsne.fit_transform(test)}
-    return {
-        name: Map(
-            places,
-            float(trustworthiness(test, places, n_neighbors=settings.neighbours)),
-            leave_one_out(places, labels, settings.neighbours),
-        )
-        for name, places in points.items()
-    }
+    return tsne.fit_transform(test)
+
+
+def measured(points: npt.NDArray[np.floating], codes: Rows, labels: Labels, neighbours: int) -> Map:
+    """Say how faithful to the codes (N, D) a map (N, 2) of them is."""
+    places = points.astype(np.float32)
+    trust = float(trustworthiness(codes, places, n_neighbors=neighbours))
+    return Map(places, trust, leave_one_out(places, labels, neighbours))
 
 
 def leave_one_out(rows: Rows, labels: Labels, neighbours: int) -> float:

@@ -153,11 +153,15 @@ def standardise(features: Splits[Rows]) -> Splits[Rows]:
 
 
 def transfer(
-    features: Mapping[str, Splits[Rows]], labels: Splits[Labels], settings: params.Probes
+    features: Mapping[str, Splits[Rows]],
+    labels: Splits[Labels],
+    settings: params.Probes,
+    cores_left: int = 0,
 ) -> list[Outcome]:
     """Run both probes on every kind of features, with few labels and with all of them.
 
     Probes run side by side, each on one thread, so that no result depends on the number of cores.
+    `cores_left` says how many of them, if there are as many, something else needs meanwhile.
     """
     everything = np.arange(len(labels.train))
     draws = [(ALL, everything)] + [
@@ -183,7 +187,7 @@ def transfer(
             ("knn", NearestProbe(settings.neighbours), features),
         )
     ]
-    return list(Parallel(n_jobs=-1, prefer="threads")(jobs))
+    return list(Parallel(n_jobs=-1 - cores_left, prefer="threads")(jobs))
 
 
 def accuracies(outcomes: list[Outcome], labels: Labels) -> pd.DataFrame:

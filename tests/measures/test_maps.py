@@ -39,18 +39,18 @@ def trust(rows: Rows, places: Rows, neighbours: int) -> float:
 
 def test_the_linear_map_is_along_the_components_of_the_training_codes(codes: Rows) -> None:
     train, test = codes[:60], codes[60:]
-    places = maps.draw(train, test, LABELS, SETTINGS)["pca"].points
+    places = maps.by_components(train, test)
     centred = train - train.mean(axis=0, dtype=np.float64)
     directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
     by_hand = (test - train.mean(axis=0, dtype=np.float64)) @ directions.T
     assert np.abs(places) == pytest.approx(np.abs(by_hand), abs=1e-4)
 
 
-def test_each_map_comes_with_its_trustworthiness_and_its_vote(codes: Rows) -> None:
-    drawn = maps.draw(codes[:60], codes[60:], LABELS, SETTINGS)
-    assert set(drawn) == {"pca", "tsne"}
-    for points, trustworthiness, accuracy in drawn.values():
-        assert points.shape == (60, 2)
+def test_a_map_comes_with_its_trustworthiness_and_its_vote(codes: Rows) -> None:
+    linear = maps.by_components(codes[:60], codes[60:])
+    for places in (linear, maps.by_tsne(codes[60:], linear, SETTINGS)):
+        assert places.shape == (60, 2)
+        points, trustworthiness, accuracy = maps.measured(places, codes[60:], LABELS, 3)
         assert trustworthiness == pytest.approx(trust(codes[60:], points, 3))
         assert accuracy == maps.leave_one_out(points, LABELS, 3)
 
@@ -79,7 +79,7 @@ def test_leave_one_out_asks_the_others() -> None:
 
 def test_codes_that_are_all_the_same_are_a_clear_error(codes: Rows) -> None:
     with pytest.raises(UserError, match="every test image the same code"):
-        maps.draw(codes[:60], np.ones((60, 7), np.float32), LABELS, SETTINGS)
+        maps.by_components(codes[:60], np.ones((60, 7), np.float32))
 
 
 def test_the_nearest_rows_come_in_order_of_distance(codes: Rows) -> None:
@@ -101,9 +101,9 @@ def test_the_bits_do_not_depend_on_the_number_of_cores_or_a_thread_setting() -> 
         "import stages, hashlib; import numpy as np; from cae.measures import maps\n"
         "from tests.measures.test_maps import SETTINGS\n"
         "codes = np.random.default_rng(0).random((1200, 64), np.float32)\n"
-        "drawn = maps.draw(codes[:600], codes[600:], np.zeros(600, np.uint8), SETTINGS)\n"
+        "drawn = maps.by_tsne(codes[600:], maps.by_components(codes[:600], codes[600:]), SETTINGS)\n"
         "near = maps.nearest(codes[:600], codes[600:], 5)\n"
-        "print(hashlib.sha256(drawn['tsne'].points.tobytes() + near.tobytes()).hexdigest())"
+        "print(hashlib.sha256(drawn.tobytes() + near.tobytes()).hexdigest())"
     )
     one, all_cores = (
         subprocess.run(

@@ -147,15 +147,15 @@ def test_stopping_the_stage_does_not_wait_for_the_maps(
 ) -> None:
     stopped, ended = threading.Event(), threading.Event()
 
-    def draw(*_: object) -> None:
+    def by_tsne(*_: object) -> None:
         stopped.wait(timeout=30)
         ended.set()
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise command.Stopped(signal.SIGINT)
 
     baselines.main()
-    monkeypatch.setattr(maps, "draw", draw)
+    monkeypatch.setattr(maps, "by_tsne", by_tsne)
     monkeypatch.setattr(probes, "transfer", stop)
     with pytest.raises(command.Stopped):
         probe.main()
