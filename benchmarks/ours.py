@@ -17,17 +17,18 @@ from cae.engine.checkpoints import Checkpoint
 from cae.engine.steps import Steps
 from cae.ground import params, splits
 from cae.ground.arrays import Images
-from cae.ground.params import Train
+from cae.ground.params import Run
 from cae.networks import convolutional
 
 
-def train_epoch(steps: Steps, images: Images, recipe: Train) -> None:
+def train_epoch(steps: Steps, images: Images, recipe: Run) -> None:
     """Take the steps of one epoch as `training.fit` takes them."""
     rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
     order = np.random.default_rng(recipe.seed).permutation(len(images))
     for done, batches in training.in_calls(images, order, recipe.batch_size):
         first = done // recipe.batch_size
-        losses = steps.train(batches, batches, rates[first : first + len(batches)])
+        inputs, targets = training.examples(batches, training.CLEAN, np.random.default_rng())
+        losses = steps.train(inputs, targets, rates[first : first + len(batches)])
         training.check_finite(np.asarray(losses), 0, recipe)
 
 
@@ -39,9 +40,9 @@ def main() -> None:
         os.environ["CAE_INSTRUCTIONS"] = "avx2"
     channel = worker.Channel()
     settings = params.load()
-    recipe = settings.train.model_copy(update={"batch_size": asked.batch})
+    recipe = params.run(settings).model_copy(update={"batch_size": asked.batch})
     train = splits.images(asked.data, "train")[: asked.images]
-    network = convolutional.build(settings.model.filters, train.shape[1:], recipe.seed).network
+    network = convolutional.build(settings.model.convolutional.filters, train.shape[1:], recipe.seed).network
     if asked.job == "rounds":
         steps = Steps(network, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
         # With the odd last batch, whose graph would else be made within the first epoch.

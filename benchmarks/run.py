@@ -117,7 +117,7 @@ def main() -> None:
     asked = arguments()
     say = Narrator()
     settings = params.load()
-    recipe = settings.train
+    recipe = params.run(settings)
     scale = QUICK if asked.quick else full(recipe.batch_size)
     data = asked.data.resolve()
     train = splits.images(data, "train")
@@ -151,7 +151,9 @@ def main() -> None:
 
 def described(scale: Scale, settings: Params, train: tuple[int, ...], say: measure.Say) -> dict[str, Any]:
     """Begin the results: the machine, what is measured, how much arithmetic; `train` is (N, H, W, 1)."""
-    network = convolutional.build(settings.model.filters, train[1:], settings.train.seed).network
+    network = convolutional.build(
+        settings.model.convolutional.filters, train[1:], settings.train.seed
+    ).network
     this_machine = machine.description()
     if (load := this_machine["load_before"]) > 0.5:
         say(f"the machine is busy (load average {load}): times will be too long and noisy")
@@ -172,7 +174,7 @@ def described(scale: Scale, settings: Params, train: tuple[int, ...], say: measu
 
 
 def targets(
-    ours: Contender, stock: Contender, data: Path, scale: Scale, recipe: params.Train, say: measure.Say
+    ours: Contender, stock: Contender, data: Path, scale: Scale, recipe: params.Run, say: measure.Say
 ) -> dict[str, Any]:
     """Time both ways to the target, ours first: stock is given up after a multiple of its time."""
     goal = measure.Goal(scale.target, recipe.epochs)

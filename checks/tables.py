@@ -114,7 +114,7 @@ def target() -> str:
 def facts() -> str:
     """List what a model card has to say of the network and its training, from the committed run."""
     settings = params.load(ROOT / "params.yaml")
-    training, splits = settings.train, settings.prepare.model_dump()
+    training, splits = params.run(settings), settings.prepare.model_dump()
     trained = json.loads((ROOT / "metrics/train.json").read_text())
     autoencoder, *_ = table("reconstruction").to_dict("records")
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["train"]["outs"]
@@ -122,7 +122,7 @@ def facts() -> str:
     rows = [
         ["parameters", f"{int(autoencoder['parameters']):,}"],
         ["numbers in the code of an image", f"{int(autoencoder['code_size'])}"],
-        ["filters of the encoder", " → ".join(map(str, settings.model.filters))],
+        ["filters of the encoder", " → ".join(map(str, settings.model.convolutional.filters))],
         ["training, validation, test images", " / ".join(f"{splits[name]:,}" for name in SPLITS)],
         ["optimiser", f"Adam, {training.learning_rate:g} falling to 0 along half a cosine"],
         ["batch size", f"{training.batch_size}"],

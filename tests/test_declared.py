@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from cae.ground.params import Params
 from stages import inputs
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,12 @@ def stages() -> Iterator[Stage]:
         declared = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
         locked = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
         for name, stage in declared.items():
-            yield Stage(project, name, stage, locked.get(f"{name}@0" if "matrix" in stage else name, {}))
+            yield Stage(
+                project,
+                name,
+                stage,
+                next((run for key, run in locked.items() if key.partition("@")[0] == name), {}),
+            )
 
 
 STAGES = list(stages())
@@ -86,7 +92,8 @@ def rooms(files: frozenset[str]) -> set[str]:
 def sections_read(module: str) -> set[str]:
     """Sections that a stage takes from its params.
 
-    Every NAME in `….load().NAME`, and in `settings.NAME` after `settings = params.load()`.
+    Every NAME in `….load().NAME`, and in `settings.NAME` after `settings = params.load()`; all of them where
+    `params.load()` is handed on.
     """
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
     loads = ("params.load()", "settings.load()")
@@ -95,7 +102,13 @@ def sections_read(module: str) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and ast.unparse(node.value) in loads
     }
-    return {
+    handed_on = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and "params.load()" in map(ast.unparse, node.args)
+        for name in Params.model_fields
+    }
+    return handed_on | {
         node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in (*loads, *whole)
@@ -116,7 +129,7 @@ def test_a_stage_depends_on_all_the_code_it_imports_and_on_no_other(stage: Stage
     code = {
         path
         for path in stage.paths("deps")
-        if path.startswith(CODE) and not path.endswith((".csv", "scores"))
+        if path.startswith(CODE) and not path.endswith((".csv", "scores", "runs", "deaths"))
     }
     files = imported(stage.module)
     # DVC ignores nothing outside a project: a study that named a folder would depend on its __pycache__.

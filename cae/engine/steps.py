@@ -6,7 +6,7 @@ workers that hold one half of a batch each and add their two sums get the same b
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,8 @@ from cae.ground import runtime
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """(targets, output of the twin) → the sum of the loss over every value of every image."""
+
+# Both are computed from the logits z that the twin of a network with a sigmoid gives.
 
 # What Keras's Adam can do beyond the formula in `Steps.apply`.
 BEYOND_ADAM = (
@@ -33,6 +35,15 @@ BEYOND_ADAM = (
 def cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sum the binary cross-entropy −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over all pixels."""
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits))
+
+
+def squared_error(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Sum the squared error (σ(z) − t)² over all pixels."""
+    return tf.reduce_sum(tf.math.squared_difference(tf.sigmoid(logits), targets))
+
+
+# By the name that a network's module gives.
+OBJECTIVES: dict[str, Loss] = {"cross_entropy": cross_entropy, "squared_error": squared_error}
 
 
 def in_shards(
@@ -90,7 +101,7 @@ class Steps:
         model: a built network; its variables are trained in place.
         optimizer: a plain Adam, whose variables are the state to save; built here if it is not yet.
         shards: into how many parts a batch is cut, at least 1. The bits of the result depend on it.
-        loss: by default that of a model which ends in a sigmoid.
+        losses: the first is trained on, all are told; by default that of a model which ends in a sigmoid.
         fast: whether the model's twin may compute plain chains of layers faster; without, no C compiler is
             needed.
 
@@ -100,7 +111,7 @@ class Steps:
     Raises:
         UserError: the environment that the bits depend on is not pinned.
         ValueError: the shards cannot be shared evenly among a power of 2 of replicas, the optimizer does
-            more than Adam, or the default loss meets a model without logits.
+            more than Adam, or a loss of logits meets a model without.
     """
 
     def __init__(
@@ -108,7 +119,7 @@ class Steps:
         model: keras.Model,
         optimizer: keras.optimizers.Adam,
         shards: int,
-        loss: Loss = cross_entropy,
+        losses: Sequence[Loss] = (cross_entropy,),
         fast: bool = True,
     ) -> None:
         runtime.check()
@@ -120,8 +131,8 @@ class Steps:
         if extras:
             raise ValueError(f"The optimizer must be a plain Adam, without {', '.join(extras)}.")
         self.twin = Twin(model, fast)
-        if loss is cross_entropy and not self.twin.gives_logits:
-            raise ValueError("Cross-entropy is computed from logits: the model must end in a sigmoid.")
+        if not self.twin.gives_logits and any(loss in OBJECTIVES.values() for loss in losses):
+            raise ValueError("The loss is computed from logits: the model must end in a sigmoid.")
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
         self.strategy = tf.distribute.get_strategy()
@@ -130,7 +141,7 @@ class Steps:
             raise ValueError(f"{shards} shards cannot be shared by {replicas} replicas")
         self.optimizer = optimizer
         self.shards = shards
-        self.loss = loss
+        self.losses = losses
         self._variables = [variable.value for variable in self.twin.variables]
         self._graphs: dict[tuple[object, ...], Callable[..., tf.Tensor]] = {}
 
@@ -143,22 +154,23 @@ class Steps:
             learning_rates: float32 (steps,).
 
         Returns:
-            float32 (steps,): each batch's loss, the mean over all its values, before its step.
+            float32 (steps, losses): of each batch the mean over all its values, before its step.
         """
         return self._call(self._train_batches, images, targets, learning_rates)
 
     def evaluate(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Return the loss of each batch, float32 (steps,), without training; arguments as for `train`."""
+        """Return the losses of each batch, float32 (steps, losses), without training; else as `train`."""
         return self._call(self._evaluate_batches, images, targets)
 
     def gradients(self, images: tf.Tensor, targets: tf.Tensor, scale: float) -> list[tf.Tensor]:
-        """Return scale times the summed loss of a batch, then its gradient to each trainable variable."""
+        """Return scale times the summed losses of a batch, then the first one's gradient to each variable."""
 
         def sums(images: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(self._variables)
-                loss = self.loss(targets, self.twin(images))
-            return [loss, *tape.gradient(loss, self._variables, unconnected_gradients="zero")]
+                output = self.twin(images)
+                losses = [loss(targets, output) for loss in self.losses]
+            return [*losses, *tape.gradient(losses[0], self._variables, unconnected_gradients="zero")]
 
         # Summed over replicas before anything else is computed from the sum: the root of the tree.
         context = tf.distribute.get_replica_context()
@@ -167,7 +179,8 @@ class Steps:
         if part[0].shape[0] > 0:
             summed = in_shards(sums, *part)
         else:
-            summed = [tf.zeros(()), *(tf.zeros_like(variable) for variable in self._variables)]
+            losses = [tf.zeros(()) for _ in self.losses]
+            summed = [*losses, *(tf.zeros_like(variable) for variable in self._variables)]
         if context.num_replicas_in_sync > 1:
             summed = context.all_reduce(tf.distribute.ReduceOp.SUM, summed)
         return [scale * value for value in summed]
@@ -211,24 +224,26 @@ class Steps:
         losses = tf.TensorArray(tf.float32, tf.shape(images)[0])
         for step in tf.range(tf.shape(images)[0]):
             batch = (images[step], targets[step], learning_rates[step])
-            loss = self.strategy.experimental_local_results(self.strategy.run(self._step, batch))[0]
-            losses = losses.write(step, loss)
+            of_step = self.strategy.experimental_local_results(self.strategy.run(self._step, batch))[0]
+            losses = losses.write(step, of_step)
         return losses.stack()
 
     def _step(self, images: tf.Tensor, targets: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
         """Take one step; every replica is given the whole batch and computes its share."""
-        loss, *gradients = self.gradients(images, targets, 1 / math.prod(targets.shape))
-        self.apply(gradients, learning_rate)
-        return loss
+        summed = self.gradients(images, targets, 1 / math.prod(targets.shape))
+        count = len(self.losses)
+        self.apply(summed[count:], learning_rate)
+        return tf.stack(summed[:count])
 
     def _evaluate_batches(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         scale = 1 / math.prod(targets.shape[1:])
 
         def sums(images: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
-            return [scale * self.loss(targets, self.twin(images))]
+            output = self.twin(images)
+            return [scale * loss(targets, output) for loss in self.losses]
 
         return tf.map_fn(
-            lambda batch: in_shards(sums, batch[0], batch[1], self.shards)[0],
+            lambda batch: tf.stack(in_shards(sums, batch[0], batch[1], self.shards)),
             (images, targets),
             fn_output_signature=tf.float32,
         )

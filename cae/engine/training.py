@@ -1,7 +1,7 @@
 """The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits on any cores.
 
-Every random number comes from (seed, epoch): the order of the images is drawn anew for each epoch, so a
-resumed run goes on as the uninterrupted one would have.
+Every random number comes from (seed, epoch): the order of the images and their noise are drawn anew for each
+epoch, so a resumed run goes on as the uninterrupted one would have.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +15,11 @@ import tensorflow as tf
 
 from cae.engine import workers
 from cae.engine.checkpoints import Checkpoint, State
-from cae.engine.steps import Steps, cross_entropy
+from cae.engine.steps import Loss, Steps, cross_entropy
+from cae.ground import noise
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.ground.params import Train
+from cae.ground.params import Noise, Run
 
 # Images handed to one call of the compiled graph: enough to hide the call, few enough to fit in memory
 # beside a data set of any size and to keep the progress bar alive.
@@ -26,40 +27,59 @@ IMAGES_A_CALL = 2000
 VALIDATION_BATCH = 500
 # What Keras's EarlyStopping knows between two epochs, apart from the best weights.
 STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
+CLEAN = Noise(kind="none", strength=0.0)
+# What a random number is for: the order of the images is drawn from (seed, epoch) alone.
+TRAINING, VALIDATION = 1, 2
 
 
 def fit(
     network: keras.Model,
     train: Images,
     validation: Images,
-    recipe: Train,
+    recipe: Run,
     checkpoint: Checkpoint,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     record: Callable[[pd.DataFrame], None] | None = None,
+    objective: Loss = cross_entropy,
+    seen: Noise = CLEAN,
 ) -> pd.DataFrame:
-    """Train `network` in place to reproduce its input; leave it with the weights of its best epoch.
+    """Train `network` in place to reproduce images; leave it with the weights of its best epoch.
 
     Args:
-        network: ends in a sigmoid; the loss is binary cross-entropy in nats a pixel. Build it, and call
-            this, in the scope of the `tf.distribute` strategy that trains it.
+        network: ends in a sigmoid. Build it, and call this, in the scope of the `tf.distribute` strategy that
+            trains it.
         train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
         validation: likewise; decides when to stop and which epoch is best.
-        recipe: epochs, batch size, learning rate, patience, shards, seed and engine.
+        recipe: epochs, batch size, learning rate, patience, shards, seed, engine, and whether images are
+            mirrored: turned left to right, half of them, drawn anew in every epoch.
         checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
         callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
             `epoch_share`, the part of the epoch that is done.
         record: is given the history so far after every epoch and, when an earlier run was killed, at once.
+        objective: what the network is trained on, and what says which epoch is best.
+        seen: noise on what the network sees; its targets are the clean images. Drawn anew for training in
+            every epoch, and once for validation.
 
     Returns:
-        One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (of its first step).
+        One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (of its first step). Both
+        losses are binary cross-entropy in nats a pixel, whatever the objective; another one adds the columns
+        objective and val_objective, its means a pixel.
 
     Raises:
         UserError: the loss is no longer a finite number.
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
-    steps = Steps(network, optimizer, recipe.shards, cross_entropy, fast=recipe.engine == "fast")
+    # The first is trained on; the last is what all networks are compared by.
+    losses: dict[str, Loss] = {"loss": cross_entropy}
+    if objective is not cross_entropy:
+        losses = {"objective": objective, **losses}
+    steps = Steps(network, optimizer, recipe.shards, list(losses.values()), fast=recipe.engine == "fast")
     stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=recipe.patience, restore_best_weights=True
+        # Keras would guess from the name which direction is better.
+        monitor=f"val_{next(iter(losses))}",
+        mode="min",
+        patience=recipe.patience,
+        restore_best_weights=True,
     )
     listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
     listeners.on_train_begin()
@@ -71,22 +91,13 @@ def fit(
         epoch = len(history)
         listeners.on_epoch_begin(epoch)
         rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
-        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
-        total = 0.0
-        for done, batches in in_calls(train, order, recipe.batch_size):
-            first = done // recipe.batch_size
-            listeners.on_train_batch_begin(first)
-            losses = np.asarray(steps.train(batches, batches, rates[first : first + len(batches)]))
-            check_finite(losses, epoch, recipe)
-            total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
-            share = (done + len(batches) * batches.shape[1]) / len(order)
-            listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
-        logs = {
-            "loss": total / len(train),
-            "val_loss": mean_loss(steps, validation),
-            "learning_rate": float(rates[0]),
-        }
-        check_finite(logs["val_loss"], epoch, recipe)
+        trained = train_epoch(steps, train, recipe, epoch, rates, seen, listeners)
+        validated = mean_losses(steps, validation, seen, np.random.default_rng((recipe.seed, 0, VALIDATION)))
+        check_finite(validated, epoch, recipe)
+        logs: dict[str, float] = {}
+        for name, of_train, of_validation in reversed([*zip(losses, trained, validated, strict=True)]):
+            logs |= {name: float(of_train), f"val_{name}": float(of_validation)}
+        logs["learning_rate"] = float(rates[0])
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
         if workers.is_chief(steps.strategy):
@@ -97,7 +108,32 @@ def fit(
     return pd.DataFrame(history)
 
 
-def cosine_decay(recipe: Train, epoch: int, steps: int) -> npt.NDArray[np.float32]:
+def train_epoch(
+    steps: Steps,
+    train: Images,
+    recipe: Run,
+    epoch: int,
+    rates: npt.NDArray[np.float32],
+    seen: Noise,
+    listeners: keras.callbacks.CallbackList,
+) -> npt.NDArray[np.float64]:
+    """Take one step for every batch of the images in a new order; return the mean losses, (losses,)."""
+    order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
+    draws = np.random.default_rng((recipe.seed, epoch, TRAINING))
+    total = np.zeros(len(steps.losses))
+    for done, batches in in_calls(train, order, recipe.batch_size):
+        first = done // recipe.batch_size
+        listeners.on_train_batch_begin(first)
+        shown = mirrored(batches, draws) if recipe.mirrored else batches
+        losses = np.asarray(steps.train(*examples(shown, seen, draws), rates[first : first + len(batches)]))
+        check_finite(losses, epoch, recipe)
+        total += sums(losses) * batches.shape[1]
+        share = (done + len(batches) * batches.shape[1]) / len(order)
+        listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
+    return total / len(train)
+
+
+def cosine_decay(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]:
     """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
 
     Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts.
@@ -106,22 +142,30 @@ def cosine_decay(recipe: Train, epoch: int, steps: int) -> npt.NDArray[np.float3
     return (recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * passed))).astype(np.float32)
 
 
-def in_calls(
-    images: Images, order: npt.NDArray[np.int64], batch_size: int
-) -> Iterator[tuple[int, tf.Tensor]]:
-    """Give images in an order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone.
-
-    Each is one tensor, which a step takes as images and as targets: arrays would be copied for either.
-    """
+def in_calls(images: Images, order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, Images]]:
+    """Give images in order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone."""
     whole = len(order) // batch_size * batch_size
     size = max(1, IMAGES_A_CALL // batch_size) * batch_size
     for done in range(0, whole, size):
-        yield done, tf.constant(images[order[done : min(done + size, whole)].reshape(-1, batch_size)])
+        yield done, images[order[done : min(done + size, whole)].reshape(-1, batch_size)]
     if whole < len(order):
-        yield whole, tf.constant(images[order[np.newaxis, whole:]])
+        yield whole, images[order[np.newaxis, whole:]]
 
 
-def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
+def mirrored(images: Images, draws: np.random.Generator) -> Images:
+    """Turn about half of the images (..., H, W, C) left to right."""
+    turned = draws.random(images.shape[:-3]) < 0.5
+    return np.where(turned[..., np.newaxis, np.newaxis, np.newaxis], images[..., ::-1, :], images)
+
+
+def examples(images: Images, seen: Noise, draws: np.random.Generator) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return what a network sees, noise included, and what it should answer, the images themselves."""
+    targets = tf.constant(images)
+    # Without noise both are one tensor: nothing is copied.
+    return (targets if seen == CLEAN else tf.constant(noise.added(images, seen, draws))), targets
+
+
+def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
     """Raise UserError when training has diverged."""
     if not np.isfinite(losses).all():
         raise UserError(
@@ -130,13 +174,20 @@ def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Train) -> None:
         )
 
 
-def mean_loss(steps: Steps, images: Images) -> float:
-    """Average the loss of reconstructing `images`."""
-    total = 0.0
+def mean_losses(
+    steps: Steps, images: Images, seen: Noise, draws: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Average the losses of reconstructing `images`: (losses,)."""
+    total = np.zeros(len(steps.losses))
     for _, batches in in_calls(images, np.arange(len(images)), VALIDATION_BATCH):
-        losses = steps.evaluate(batches, batches)
-        total += float(np.sum(losses, dtype=np.float64)) * batches.shape[1]
+        of_batches = np.asarray(steps.evaluate(*examples(batches, seen, draws)))
+        total += sums(of_batches) * batches.shape[1]
     return total / len(images)
+
+
+def sums(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Add up each column alone: a sum over rows has another order of summands, and other last bits."""
+    return np.array([column.sum(dtype=np.float64) for column in losses.T])
 
 
 def mean_image_loss(train: Images, validation: Images) -> float:

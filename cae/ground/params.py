@@ -1,9 +1,10 @@
 """params.yaml as frozen, validated values; every wrong value is named before work starts."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,6 +15,8 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Neighbours = Annotated[int, Field(ge=1, le=100)]
 Item = TypeVar("Item", int, float)
 MOST_FILTERS = 512
+CodeSize = Annotated[int, Field(ge=1, le=784)]
+Width = Annotated[int, Field(ge=1, le=8192)]
 
 
 def increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -70,27 +73,82 @@ class Prepare(Section):
         return self
 
 
-class Model(Section):
+class Pace(Section):
+    """How fast Adam goes, and on what: what suits one network does not suit another."""
+
+    batch_size: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    mirrored: bool
+
+
+class Convolutional(Pace):
     """The mission's network: how many filters each of the encoder's three convolutions has."""
 
     filters: Annotated[tuple[int, ...], Field(strict=False), AfterValidator(three_filters)]
 
 
-class Recipe(Section):
-    """How a network learns: Adam with a cosine decay of the learning rate, and early stopping."""
+class Residual(Pace):
+    """The strong network: how many numbers its code has, how wide its hidden layers are."""
+
+    code_size: CodeSize
+    width: Width
+
+
+class Model(Section):
+    """Which network is trained, and the values of each there is."""
+
+    name: Literal["convolutional", "residual"]
+    convolutional: Convolutional
+    residual: Residual
+
+    @property
+    def chosen(self) -> Convolutional | Residual:
+        """The values of the network that `name` says."""
+        values: Convolutional | Residual = getattr(self, self.name)
+        return values
+
+
+class Noise(Section):
+    """What is done to the images that a network sees, while the clean ones are its targets."""
+
+    kind: Literal["none", "gaussian", "salt_and_pepper", "squares"]
+    strength: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def strength_suits_kind(self) -> "Noise":
+        """Refuse a strength without a kind, or a kind without a strength: a slip."""
+        if (self.kind == "none") != (self.strength == 0):
+            raise ValueError(
+                f"kind {self.kind} with strength {self.strength:g}: none goes with 0, and every other kind "
+                "with a strength above 0 and up to 1"
+            )
+        return self
+
+
+class Training(Section):
+    """What holds for the training of every network."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)]
-    batch_size: Annotated[int, Field(ge=1, le=10_000)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
     patience: Annotated[int, Field(ge=1, le=1000)]
     shards: Annotated[int, Field(ge=1, le=64)]
     engine: Literal["fast", "stock"]
 
 
-class Train(Recipe):
+class Recipe(Training, Pace):
+    """How a network learns: Adam with a cosine decay of the learning rate, and early stopping."""
+
+
+class Run(Recipe):
     """One training run by a recipe."""
 
     seed: Seed
+
+
+class Train(Training):
+    """The training of whichever network is chosen."""
+
+    seed: Seed
+    noise: Noise
 
 
 class Probes(Section):
@@ -126,6 +184,12 @@ def load(path: Path = Path("params.yaml")) -> Params:
     return read(path, Params)
 
 
+def run(settings: Params) -> Run:
+    """Return how the chosen network is trained: what all have in common, and its own pace."""
+    common, own = settings.train.model_dump(exclude={"noise"}), settings.model.chosen.model_dump()
+    return Run(**common, **{name: own[name] for name in Pace.model_fields})
+
+
 def read(path: Path, kind: type[SectionKind]) -> SectionKind:
     """Read a YAML file and validate it as a section.
 
@@ -143,18 +207,18 @@ def read(path: Path, kind: type[SectionKind]) -> SectionKind:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        lines = "\n".join(f"  {explain(dict(problem))}" for problem in error.errors())
+        lines = "\n".join(f"  {explain(kind, dict(problem))}" for problem in error.errors())
         raise UserError(f"{path} has wrong values:\n{lines}") from error
 
 
-def explain(problem: dict[str, Any]) -> str:
+def explain(kind: type[Section], problem: dict[str, Any]) -> str:
     """Say in one line which key is wrong, what was found, what is allowed and how to fix it."""
     key = ".".join(map(str, problem["loc"])) or "the file"
     value = problem["input"]
     if problem["type"] == "missing":
         return f"{key} is missing: add it"
     if problem["type"] == "extra_forbidden":
-        return f"{key} is not a known key: remove it or check its spelling"
+        return f"{key} is not a known key: remove it or write one of {known(kind, problem['loc'])}"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
     if isinstance(value, str) and (number := as_number(value, problem["type"])) is not None:
@@ -162,6 +226,13 @@ def explain(problem: dict[str, Any]) -> str:
         written = yaml.safe_dump(number).partition("\n")[0]
         return f"{key} is the text '{value}', which YAML does not read as a number: write {written}"
     return f"{key} is {value!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
+
+
+def known(kind: type[Section], place: Sequence[str]) -> str:
+    """List the keys that there are where an unknown one was found."""
+    for name in place[:-1]:
+        kind = cast(type[Section], kind.model_fields[name].annotation)
+    return ", ".join(kind.model_fields)
 
 
 def as_number(text: str, problem: str) -> float | None:

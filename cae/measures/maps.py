@@ -48,7 +48,7 @@ def by_components(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
     if (test == test[0]).all():
         raise UserError(
             "the encoder gives every test image the same code, so there is nothing to map: "
-            "lower train.learning_rate or change train.seed in params.yaml, and train again"
+            "lower the network's learning_rate or change train.seed in params.yaml, and train again"
         )
     fitted = PCA(2, svd_solver="covariance_eigh").fit(train.astype(np.float64))
     return fitted.transform(test)

@@ -1,7 +1,7 @@
 """The contract of every network here: an encoder and a decoder, plain Keras, composed into one network.
 
-A new family is a module beside this one with `build(…its own values…, image_shape, seed) -> Autoencoder`, its
-values in params.yaml (`ground/params.py`, Model), and a line in stages/train.py.
+A new network is a module beside this one with `build(…its own values…, image_shape, seed) -> Autoencoder`,
+its values in params.yaml (`ground/params.py`, Model), and a line in `family.py`.
 """
 
 import math
@@ -21,9 +21,9 @@ BATCH = 500
 class Autoencoder(NamedTuple):
     """Three networks over the same layers."""
 
-    encoder: keras.Sequential  # images (N, H, W, C) → codes (N, …)
-    decoder: keras.Sequential  # codes (N, …) → images (N, H, W, C) in [0, 1]
-    network: keras.Sequential  # both, as one flat chain of layers: images → reconstructions
+    encoder: keras.Model  # images (N, H, W, C) → codes (N, …)
+    decoder: keras.Model  # codes (N, …) → images (N, H, W, C) in [0, 1], by a sigmoid
+    network: keras.Model  # both: images → reconstructions
 
     @property
     def code_shape(self) -> tuple[int, ...]:
@@ -36,8 +36,15 @@ class Autoencoder(NamedTuple):
         return math.prod(self.code_shape)
 
 
-def composed(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder:
-    """Put a decoder behind an encoder; both are chains of layers and go on sharing them with the whole.
+def composed(encoder: keras.Model, decoder: keras.Model) -> Autoencoder:
+    """Put a decoder behind an encoder, as models of these names inside the whole; all share their layers."""
+    image = keras.Input(encoder.input_shape[1:], name="image")
+    encoder.name, decoder.name = ENCODER, DECODER
+    return Autoencoder(encoder, decoder, keras.Model(image, decoder(encoder(image)), name="autoencoder"))
+
+
+def chained(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder:
+    """Put a decoder behind an encoder as one flat chain of layers; all share them.
 
     Layers are renamed to encoder_0_KIND … decoder_12_KIND, counted through: by it `split` tells them apart.
     """
@@ -49,12 +56,15 @@ def composed(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencode
     return Autoencoder(encoder, decoder, keras.Sequential([image, *layers], name="autoencoder"))
 
 
-def split(network: keras.Sequential) -> Autoencoder:
-    """Return the halves of a whole that `composed` made, saved or not, sharing its layers.
+def split(network: keras.Model) -> Autoencoder:
+    """Return the halves of a whole that `composed` or `chained` made, saved or not, sharing its layers.
 
     Raises:
         ValueError: the names of its layers do not tell where the code is.
     """
+    models = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
+    if set(models) == {ENCODER, DECODER}:
+        return Autoencoder(models[ENCODER], models[DECODER], network)
     encoding, decoding = (
         [layer for layer in network.layers if layer.name.startswith(half)] for half in (ENCODER, DECODER)
     )

@@ -12,6 +12,8 @@ from cae.networks.autoencoder import Autoencoder
 
 # The mission's own: 12,785 parameters, and for 28 × 28 pixels a code of 4 × 4 × 8 = 128 numbers.
 FILTERS = (32, 16, 8)
+# What the network is trained on, as the engine knows it.
+OBJECTIVE = "cross_entropy"
 Shape = tuple[int, ...]
 
 
@@ -27,7 +29,7 @@ def build(filters: Sequence[int], image_shape: Shape, seed: int) -> Autoencoder:
     if any(side % 8 != 4 for side in image_shape[:2]):
         raise ValueError(f"images {image_shape} do not close: both sides must be 4 more than a multiple of 8")
     seeds = itertools.count(seed * 100)
-    return autoencoder.composed(
+    return autoencoder.chained(
         encoder(filters, image_shape, seeds),
         decoder(filters, code_shape(filters, image_shape), image_shape, seeds),
     )

@@ -43,7 +43,7 @@ def main() -> None:
         "--label", type=int, choices=range(len(class_names)), required=True, help="the normal class"
     )
     label = parser.parse_args().label
-    recipe, filters = settings.load().anomaly, params.load().model.filters
+    recipe, filters = settings.load().anomaly, params.load().model.convolutional.filters
     normal = normal_images(label, class_names[label], recipe, filters)
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
     anomaly.check_test(splits.labels(PREPARED, "test"), label, class_names[label])

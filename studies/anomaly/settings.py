@@ -18,9 +18,9 @@ class Anomaly(params.Recipe):
     neighbours: params.Neighbours
     seeds: params.Increasing[params.Seed]
 
-    def of_seed(self, seed: int) -> params.Train:
+    def of_seed(self, seed: int) -> params.Run:
         """Return what `training.fit` takes."""
-        return params.Train(**self.model_dump(include=set(params.Recipe.model_fields)), seed=seed)
+        return params.Run(**self.model_dump(include=set(params.Recipe.model_fields)), seed=seed)
 
 
 class Study(params.Section):

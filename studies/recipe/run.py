@@ -31,10 +31,12 @@ def main() -> None:
     settings = params.load()
     rows: list[dict[str, float]] = []
     for changes in GRID:
-        recipe = settings.train.model_copy(update=changes)
+        recipe = params.run(settings).model_copy(update=changes)
         run = fingerprints.fingerprint({"inputs": inputs.parts, "recipe": recipe.model_dump()})
         checkpoint = Checkpoint(Path(".checkpoints/recipe"), run)
-        network = convolutional.build(settings.model.filters, train.shape[1:], recipe.seed).network
+        network = convolutional.build(
+            settings.model.convolutional.filters, train.shape[1:], recipe.seed
+        ).network
         with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:
             history = training.fit(network, train, validation, recipe, checkpoint, [bar])
             inputs.check()

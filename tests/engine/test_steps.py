@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from cae.engine.steps import Steps, cross_entropy, in_shards  # isort: split
+from cae.engine.steps import Steps, cross_entropy, in_shards, squared_error  # isort: split
 
 import keras
 import numpy as np
@@ -78,7 +78,7 @@ def test_training_takes_the_steps_of_stock_keras(shards: int) -> None:
     model, stock = small_model(), small_model()
     optimizer, stock_optimizer = keras.optimizers.Adam(), keras.optimizers.Adam()
     losses = Steps(model, optimizer, shards).train(batches, targets, rates)
-    for batch, target, rate, loss in zip(batches, targets, rates, losses, strict=True):
+    for batch, target, rate, (loss,) in zip(batches, targets, rates, losses, strict=True):
         with tf.GradientTape() as tape:
             expected = tf.reduce_mean(keras.losses.binary_crossentropy(target, stock(batch)))
         gradients = tape.gradient(expected, [variable.value for variable in stock.trainable_variables])
@@ -107,7 +107,7 @@ def test_evaluating_gives_the_loss_and_trains_nothing() -> None:
     before = model.get_weights()
     losses = Steps(model, keras.optimizers.Adam(), 4).evaluate(IMAGES[np.newaxis], TARGETS[np.newaxis])
     expected = np.mean(keras.losses.binary_crossentropy(TARGETS, model(IMAGES)))
-    assert losses.numpy() == pytest.approx([expected], rel=1e-5)
+    assert losses.numpy() == pytest.approx(np.array([[expected]]), rel=1e-5)
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
@@ -120,13 +120,34 @@ def test_cross_entropy_is_that_of_the_sigmoid() -> None:
     assert float(cross_entropy(targets, logits)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_squared_error_is_that_of_the_sigmoid() -> None:
+    logits = np.array([-3.0, 0.0, 2.0], dtype="float32")
+    targets = np.array([0.0, 0.25, 1.0], dtype="float32")
+    expected = np.sum((1 / (1 + np.exp(-logits)) - targets) ** 2)
+    assert float(squared_error(targets, logits)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_every_loss_is_told_and_only_the_first_is_trained_on() -> None:
+    rates = np.full(3, 1e-2, dtype="float32")
+    batches = IMAGES.reshape(3, 2, 8, 8, 1)
+    alone, both = small_model(), small_model()
+    losses = Steps(alone, keras.optimizers.Adam(), 2, [squared_error]).train(batches, batches, rates)
+    told = Steps(both, keras.optimizers.Adam(), 2, [squared_error, cross_entropy]).train(
+        batches, batches, rates
+    )
+    assert told.shape == (3, 2)
+    np.testing.assert_array_equal(told[:, :1], losses)
+    for one, other in zip(alone.get_weights(), both.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_another_loss_sees_what_the_model_gives() -> None:
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
     images, targets = IMAGES[:4, 0, :3, 0], TARGETS[:4, 0, :2, 0]
     steps = Steps(
-        model, keras.optimizers.Adam(), 2, loss=lambda targets, output: tf.reduce_sum((targets - output) ** 2)
+        model, keras.optimizers.Adam(), 2, [lambda targets, output: tf.reduce_sum((targets - output) ** 2)]
     )
-    (loss,) = steps.evaluate(images[np.newaxis], targets[np.newaxis]).numpy()
+    ((loss,),) = steps.evaluate(images[np.newaxis], targets[np.newaxis]).numpy()
     assert loss == pytest.approx(np.mean((targets - model(images).numpy()) ** 2), rel=1e-5)
 
 

@@ -13,11 +13,22 @@ from hypothesis import strategies as st
 
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
+from cae.engine.steps import squared_error
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.ground.params import Train
+from cae.ground.params import Noise, Run
 
-RECIPE = Train(epochs=4, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
+RECIPE = Run(
+    epochs=4,
+    batch_size=8,
+    learning_rate=0.01,
+    mirrored=False,
+    patience=5,
+    shards=2,
+    seed=1,
+    engine="fast",
+)
+NOISE = Noise(kind="gaussian", strength=0.2)
 TRAIN, VALIDATION = (
     np.random.default_rng(seed).random((count, 8, 8, 1), dtype=np.float32) ** 2
     for seed, count in ((0, 43), (1, 21))
@@ -42,7 +53,7 @@ def small_network() -> keras.Sequential:
     )
 
 
-def fit(folder: Path, recipe: Train = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
+def fit(folder: Path, recipe: Run = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
     network = small_network()
     history = training.fit(network, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
     return network, history
@@ -156,12 +167,53 @@ def test_a_diverging_run_is_a_clear_error(tmp_path: Path) -> None:
 def test_the_calls_of_an_epoch_cover_every_image_once_in_order(count: int, batch_size: int) -> None:
     order = np.random.default_rng(count).permutation(count)
     calls = [
-        (done, batches.numpy())
+        (done, batches)
         for done, batches in training.in_calls(np.arange(count, dtype="float32"), order, batch_size)
     ]
     np.testing.assert_array_equal(np.concatenate([batches.ravel() for _, batches in calls]), order)
     assert [done for done, _ in calls] == list(np.cumsum([0, *(batches.size for _, batches in calls)])[:-1])
     assert all(batches.shape[1] == batch_size for _, batches in calls[:-1])
+
+
+def test_half_of_the_images_are_turned_left_to_right() -> None:
+    images = np.arange(4000 * 6, dtype=np.float32).reshape(40, 100, 2, 3, 1)
+    shown = training.mirrored(images, np.random.default_rng(0))
+    as_they_are = (shown == images).all(axis=(2, 3, 4))
+    turned = (shown == images[:, :, :, ::-1]).all(axis=(2, 3, 4))
+    assert np.array_equal(turned, ~as_they_are)
+    assert np.mean(turned) == pytest.approx(0.5, abs=0.05)
+
+
+def test_noise_is_put_on_what_the_network_sees_and_not_on_its_targets() -> None:
+    inputs, targets = training.examples(TRAIN, NOISE, np.random.default_rng(0))
+    np.testing.assert_array_equal(targets, TRAIN)
+    assert np.std(inputs - TRAIN) > 0.05
+    same, clean = training.examples(TRAIN, training.CLEAN, np.random.default_rng(0))
+    assert same is clean
+
+
+def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
+    """Train on squared error, with noise and mirrored images."""
+    recipe = RECIPE.model_copy(update={"mirrored": True})
+    checkpoint = Checkpoint(folder, "run")
+    return training.fit(
+        small_network(), TRAIN, VALIDATION, recipe, checkpoint, callbacks, objective=squared_error, seen=NOISE
+    )
+
+
+def test_another_objective_has_columns_of_its_own_beside_the_cross_entropy(tmp_path: Path) -> None:
+    history = denoise(tmp_path)
+    losses = ["loss", "val_loss", "objective", "val_objective"]
+    assert list(history.columns) == ["epoch", *losses, "learning_rate"]
+    assert (history["val_objective"] < history["val_loss"]).all()
+    assert history["val_objective"].iloc[-1] < history["val_objective"].iloc[0]
+
+
+def test_a_resumed_run_draws_the_noise_that_the_whole_one_drew(tmp_path: Path) -> None:
+    whole = denoise(tmp_path / "whole")
+    with suppress(Killed):
+        denoise(tmp_path / "killed", [KillAfter(2)])
+    assert denoise(tmp_path / "killed").equals(whole)
 
 
 def test_the_learning_rate_falls_along_half_a_cosine() -> None:

@@ -25,6 +25,13 @@ def load(content: Any, folder: Path) -> params.Params:
     return params.load(path)
 
 
+def at(content: dict[str, Any], section: str) -> dict[str, Any]:
+    """Return a section, or one inside another as "model.residual"."""
+    for name in section.split("."):
+        content = content[name]
+    return content
+
+
 def test_the_committed_file_is_valid() -> None:
     assert params.load(COMMITTED).prepare.train == 50_000
 
@@ -37,7 +44,20 @@ def test_values_cannot_be_changed_once_read() -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("train", "epoch", 3, r"train\.epoch is not a known key"),
+        ("train", "epoch", 3, r"train\.epoch is not a known key: .* one of epochs, patience, shards, engine"),
+        ("model", "name", "vit", r"model\.name is 'vit': should be 'convolutional' or 'residual'"),
+        ("model.residual", "filters", [8], r"filters is not a known key: .* one of .*code_size, width"),
+        ("model.convolutional", "width", 9, r"width is not a known key: .* one of .*filters"),
+        ("model.residual", "code_size", 0, r"code_size is 0: .* greater than or equal to 1"),
+        (
+            "train.noise",
+            "kind",
+            "rain",
+            r"noise\.kind is 'rain': should be 'none', 'gaussian', .*'squares'",
+        ),
+        ("train.noise", "strength", -0.1, r"train\.noise\.strength is -0\.1: .* greater than or equal to 0"),
+        ("train.noise", "strength", 0.3, r"train\.noise: kind none with strength 0\.3: none goes with 0"),
+        ("train.noise", "kind", "gaussian", r"kind gaussian with strength 0: .* a strength above 0"),
         ("train", "epochs", "ten", r"train\.epochs is 'ten': .*integer"),
         ("train", "epochs", 2.5, r"train\.epochs is 2\.5: .*integer"),
         ("train", "epochs", True, r"train\.epochs is True: .*integer"),
@@ -45,51 +65,86 @@ def test_values_cannot_be_changed_once_read() -> None:
         ("train", "epochs", 0, r"train\.epochs is 0: should be greater than or equal to 1"),
         ("train", "epochs", -1, r"train\.epochs is -1"),
         ("train", "epochs", 10**9, r"train\.epochs is 1000000000: should be less than or equal to 1000"),
-        ("train", "learning_rate", -0.1, r"train\.learning_rate is -0\.1: should be greater than 0"),
-        ("train", "learning_rate", 50.0, r"train\.learning_rate is 50\.0: should be less than or equal to 1"),
-        ("train", "learning_rate", float("nan"), r"train\.learning_rate is nan"),
-        ("train", "learning_rate", "1e-3", r"is the text '1e-3'.*write 0\.001"),
+        (
+            "model.convolutional",
+            "learning_rate",
+            -0.1,
+            r"learning_rate is -0\.1: should be greater than 0",
+        ),
+        (
+            "model.convolutional",
+            "learning_rate",
+            50.0,
+            r"learning_rate is 50\.0: should be less than or equal to 1",
+        ),
+        ("model.convolutional", "learning_rate", float("nan"), r"learning_rate is nan"),
+        ("model.convolutional", "learning_rate", "1e-3", r"is the text '1e-3'.*write 0\.001"),
         ("train", "epochs", "2.5", r"train\.epochs is '2\.5': .*integer"),
         ("train", "epochs", "inf", r"train\.epochs is 'inf': .*integer"),
-        ("train", "learning_rate", "inf", r"train\.learning_rate is 'inf': .*number"),
-        ("train", "learning_rate", "1e999", r"train\.learning_rate is '1e999': .*number"),
-        ("train", "batch_size", [32], r"train\.batch_size is \[32\]"),
+        (
+            "model.convolutional",
+            "learning_rate",
+            "inf",
+            r"learning_rate is 'inf': .*number",
+        ),
+        (
+            "model.convolutional",
+            "learning_rate",
+            "1e999",
+            r"learning_rate is '1e999': .*number",
+        ),
+        ("model.convolutional", "batch_size", [32], r"batch_size is \[32\]"),
         ("prepare", "test", 10_001, r"prepare\.test is 10001"),
         ("prepare", "validation", 10_001, r"train \+ validation is 60001.*60,000 images: lower one"),
         ("prepare", "seed", -1, r"prepare\.seed is -1"),
         ("train", "engine", "slow", r"train\.engine is 'slow': should be 'fast' or 'stock'"),
-        ("model", "filters", [32, 16], r"model\.filters: \[32, 16\] must be three numbers from 1 to 512"),
-        ("model", "filters", [0, 8, 8], r"model\.filters: \[0, 8, 8\] must be three numbers from 1 to 512"),
-        ("model", "filters", [8, 8, 513], r"model\.filters: \[8, 8, 513\] must be three numbers"),
+        (
+            "model.convolutional",
+            "filters",
+            [32, 16],
+            r"filters: \[32, 16\] must be three numbers from 1 to 512",
+        ),
+        (
+            "model.convolutional",
+            "filters",
+            [0, 8, 8],
+            r"filters: \[0, 8, 8\] must be three numbers from 1 to 512",
+        ),
+        (
+            "model.convolutional",
+            "filters",
+            [8, 8, 513],
+            r"filters: \[8, 8, 513\] must be three numbers",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(
     section: str, key: str, value: Any, message: str, content: dict[str, Any], tmp_path: Path
 ) -> None:
-    content[section][key] = value
+    at(content, section)[key] = value
     with pytest.raises(UserError, match=message):
         load(content, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "written"),
+    ("section", "key", "text", "written"),
     [
-        ("epochs", "10", "10"),
-        ("epochs", "1e1", "10"),
-        ("learning_rate", "1", "1.0"),
-        ("learning_rate", "1e-3", "0.001"),
-        ("learning_rate", "1e-7", "1.0e-07"),
+        ("train", "epochs", "10", "10"),
+        ("train", "epochs", "1e1", "10"),
+        ("model.convolutional", "learning_rate", "1", "1.0"),
+        ("model.convolutional", "learning_rate", "1e-3", "0.001"),
+        ("model.convolutional", "learning_rate", "1e-7", "1.0e-07"),
     ],
 )
 def test_a_number_written_as_advised_is_accepted(
-    key: str, text: str, written: str, content: dict[str, Any], tmp_path: Path
+    section: str, key: str, text: str, written: str, content: dict[str, Any], tmp_path: Path
 ) -> None:
-    content["train"][key] = text
+    at(content, section)[key] = text
     with pytest.raises(UserError, match=f"is the text '{text}'.* write {re.escape(written)}$"):
         load(content, tmp_path)
-    content["train"][key] = "AS ADVISED"
+    at(content, section)[key] = "AS ADVISED"
     advised = load(yaml.safe_dump(content).replace("AS ADVISED", written), tmp_path)
-    assert getattr(advised.train, key) == float(text)
+    assert getattr(params.run(advised), key) == float(text)
 
 
 def test_every_wrong_value_is_named_at_once(content: dict[str, Any], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,9 +16,10 @@ from cae.ground import runtime
 from cae.sources import fashion_mnist
 
 ROOT = Path(__file__).parents[2]
-SMALL: dict[str, dict[str, object]] = {
+SMALL: dict[str, dict[str, Any]] = {
     "prepare": {"train": 256, "validation": 128, "test": 128},
-    "train": {"epochs": 2, "batch_size": 64},
+    "model": {"convolutional": {"batch_size": 64}, "residual": {"width": 32, "batch_size": 64}},
+    "train": {"epochs": 2},
     "probes": {"labels_per_class": [2, 5]},
     "maps": {"images": 64, "perplexity": 10.0},
 }
@@ -34,6 +36,13 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
         for key, at in (("NAME", ""), ("EMAIL", "@localhost"))
     },
 }
+
+
+def merged(content: Any, changes: Any) -> Any:
+    """Return settings with some of them changed, however deep."""
+    if not isinstance(content, dict):
+        return changes
+    return content | {key: merged(content.get(key), value) for key, value in changes.items()}
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,7 @@ class Project:
     def set_params(self, changes: Mapping[str, Mapping[str, object]]) -> None:
         """Change params.yaml."""
         path = self.folder / "params.yaml"
-        content = yaml.safe_load(path.read_text())
-        for section, values in changes.items():
-            content[section] |= values
-        path.write_text(yaml.safe_dump(content))
+        path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""

@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,18 +49,18 @@ def refused(project: Project, *command: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("changes", "message"),
     [
-        ("epoch", 3, "train.epoch is not a known key"),
-        ("epochs", "ten", "train.epochs is 'ten'"),
-        ("epochs", -1, "train.epochs is -1"),
-        ("learning_rate", "1e-3", "write 0.001"),
+        ({"train": {"epoch": 3}}, "train.epoch is not a known key"),
+        ({"train": {"epochs": "ten"}}, "train.epochs is 'ten'"),
+        ({"train": {"epochs": -1}}, "train.epochs is -1"),
+        ({"model": {"convolutional": {"learning_rate": "1e-3"}}}, "write 0.001"),
     ],
 )
 def test_a_wrong_value_in_params_yaml_stops_the_stage(
-    key: str, value: object, message: str, project: Project
+    changes: Mapping[str, Any], message: str, project: Project
 ) -> None:
-    project.set_params({"train": {key: value}})
+    project.set_params(changes)
     project.commit()
     assert message in refused(project, "python", "-m", "stages.train")
 
@@ -69,8 +70,10 @@ def test_a_wrong_value_in_params_yaml_stops_the_stage(
     [
         ("train.epochs=-1", "train.epochs is -1"),
         ("+train.epoch=3", "train.epoch is not a known key"),
-        ("train.learning_rate=fast", "train.learning_rate is 'fast'"),
-        ("train.learning_rate='1e-3'", "write 0.001"),
+        ("model.convolutional.learning_rate=fast", "model.convolutional.learning_rate is 'fast'"),
+        ("model.convolutional.learning_rate='1e-3'", "write 0.001"),
+        ("model.name=vit", "model.name is 'vit': should be 'convolutional' or 'residual'"),
+        ("train.noise.strength=0.3", "train.noise: kind none with strength 0.3"),
     ],
 )
 def test_a_wrong_value_on_the_command_line_stops_the_experiment(
@@ -183,10 +186,10 @@ def test_a_source_edited_while_training_runs_is_named_and_nothing_is_written(pro
 
 
 def test_a_network_no_better_than_the_mean_image_is_told_with_what_to_change(project: Project) -> None:
-    project.set_params({"train": {"learning_rate": 0.9}})
+    project.set_params({"model": {"convolutional": {"learning_rate": 0.9}}})
     said = project.run("python", "-m", "stages.train").stderr
     assert "warning: the network is no better than the mean image (validation" in said
-    assert "lower train.learning_rate, which is 0.9" in said
+    assert "lower the network's learning_rate, 0.9" in said
 
 
 @pytest.mark.parametrize(

@@ -190,22 +190,22 @@ def test_the_view_of_experiments_that_readme_names_fits_a_screen(shorter: tuple[
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ("[32,16]", "model.filters: [32, 16] must be three numbers from 1 to 512"),
-        ("[0,8,8]", "model.filters: [0, 8, 8] must be three numbers from 1 to 512"),
+        ("[32,16]", "model.convolutional.filters: [32, 16] must be three numbers from 1 to 512"),
+        ("[0,8,8]", "model.convolutional.filters: [0, 8, 8] must be three numbers from 1 to 512"),
         ("[8,8,17]", "code of 272 numbers, but PCA, which it is compared with, has at most 256 here"),
     ],
 )
 def test_a_network_that_cannot_be_built_or_compared_is_refused(
     filters: str, message: str, project: Project
 ) -> None:
-    done = project.dvc("exp", "run", "--set-param", f"model.filters={filters}", check=False)
+    done = project.dvc("exp", "run", "--set-param", f"model.convolutional.filters={filters}", check=False)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_an_experiment_on_the_network_itself_runs_through(project: Project) -> None:
-    project.dvc("exp", "run", "--set-param", "model.filters=[16,8,4]", "--name", "narrow")
+    project.dvc("exp", "run", "--set-param", "model.convolutional.filters=[16,8,4]", "--name", "narrow")
     table = pd.read_csv(project.folder / "plots/reconstruction.csv").set_index("method")
     assert table.loc[["autoencoder", "PCA"], "code_size"].tolist() == [64, 64]
     plots = json.loads(project.dvc("plots", "show", "--json").stdout)
@@ -337,7 +337,7 @@ def test_series_that_belong_together_stand_on_one_chart(
 
 
 def test_a_study_is_a_project_of_its_own(project: Project) -> None:
-    project.set_params({"model": {"filters": [4, 2, 1]}})
+    project.set_params({"model": {"convolutional": {"filters": [4, 2, 1]}}})
     study = Project(project.folder / "studies/anomaly")
     study.set_params({"anomaly": {"held_out": 5, "epochs": 1, "seeds": [1]}})
     project.dvc("repro", "train")

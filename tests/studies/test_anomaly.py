@@ -30,6 +30,7 @@ SMALL = settings.Anomaly(
     epochs=1,
     batch_size=20,
     learning_rate=0.01,
+    mirrored=False,
     patience=1,
     shards=1,
     engine="fast",
@@ -154,7 +155,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     committed = yaml.safe_load((ROOT / "params.yaml").read_text())
     # PCA is fitted to as many components as the code has numbers: 16 for few images.
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(committed | {"model": {"filters": list(FILTERS)}}))
+    committed["model"]["convolutional"]["filters"] = list(FILTERS)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(committed))
     monkeypatch.setattr(settings, "load", lambda: settings.Study(anomaly=SMALL))
     for name, count, seed in (("train", 150, 1), ("validation", 70, 2), ("test", 30, 3)):
         labels = (np.arange(count) % 3).astype(np.uint8)

@@ -1,0 +1,57 @@
+"""Error by what a code costs, on logarithmic axes."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cae.pictures.style import BLUE, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
+
+LOOKS = {"residual": (BLUE, "o", "residual network"), "PCA": (ORANGE, "s", "PCA")}
+
+
+@picture
+def rate(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Draw squared error and SSIM by the numbers of a code, ours and published."""
+    figure = Picture(figsize=(WIDTH, 4.6))
+    errors, similarities = figure.subplots(1, 2)
+    of_numbers = published[published["numbers"].notna()]
+    for axes, column in ((errors, "mse"), (similarities, "ssim")):
+        for method, (colour, marker, label) in LOOKS.items():
+            of_method = table[table["method"] == method]
+            axes.plot(of_method["numbers"], of_method[column], color=colour, marker=marker, label=label)
+        label = "published convolutional autoencoder"
+        axes.plot(of_numbers["numbers"], of_numbers[column], "^", color=GREY, linestyle=":", label=label)
+        by_cost(axes, "numbers a picture")
+    errors.set_yscale("log")
+    plain_ticks(errors.yaxis, (1, 2, 5))
+    errors.set_ylabel("mean squared error")
+    similarities.set_ylabel("SSIM")
+    errors.legend()
+    heading(figure, "What is lost of a test image, by the numbers that it is squeezed into")
+    return figure
+
+
+@picture
+def bits(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Draw squared error by the bits of a rounded code, the best of each method, and published figures."""
+    figure = Picture(figsize=(WIDTH, 4.6))
+    axes = figure.subplots()
+    for method, (colour, marker, label) in LOOKS.items():
+        of_method = table[table["method"] == method]
+        axes.plot(of_method["bits"], of_method["mse"], color=colour, marker=marker, label=label)
+    of_bits = published[published["bits"].notna()]
+    axes.plot(of_bits["bits"], of_bits["mse"], "^", color=GREY, linestyle=":", label="published compressor")
+    axes.set_yscale("log")
+    plain_ticks(axes.yaxis, (1, 2, 5))
+    axes.set_ylabel("mean squared error")
+    by_cost(axes, "bits a picture")
+    axes.legend()
+    heading(figure, "What is lost of a test image, by the bits of its code")
+    return figure
+
+
+def by_cost(axes: Axes, label: str) -> None:
+    """Put powers of two along the bottom."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel(label)

@@ -1,0 +1,108 @@
+"""The other networks through the real commands: the same guarantees as the default's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.pipeline.conftest import ENVIRONMENT, Project
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 40
+SETTINGS: dict[str, dict[str, Any]] = {
+    "model": {"name": "residual"},
+    "train": {"epochs": EPOCHS, "patience": EPOCHS, "noise": {"kind": "gaussian", "strength": 0.2}},
+}
+RESULTS = ("models/autoencoder.keras", "plots/history.csv", "metrics/train.json")
+TRAIN = ("python", "-m", "stages.train")
+
+
+@pytest.fixture
+def untrained(project: Project) -> Project:
+    """A project in which the data are prepared, and a network other than the default is to be trained."""
+    project.set_params(SETTINGS)
+    return project
+
+
+@pytest.fixture(scope="module")
+def trained(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One in which it was trained on all cores."""
+    folder = tmp_path_factory.mktemp("trained") / "project"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    project = Project(folder)
+    project.set_params(SETTINGS)
+    project.run(*TRAIN)
+    return project
+
+
+@pytest.mark.skipif(not shutil.which("taskset"), reason="this machine has no taskset")
+@pytest.mark.parametrize("cores", [1, 2])
+def test_any_number_of_cores_gives_the_same_bytes(cores: int, untrained: Project, trained: Project) -> None:
+    chosen = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+    untrained.run("taskset", "--cpu-list", chosen, *TRAIN)
+    for name in RESULTS:
+        assert untrained.read(name) == trained.read(name), name
+
+
+def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(untrained: Project, trained: Project) -> None:
+    with subprocess.Popen(
+        TRAIN, cwd=untrained.folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        # An epoch is told before it is saved: once the third is told, the second is saved.
+        told = [process.stderr.readline() for _ in range(3)]
+        process.kill()
+    assert told[2].startswith(f"epoch 3/{EPOCHS}")
+    assert "epoch 1/" not in untrained.run(*TRAIN).stderr
+    for name in RESULTS:
+        assert untrained.read(name) == trained.read(name), name
+
+
+def test_its_experiment_runs_through_and_shows_its_own_objective_beside_the_loss(
+    project: Project,
+) -> None:
+    project.dvc("exp", "run", "--set-param", "model.name=residual", "--name", "strong")
+    metrics = json.loads(project.read("metrics/train.json"))
+    assert set(metrics) == {"best_epoch", "loss", "val_loss", "objective", "val_objective"}
+    shown = project.dvc("exp", "show", "--csv").stdout
+    assert "val_objective" in shown.partition("\n")[0]
+    compared = json.loads(project.read("metrics/evaluate.json"))
+    assert 0 < compared["bce_above_floor"] < 1
+    assert json.loads(project.dvc("plots", "show", "--json").stdout).get("errors", []) == []
+
+
+def answers(model: Path, backend: str) -> np.ndarray:
+    """Run a saved network in a clean interpreter, with nothing of ours on the path, on fixed images."""
+    program = (
+        "import sys, keras, numpy as np\n"
+        "network = keras.saving.load_model(sys.argv[1], compile=False, safe_mode=True)\n"
+        "images = np.random.default_rng(0).random((8, 28, 28, 1), np.float32)\n"
+        "np.save(sys.argv[2], keras.ops.convert_to_numpy(network(images)))"
+    )
+    out = model.with_name(f"{backend}.npy")
+    subprocess.run(
+        [sys.executable, "-I", "-c", program, str(model), str(out)],
+        cwd=model.parent,
+        env=ENVIRONMENT | {"KERAS_BACKEND": backend},
+        check=True,
+        capture_output=True,
+    )
+    return np.load(out)
+
+
+def test_plain_keras_loads_it_and_another_backend_answers_alike(
+    trained: Project, finished: Project, tmp_path: Path
+) -> None:
+    for project in (trained, finished):
+        model = tmp_path / f"{project.folder.parent.name}.keras"
+        model.write_bytes(project.read("models/autoencoder.keras"))
+        by_tensorflow = answers(model, "tensorflow")
+        assert by_tensorflow.shape == (8, 28, 28, 1)
+        np.testing.assert_allclose(answers(model, "jax"), by_tensorflow, atol=1e-5)
