@@ -9,6 +9,8 @@ from pathlib import Path
 
 # A study pins the environment, before pandas loads NumPy.
 from studies.anomaly import table as anomaly
+from studies.rate import table as rate
+from studies.seeds import table as seeds
 
 # isort: split
 from benchmarks import markdown
@@ -26,6 +28,8 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "MODEL_CARD.md": {"results": tables.results, "facts": tables.facts},
     "benchmarks/README.md": {"target": tables.target},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
+    "studies/rate/README.md": {"numbers": rate.by_numbers, "bits": rate.by_bits},
+    "studies/seeds/README.md": {"noise": seeds.noise, "deaths": seeds.deaths},
     "studies/recipe/README.md": {"recipe": tables.recipe},
 }
 
