@@ -21,14 +21,12 @@ def epoch_seconds(results: Results) -> Figure:
 
     A thin line spans the fastest and the slowest round; a dotted one marks the arithmetic bound.
     """
-    settings, arithmetic = results["settings"], results["arithmetic"]
-    images = settings["epoch_images"]
+    settings, images = results["settings"], results["settings"]["epoch_images"]
     figure = Picture(figsize=(WIDTH, 4.4))
     panels = figure.subplots(1, len(settings["batches"]), sharex=True, sharey=True, squeeze=False)[0]
     for axes, batch in zip(panels, settings["batches"], strict=True):
         rounds = [result for result in results["rounds"] if result["batch"] == batch]
-        operations = arithmetic["operations_an_image"] * images
-        bound = summary.bound_seconds(rounds, batch, operations, arithmetic["product_operations"])
+        bound = summary.bound(results, batch)
         trained = [result for result in rounds if result["family"] in COLOURS]
         for result in trained:
             if "problem" in result:

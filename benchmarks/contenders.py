@@ -1,9 +1,11 @@
-"""Who is timed: every way to train the same model on the same images."""
+"""Who is timed, and on what: every way to train the same network on the same images."""
 
 import importlib.util
 from dataclasses import dataclass
 
 OURS, KERAS, PYTORCH = "ours", "Keras", "PyTorch"
+# As params.yaml names them.
+NETWORKS = CONVOLUTIONAL, RESIDUAL = ("convolutional", "residual")
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class Contender:
     family: str
     module: str
     mode: tuple[str, ...] = ()
+    networks: tuple[str, ...] = NETWORKS
 
     @property
     def installed(self) -> bool:
@@ -22,18 +25,31 @@ class Contender:
         return self.family != PYTORCH or importlib.util.find_spec("torch") is not None
 
 
+# Matrix products have no code in C of ours, and no layout of images to choose.
 CONTENDERS = (
     Contender("ours", "ours", OURS, "benchmarks.ours"),
-    Contender("ours-avx2", "ours, AVX2 only", OURS, "benchmarks.ours", ("avx2",)),
+    Contender("ours-avx2", "ours, AVX2 only", OURS, "benchmarks.ours", ("avx2",), (CONVOLUTIONAL,)),
     Contender("keras", "Keras fit", KERAS, "benchmarks.stock"),
     Contender("keras-jit", "Keras fit, jit_compile", KERAS, "benchmarks.stock", ("jit",)),
     Contender("keras-array", "Keras fit on an array", KERAS, "benchmarks.stock", ("array",)),
-    Contender("pytorch-nchw", "PyTorch eager, NCHW", PYTORCH, "benchmarks.pytorch"),
     Contender(
-        "pytorch-nhwc", "PyTorch eager, channels_last", PYTORCH, "benchmarks.pytorch", ("channels_last",)
+        "pytorch-nchw", "PyTorch eager, NCHW", PYTORCH, "benchmarks.pytorch", networks=(CONVOLUTIONAL,)
     ),
     Contender(
-        "pytorch-compiled-nchw", "PyTorch compiled, NCHW", PYTORCH, "benchmarks.pytorch", ("compiled",)
+        "pytorch-nhwc",
+        "PyTorch eager, channels_last",
+        PYTORCH,
+        "benchmarks.pytorch",
+        ("channels_last",),
+        (CONVOLUTIONAL,),
+    ),
+    Contender(
+        "pytorch-compiled-nchw",
+        "PyTorch compiled, NCHW",
+        PYTORCH,
+        "benchmarks.pytorch",
+        ("compiled",),
+        (CONVOLUTIONAL,),
     ),
     Contender(
         "pytorch-compiled-nhwc",
@@ -41,6 +57,11 @@ CONTENDERS = (
         PYTORCH,
         "benchmarks.pytorch",
         ("compiled", "channels_last"),
+        (CONVOLUTIONAL,),
+    ),
+    Contender("pytorch", "PyTorch eager", PYTORCH, "benchmarks.pytorch", networks=(RESIDUAL,)),
+    Contender(
+        "pytorch-compiled", "PyTorch compiled", PYTORCH, "benchmarks.pytorch", ("compiled",), (RESIDUAL,)
     ),
 )
 # Not a way to train, but timed in the same rounds: what the processor can do at all.

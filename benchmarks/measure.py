@@ -21,6 +21,15 @@ from benchmarks.processes import ENVIRONMENT, ROOT, FailedError, Process
 Say = Callable[[str], None]
 
 
+class Task(NamedTuple):
+    """What is trained: a network, on the first so many images of a folder, in batches of one size."""
+
+    network: str
+    data: Path
+    images: int
+    batch: int
+
+
 class Goal(NamedTuple):
     """What to train for: a validation loss, within so many epochs and seconds."""
 
@@ -30,17 +39,16 @@ class Goal(NamedTuple):
 
 
 @contextmanager
-def started(contender: Contender, job: str, **options: object) -> Iterator[Process]:
+def started(contender: Contender, job: str, task: Task, **options: object) -> Iterator[Process]:
     """Start a contender; what it compiles for itself is kept in a folder that goes with it."""
     with tempfile.TemporaryDirectory() as cache:
         environment = {"TORCHINDUCTOR_CACHE_DIR": cache}
+        options |= task._asdict()
         with Process(contender.module, job, options, contender.mode, environment) as process:
             yield process
 
 
-def rounds(
-    contenders: Sequence[Contender], data: Path, images: int, batch: int, count: int, say: Say
-) -> list[dict[str, Any]]:
+def rounds(contenders: Sequence[Contender], task: Task, count: int, say: Say) -> list[dict[str, Any]]:
     """Time all contenders in turn, `count` rounds, there and back: whatever slows the machine hits them all.
 
     All processes stay alive and wait; only one works at a time. The matrix product goes along.
@@ -53,8 +61,8 @@ def rounds(
                 "name": contender.name,
                 "label": contender.label,
                 "family": contender.family,
-                "batch": batch,
-                "images": images,
+                "batch": task.batch,
+                "images": task.images,
                 "seconds": [],
             }
             results.append(result)
@@ -62,7 +70,7 @@ def rounds(
                 result["problem"] = "not installed"
                 say(f"{contender.label}: not installed")
                 continue
-            process = stack.enter_context(started(contender, "rounds", data=data, images=images, batch=batch))
+            process = stack.enter_context(started(contender, "rounds", task))
             try:
                 result["ready_seconds"] = process.ready()
             except FailedError as error:
@@ -70,7 +78,7 @@ def rounds(
                 say(f"{contender.label} failed: {error}")
                 continue
             alive.append((result, process))
-            say(f"{contender.label}, batch {batch}: ready after {result['ready_seconds']:.1f} s")
+            say(f"{contender.label}, batch {task.batch}: ready after {result['ready_seconds']:.1f} s")
         for index in range(count):
             for result, process in alive if index % 2 == 0 else alive[::-1]:
                 if "problem" in result:
@@ -87,28 +95,19 @@ def rounds(
     return results
 
 
-def target(
-    contender: Contender, data: Path, images: int | None, batch: int, goal: Goal, say: Say
-) -> dict[str, Any]:
-    """Train until the validation loss is low enough; keep every epoch on the way. Without `images`, on all.
+def target(contender: Contender, task: Task, goal: Goal, say: Say) -> dict[str, Any]:
+    """Train until the validation loss is low enough; keep every epoch on the way.
 
     A curve's `seconds` begin with training, validation included; `ready_seconds` is what came before.
     """
     result: dict[str, Any] = {
         "name": contender.name,
         "label": contender.label,
-        "batch": batch,
+        "batch": task.batch,
         "curve": [],
         "reached": False,
     }
-    options = {
-        "data": data,
-        "images": images,
-        "batch": batch,
-        "epochs": goal.epochs,
-        "target": goal.loss,
-    }
-    with started(contender, "target", **options) as process:
+    with started(contender, "target", task, epochs=goal.epochs, target=goal.loss) as process:
         try:
             result["ready_seconds"] = process.ready()
             passed = 0.0
@@ -130,18 +129,17 @@ def target(
     return result
 
 
-def growth(
-    contender: Contender, data: Path, images: int, batch: int, copies: Sequence[int], say: Say
-) -> list[dict[str, Any]]:
-    """Time one epoch on `images` training images repeated several times over, each in a new process."""
+def growth(contender: Contender, task: Task, copies: Sequence[int], say: Say) -> list[dict[str, Any]]:
+    """Time one epoch on the images of a task repeated several times over, each in a new process."""
     results: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(dir=data.parent, prefix="benchmark-") as folder:
-        repeat(data / "train_images.npy", Path(folder) / "train_images.npy", images, max(copies))
+    with tempfile.TemporaryDirectory(dir=task.data.parent, prefix="benchmark-") as folder:
+        repeat(task.data / "train_images.npy", Path(folder) / "train_images.npy", task.images, max(copies))
         for times in copies:
-            count = images * times
+            count = task.images * times
             result: dict[str, Any] = {"copies": times, "images": count}
             results.append(result)
-            with started(contender, "rounds", data=folder, images=count, batch=batch) as process:
+            repeated = task._replace(data=Path(folder), images=count)
+            with started(contender, "rounds", repeated) as process:
                 try:
                     process.ready()
                     result["seconds"] = process.epoch()

@@ -1,4 +1,4 @@
-"""Our training as a contender: `cae.training` with the recipe of params.yaml at the batch size asked for."""
+"""Our training as a contender: `cae.engine` with the network's recipe at the batch size asked for."""
 
 import os
 import tempfile
@@ -9,27 +9,14 @@ import stages  # noqa: F401
 
 # isort: split
 import keras
-import numpy as np
 
 from benchmarks import worker
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.steps import Steps
+from cae.engine.steps import OBJECTIVES, Steps, cross_entropy
 from cae.ground import params, splits
 from cae.ground.arrays import Images
-from cae.ground.params import Run
-from cae.networks import convolutional
-
-
-def train_epoch(steps: Steps, images: Images, recipe: Run) -> None:
-    """Take the steps of one epoch as `training.fit` takes them."""
-    rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
-    order = np.random.default_rng(recipe.seed).permutation(len(images))
-    for done, batches in training.in_calls(images, order, recipe.batch_size):
-        first = done // recipe.batch_size
-        inputs, targets = training.examples(batches, training.CLEAN, np.random.default_rng())
-        losses = steps.train(inputs, targets, rates[first : first + len(batches)])
-        training.check_finite(np.asarray(losses), 0, recipe)
+from cae.networks import family
 
 
 def main() -> None:
@@ -40,20 +27,32 @@ def main() -> None:
         os.environ["CAE_INSTRUCTIONS"] = "avx2"
     channel = worker.Channel()
     settings = params.load()
-    recipe = params.run(settings).model_copy(update={"batch_size": asked.batch})
+    model = settings.model.model_copy(update={"name": asked.network})
+    recipe = params.run(settings.model_copy(update={"model": model}))
+    recipe = recipe.model_copy(update={"batch_size": asked.batch})
     train = splits.images(asked.data, "train")[: asked.images]
-    network = convolutional.build(settings.model.convolutional.filters, train.shape[1:], recipe.seed).network
+    network = family.build(model, train.shape[1:], recipe.seed).network
+    objective = OBJECTIVES[family.objective(model)]
     if asked.job == "rounds":
-        steps = Steps(network, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
+        optimizer = keras.optimizers.Adam(recipe.learning_rate)
+        # As `training.fit` has them: what is trained on, and what all networks are compared by.
+        losses = list(dict.fromkeys((objective, cross_entropy)))
+        steps = Steps(network, optimizer, recipe.shards, losses, fast=recipe.engine == "fast")
+        nobody = keras.callbacks.CallbackList(model=network)
+
+        def epoch(images: Images) -> None:
+            rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
+            training.train_epoch(steps, images, recipe, 0, rates, training.CLEAN, nobody)
+
         # With the odd last batch, whose graph would else be made within the first epoch.
-        train_epoch(steps, train[: 8 * recipe.batch_size + len(train) % recipe.batch_size], recipe)
-        channel.serve(lambda: train_epoch(steps, train, recipe))
+        epoch(train[: 8 * recipe.batch_size + len(train) % recipe.batch_size])
+        channel.serve(lambda: epoch(train))
         return
     validation = splits.images(asked.data, "validation")
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder), "benchmark")
         report = keras.callbacks.LambdaCallback(on_epoch_end=channel.reporter(network, asked.target))
-        training.fit(network, train, validation, recipe, checkpoint, [report])
+        training.fit(network, train, validation, recipe, checkpoint, [report], objective=objective)
 
 
 if __name__ == "__main__":

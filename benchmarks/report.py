@@ -5,11 +5,19 @@ from statistics import median
 from typing import Any
 
 from benchmarks import markdown, summary
-from benchmarks.contenders import OURS
+from benchmarks.contenders import CONVOLUTIONAL, OURS, RESIDUAL
 
 Results = Mapping[str, Any]
 Result = Mapping[str, Any]
 
+TITLES = {CONVOLUTIONAL: "An epoch", RESIDUAL: "An epoch of the residual network"}
+LAYERS = {CONVOLUTIONAL: "convolution", RESIDUAL: "dense layer"}
+# What keeps ours from being the same work as the others' on the same instructions.
+REMARKS = {
+    CONVOLUTIONAL: "Ours leaves out the products with repeated pixels and with the zeros behind pooling.",
+    RESIDUAL: "Ours alone keeps its products to AVX2, for the same bytes on every processor, and turns "
+    "images left to right where the recipe says so.",
+}
 # Why stock Keras is given its images in the way of benchmarks/stock.py.
 WAIT = (
     "Given an array, Keras makes a tf.data pipeline with a tuner, and `fit` often ends an epoch by waiting "
@@ -34,7 +42,8 @@ def report(results: Results) -> str:
     sections = [
         "# Benchmark",
         machine(results),
-        *(epochs(results, batch) for batch in results["settings"]["batches"] if "rounds" in results),
+        *epochs(results, CONVOLUTIONAL),
+        *epochs(results.get(RESIDUAL, {}), RESIDUAL),
         target(results) if "target" in results else "",
         growth(results) if "growth" in results else "",
         start(results) if "start_up" in results else "",
@@ -59,41 +68,53 @@ def machine(results: Results) -> str:
     )
 
 
-def epochs(results: Results, batch: int) -> str:
+def epochs(results: Results, network: str) -> list[str]:
+    """Compare seconds an epoch of one network, a section a batch size; none where it was not measured."""
+    batches = results["settings"]["batches"] if "rounds" in results else []
+    return [epoch(results, network, batch) for batch in batches]
+
+
+def epoch(results: Results, network: str, batch: int) -> str:
     """Compare seconds an epoch at one batch size."""
     settings, images = results["settings"], results["settings"]["epoch_images"]
     rounds = [result for result in results["rounds"] if result["batch"] == batch]
     operations = results["arithmetic"]["operations_an_image"] * images
-    product = results["arithmetic"]["product_operations"]
-    bound = summary.bound_seconds(rounds, batch, operations, product)
+    bound = summary.bound(results, batch)
     ours = summary.fastest(rounds, batch, OURS)
-    ratios = [
-        f"**{ratio:.2f} times** as fast as the fastest {family} mode"
-        for family, ratio in summary.speed_ups(rounds, batch).items()
-    ]
-    best = [
-        f"{ratio:.2f} times for {family}" for family, ratio in summary.speed_ups(rounds, batch, min).items()
-    ]
     rows = [contender(timing, images, bound, ours) for timing in rounds if timing["family"] != "bound"]
     parts = [
-        f"## An epoch, batch {batch}",
-        f"An epoch of ours is {' and '.join(ratios)}. "
-        f"By the best round of each alone it is {' and '.join(best)}."
-        if ratios
-        else "",
+        f"## {TITLES[network]}, batch {batch}",
+        comparison(results, batch),
         markdown.table([f"batch {batch}", *EPOCH_COLUMNS], rows),
         f"Medians of {settings['rounds']} rounds, all contenders in turn; a round trains on "
         f"{settings['slice_images']:,} images, scaled here to an epoch of {images:,}. "
-        f"The bound is {bound:.2f} s: {operations / 1e12:.3f} TFLOP an epoch (every convolution, with "
-        "the gradients of its kernel and of its input where that is needed, at their stock cost) at "
-        f"{operations / bound / 1e9:.0f} GFLOP/s, the best speed of a large float32 matrix product in the "
-        "same rounds. Ours leaves out the products with repeated pixels and with the zeros behind pooling. "
-        "Start-up: from the start of the process until the first steps are done, imports and compilation "
-        "included. Peak memory is anonymous memory, which the process cannot do without, looked at ten times "
-        "a second; with mapped files it is the largest resident set.",
+        f"The bound is {bound:.2f} s: {operations / 1e12:.3f} TFLOP an epoch (every "
+        f"{LAYERS[network]}, with the gradients of its kernel and of its input where that is needed, at "
+        f"their stock cost) at {operations / bound / 1e9:.0f} GFLOP/s, the best speed of a large float32 "
+        f"matrix product in the same rounds. {REMARKS[network]} Start-up: from the start of the process "
+        "until the first steps are done, imports and compilation included. Peak memory is anonymous memory, "
+        "which the process cannot do without, looked at ten times a second; with mapped files it is the "
+        "largest resident set.",
         WAIT if any(timing["name"] == "keras-array" for timing in rounds) else "",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def comparison(results: Results, batch: int) -> str:
+    """Say how many times as fast as the others ours is, and how many times it would be at the bound."""
+    medians, bests = (summary.speed_ups(results["rounds"], batch, average) for average in (median, min))
+    if not medians:
+        return ""
+    ratios = [
+        f"**{ratio:.2f} times** as fast as the fastest {family} mode" for family, ratio in medians.items()
+    ]
+    best = [f"{ratio:.2f} times for {family}" for family, ratio in bests.items()]
+    limit = summary.headroom(results, batch)
+    return (
+        f"An epoch of ours is {' and '.join(ratios)}. "
+        f"By the best round of each alone it is {' and '.join(best)}. "
+        f"At the bound it would be {limit:.2f} times as fast as the fastest of them."
+    )
 
 
 def contender(result: Result, images: int, bound: float, ours: Result | None) -> list[str]:

@@ -1,13 +1,14 @@
 """Time our training against stock Keras and PyTorch, in one run: `make bench`, or python -m benchmarks.run.
 
 Writes results.json, results.md, epoch_seconds.png and time_to_target.png. On two cores it takes about
-half an hour, half of it stock Keras on its way to the target: leave the machine alone meanwhile.
+half an hour, half of it stock Keras on its way to the target: leave the machine alone meanwhile. The second
+network alone, `--network residual`, takes a few minutes.
 """
 
 import argparse
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,20 @@ import stages  # noqa: F401
 from rich.console import Console
 
 from benchmarks import bound, charts, machine, measure, product, summary
-from benchmarks.contenders import CONTENDERS, KERAS, OURS, Contender
+from benchmarks.contenders import (
+    CONTENDERS,
+    CONVOLUTIONAL,
+    KERAS,
+    NETWORKS,
+    OURS,
+    RESIDUAL,
+    Contender,
+)
 from benchmarks.report import report
 from cae.ground import artifacts, params, splits
 from cae.ground.errors import UserError
-from cae.ground.params import Params
-from cae.networks import convolutional
+from cae.ground.params import Model, Params
+from cae.networks import family
 from stages import command
 
 RESULTS = Path("benchmarks")
@@ -39,7 +48,7 @@ STOCK_PATIENCE = 30
 class Scale:
     """How much is measured."""
 
-    batches: tuple[int, ...]
+    batches: Mapping[str, tuple[int, ...]]  # of each network
     rounds: int
     slice_images: int  # trained on in one round
     images: int | None  # for growth and for time to target; None: all
@@ -48,10 +57,13 @@ class Scale:
     repeats: int  # of a start-up
 
 
-def full(batch: int) -> Scale:
-    """Return the scale of a benchmark; `batch` is the batch size of our recipe."""
+def full(model: Model) -> Scale:
+    """Return the scale of a benchmark: every network at the batch size of its recipe."""
     return Scale(
-        batches=tuple(sorted({batch, STOCK_BATCH})),
+        batches={
+            CONVOLUTIONAL: tuple(sorted({model.convolutional.batch_size, STOCK_BATCH})),
+            RESIDUAL: (model.residual.batch_size,),
+        },
         rounds=5,
         slice_images=12_800,
         images=None,
@@ -63,7 +75,13 @@ def full(batch: int) -> Scale:
 
 
 QUICK = Scale(
-    batches=(STOCK_BATCH,), rounds=2, slice_images=256, images=256, copies=(1, 2), target=0.65, repeats=1
+    batches=dict.fromkeys(NETWORKS, (STOCK_BATCH,)),
+    rounds=2,
+    slice_images=256,
+    images=256,
+    copies=(1, 2),
+    target=0.65,
+    repeats=1,
 )
 
 
@@ -79,13 +97,25 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)}"
     )
+    networks = list(NETWORKS)
+    parser.add_argument(
+        "--network",
+        nargs="+",
+        choices=networks,
+        default=networks,
+        metavar="NAME",
+        help=f"of {', '.join(networks)}",
+    )
     parser.add_argument(
         "--data", type=Path, default=Path("data/prepared"), help="the prepared images (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for them (default: %(default)s)")
     asked = parser.parse_args()
-    if asked.out == RESULTS and (asked.quick or asked.only != names):
-        parser.error("--quick and --only measure a part: name another folder for the results with --out")
+    if asked.out == RESULTS and (asked.quick or asked.only != names or asked.network != networks):
+        parser.error(
+            "--quick, --only and --network measure a part: name another folder for the results with --out"
+        )
+    asked.data = asked.data.resolve()
     return asked
 
 
@@ -117,72 +147,81 @@ def main() -> None:
     asked = arguments()
     say = Narrator()
     settings = params.load()
-    recipe = params.run(settings)
-    scale = QUICK if asked.quick else full(recipe.batch_size)
-    data = asked.data.resolve()
-    train = splits.images(data, "train")
-    images = len(train)
+    scale = QUICK if asked.quick else full(settings.model)
+    images = len(splits.images(asked.data, "train"))
     if images < scale.slice_images:
         raise UserError(f"{asked.data} has {images} training images, but {scale.slice_images} are needed.")
-    contenders = [contender for contender in CONTENDERS if contender.name in asked.only]
-    results = described(scale, settings, train.shape, say)
-    timed = []
-    for batch in scale.batches:
-        timed += measure.rounds(contenders, data, scale.slice_images, batch, scale.rounds, say)
-    results["rounds"] = timed
-    write(asked.out, results)
-    ours = next((contender for contender in contenders if contender.family == OURS), None)
-    stock = fastest_stock(timed)
-    if ours and stock:
-        results["target"] = targets(ours, stock, data, scale, recipe, say)
+    results = {"machine": machine.description(), "settings": {"quick": asked.quick}}
+    if (load := results["machine"]["load_before"]) > 0.5:
+        say(f"the machine is busy (load average {load}): times will be too long and noisy")
+    for network in asked.network:
+        timed = epochs(network, asked, scale, settings, say)
+        # The default network's stand at the top, beside all else that is measured of it.
+        results |= timed if network == CONVOLUTIONAL else {network: timed}
         write(asked.out, results)
-    if ours:
-        count = scale.images or images
-        results["growth"] = measure.growth(ours, data, count, recipe.batch_size, scale.copies, say)
-        write(asked.out, results)
-    results["start_up"] = measure.start_up(scale.repeats, say)
-    results["nothing_to_do"] = measure.nothing_to_do(scale.repeats, say)
-    write(asked.out, results)
-    for batch in scale.batches:
-        for family, ratio in summary.speed_ups(timed, batch).items():
-            say(f"batch {batch}: an epoch of ours is {ratio:.2f} times as fast as the fastest {family} mode")
+    if CONVOLUTIONAL in asked.network:
+        further(results, asked, scale, settings, say)
     say(f"written: {asked.out}/results.md")
 
 
-def described(scale: Scale, settings: Params, train: tuple[int, ...], say: measure.Say) -> dict[str, Any]:
-    """Begin the results: the machine, what is measured, how much arithmetic; `train` is (N, H, W, 1)."""
-    network = convolutional.build(
-        settings.model.convolutional.filters, train[1:], settings.train.seed
-    ).network
-    this_machine = machine.description()
-    if (load := this_machine["load_before"]) > 0.5:
-        say(f"the machine is busy (load average {load}): times will be too long and noisy")
+def epochs(
+    network: str, asked: argparse.Namespace, scale: Scale, settings: Params, say: measure.Say
+) -> dict[str, Any]:
+    """Time the epochs of one network, beside what is measured and how much arithmetic it is."""
+    contenders = [one for one in CONTENDERS if one.name in asked.only and network in one.networks]
+    train = splits.images(asked.data, "train")
+    model = settings.model.model_copy(update={"name": network})
+    autoencoder = family.build(model, train.shape[1:], settings.train.seed)
+    rounds: list[dict[str, Any]] = []
+    for batch in scale.batches[network]:
+        task = measure.Task(network, asked.data, scale.slice_images, batch)
+        rounds += measure.rounds(contenders, task, scale.rounds, say)
+        for rival, ratio in summary.speed_ups(rounds, batch).items():
+            say(f"{network}, batch {batch}: ours is {ratio:.2f} times as fast as the fastest {rival} mode")
     return {
-        "machine": this_machine,
         "settings": {
-            "quick": scale is QUICK,
-            "batches": scale.batches,
-            "epoch_images": train[0],
+            "quick": asked.quick,
+            "batches": scale.batches[network],
+            "epoch_images": len(train),
             "rounds": scale.rounds,
             "slice_images": scale.slice_images,
         },
         "arithmetic": {
-            "operations_an_image": bound.operations(network),
+            "operations_an_image": bound.operations(autoencoder),
             "product_operations": product.OPERATIONS,
         },
+        "rounds": rounds,
     }
 
 
+def further(
+    results: dict[str, Any], asked: argparse.Namespace, scale: Scale, settings: Params, say: measure.Say
+) -> None:
+    """Measure the rest: the default network's way to the target, its growth, and how long starts take."""
+    images = scale.images or results["settings"]["epoch_images"]
+    task = measure.Task(CONVOLUTIONAL, asked.data, images, settings.model.convolutional.batch_size)
+    ours = next((one for one in CONTENDERS if one.name in asked.only and one.family == OURS), None)
+    stock = fastest_stock(results["rounds"])
+    if ours and stock:
+        results["target"] = targets(ours, stock, task, scale.target, settings.train.epochs, say)
+        write(asked.out, results)
+    if ours:
+        results["growth"] = measure.growth(ours, task, scale.copies, say)
+        write(asked.out, results)
+    results["start_up"] = measure.start_up(scale.repeats, say)
+    results["nothing_to_do"] = measure.nothing_to_do(scale.repeats, say)
+    write(asked.out, results)
+
+
 def targets(
-    ours: Contender, stock: Contender, data: Path, scale: Scale, recipe: params.Run, say: measure.Say
+    ours: Contender, stock: Contender, task: measure.Task, loss: float, epochs: int, say: measure.Say
 ) -> dict[str, Any]:
     """Time both ways to the target, ours first: stock is given up after a multiple of its time."""
-    goal = measure.Goal(scale.target, recipe.epochs)
-    first = measure.target(ours, data, scale.images, recipe.batch_size, goal, say)
+    first = measure.target(ours, task, measure.Goal(loss, epochs), say)
     seconds = STOCK_PATIENCE * (summary.target_seconds(first) or math.inf)
-    goal = measure.Goal(scale.target, STOCK_EPOCHS, seconds)
-    second = measure.target(stock, data, scale.images, STOCK_BATCH, goal, say)
-    return {"loss": scale.target, "runs": [first, second]}
+    goal = measure.Goal(loss, STOCK_EPOCHS, seconds)
+    second = measure.target(stock, task._replace(batch=STOCK_BATCH), goal, say)
+    return {"loss": loss, "runs": [first, second]}
 
 
 def fastest_stock(timed: Sequence[dict[str, Any]]) -> Contender | None:

@@ -14,12 +14,13 @@ import tensorflow as tf
 from keras import layers
 
 from benchmarks import worker
+from benchmarks.contenders import CONVOLUTIONAL, RESIDUAL
 
 LEARNING_RATE = 1e-3
 
 
-def autoencoder() -> keras.Sequential:
-    """Build the model of cae/networks/convolutional.py with Keras's own initial weights."""
+def convolutional() -> keras.Model:
+    """Build the network of cae/networks/convolutional.py with Keras's own initial weights."""
     model = keras.Sequential([keras.Input((28, 28, 1))])
     for filters in (32, 16, 8):
         model.add(layers.Conv2D(filters, 3, activation="relu", padding="same"))
@@ -29,6 +30,28 @@ def autoencoder() -> keras.Sequential:
         model.add(layers.UpSampling2D(2))
     model.add(layers.Conv2D(1, 3, activation="sigmoid", padding="same"))
     return model
+
+
+def residual() -> keras.Model:
+    """Build the network of cae/networks/residual.py with Keras's own initial weights."""
+    image = keras.Input((28, 28, 1))
+    code = two_paths(layers.Reshape((784,))(image), 128)
+    logits = layers.Reshape((28, 28, 1))(two_paths(code, 784))
+    return keras.Model(image, layers.Activation("sigmoid")(logits))
+
+
+def two_paths(rows: keras.KerasTensor, size: int) -> keras.KerasTensor:
+    """Map rows (N, D) to (N, size) straight, and add what a hidden layer makes of them."""
+    straight = layers.Dense(size, use_bias=False)(rows)
+    hidden = layers.Dense(2048, activation="gelu")(rows)
+    return layers.Add()([straight, layers.Dense(size)(hidden)])
+
+
+# Each network with what it is trained on.
+NETWORKS = {
+    CONVOLUTIONAL: (convolutional, "binary_crossentropy"),
+    RESIDUAL: (residual, "mean_squared_error"),
+}
 
 
 def batches(images: np.ndarray, batch: int) -> tf.data.Dataset:
@@ -47,10 +70,11 @@ def main() -> None:
     channel = worker.Channel()
     keras.utils.set_random_seed(1)
     train = np.load(asked.data / "train_images.npy", mmap_mode="r")[: asked.images].copy()
-    model = autoencoder()
+    build, loss = NETWORKS[asked.network]
+    model = build()
     model.compile(
         optimizer=keras.optimizers.Adam(LEARNING_RATE),
-        loss="binary_crossentropy",
+        loss=loss,
         jit_compile="jit" in asked.mode,
     )
 

@@ -55,6 +55,20 @@ def bound_seconds(results: Sequence[Result], batch: int, operations: int, produc
     return min(reference["seconds"]) * operations / product
 
 
+def bound(results: Result, batch: int) -> float:
+    """Return how many seconds the arithmetic of an epoch takes at the least, at one batch size."""
+    arithmetic, images = results["arithmetic"], results["settings"]["epoch_images"]
+    operations = arithmetic["operations_an_image"] * images
+    return bound_seconds(results["rounds"], batch, operations, arithmetic["product_operations"])
+
+
+def headroom(results: Result, batch: int) -> float:
+    """Divide the median of the fastest mode that is not ours by the bound."""
+    rivals = [rival for family in (KERAS, PYTORCH) for rival in timed(results["rounds"], batch, family)]
+    images = results["settings"]["epoch_images"]
+    return min(median(epoch_seconds(rival, images)) for rival in rivals) / bound(results, batch)
+
+
 def target_seconds(run: Result) -> float | None:
     """Return the seconds of training until the target, None where it was not reached."""
     return run["curve"][-1]["seconds"] if run["reached"] else None

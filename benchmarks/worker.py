@@ -18,8 +18,9 @@ def arguments() -> argparse.Namespace:
     """Read what `benchmarks.contenders` asks of a process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("job", choices=("rounds", "target"), help="time epochs, or train to a target")
+    parser.add_argument("--network", required=True, help="what is trained, as params.yaml names it")
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared images")
-    parser.add_argument("--images", type=int, help="train on the first so many; all without")
+    parser.add_argument("--images", type=int, required=True, help="train on the first so many")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--mode", nargs="*", default=[], help="what makes this contender special")
     parser.add_argument("--epochs", type=int, help="at most so many on the way to the target")

@@ -26,7 +26,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "speed": tables.speed,
     },
     "MODEL_CARD.md": {"results": tables.results, "facts": tables.facts},
-    "benchmarks/README.md": {"target": tables.target},
+    "benchmarks/README.md": {"target": tables.target, "residual": tables.residual},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
     "studies/rate/README.md": {"numbers": rate.by_numbers, "bits": rate.by_bits},
     "studies/seeds/README.md": {"noise": seeds.noise, "deaths": seeds.deaths},

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from benchmarks import markdown, summary
-from benchmarks.contenders import OURS
+from benchmarks.contenders import OURS, RESIDUAL
 from cae.ground import params
 
 ROOT = Path(__file__).parents[1]
@@ -79,25 +79,46 @@ def benchmark() -> dict[str, Any]:
 def speed() -> str:
     """Compare the seconds of an epoch at each batch size, median (least – most), and their ratio to ours."""
     results = benchmark()
-    batches, images = results["settings"]["batches"], results["settings"]["epoch_images"]
+    batches = results["settings"]["batches"]
     cells: dict[str, list[str]] = {}
     for batch in batches:
-        rounds = [
-            timing for timing in results["rounds"] if timing["batch"] == batch and timing["family"] != "bound"
-        ]
-        ours = summary.fastest(rounds, batch, OURS)
-        for timing in rounds:
-            row = cells.setdefault(
-                f"**{timing['label']}**" if timing["family"] == OURS else timing["label"], []
-            )
-            if ours is None or "problem" in timing:
-                row += ["–", "–"]
-                continue
-            seconds = summary.epoch_seconds(timing, images)
-            ratio = median(timing["seconds"]) / median(ours["seconds"])
-            row += [f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})", f"{ratio:.1f}"]
+        for name, row in epochs(results, batch).items():
+            cells.setdefault(name, []).extend(row)
     header = ["seconds an epoch, median (range)", *(t for b in batches for t in (f"batch {b}", "times ours"))]
     return markdown.table(header, [[name, *row] for name, row in cells.items()])
+
+
+def residual() -> str:
+    """Compare the seconds of an epoch of the residual network, the bound last; nothing if not measured."""
+    results = benchmark().get(RESIDUAL)
+    if results is None:
+        return ""
+    (batch,) = results["settings"]["batches"]
+    rows = [[name, *row] for name, row in epochs(results, batch).items()]
+    ours, bound = summary.fastest(results["rounds"], batch, OURS), summary.bound(results, batch)
+    if ours:
+        middle = median(summary.epoch_seconds(ours, results["settings"]["epoch_images"]))
+        rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.1f}"])
+    return markdown.table(
+        ["residual network, seconds an epoch, median (range)", f"batch {batch}", "times ours"], rows
+    )
+
+
+def epochs(results: dict[str, Any], batch: int) -> dict[str, list[str]]:
+    """Give every contender's seconds of an epoch, median (least – most), and their ratio to ours."""
+    images, ours = results["settings"]["epoch_images"], summary.fastest(results["rounds"], batch, OURS)
+    cells = {}
+    for timing in results["rounds"]:
+        if timing["batch"] != batch or timing["family"] == "bound":
+            continue
+        name = f"**{timing['label']}**" if timing["family"] == OURS else timing["label"]
+        if ours is None or "problem" in timing:
+            cells[name] = ["–", "–"]
+            continue
+        seconds = summary.epoch_seconds(timing, images)
+        ratio = median(timing["seconds"]) / median(ours["seconds"])
+        cells[name] = [f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})", f"{ratio:.1f}"]
+    return cells
 
 
 def target() -> str:
