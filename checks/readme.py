@@ -28,8 +28,14 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "MODEL_CARD.md": {"results": tables.results, "facts": tables.facts},
     "benchmarks/README.md": {"target": tables.target, "residual": tables.residual},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
-    "studies/rate/README.md": {"numbers": rate.by_numbers, "bits": rate.by_bits},
-    "studies/seeds/README.md": {"noise": seeds.noise, "deaths": seeds.deaths},
+    "studies/rate/README.md": {
+        "numbers": lambda: markdown.table(*rate.by_numbers()),
+        "bits": lambda: markdown.table(*rate.by_bits()),
+    },
+    "studies/seeds/README.md": {
+        "noise": lambda: markdown.table(*seeds.noise()),
+        "deaths": lambda: markdown.table(*seeds.deaths()),
+    },
     "studies/recipe/README.md": {"recipe": tables.recipe},
 }
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import markdown
-
 HERE = Path(__file__).parent
+Table = tuple[list[str], list[list[str]]]
+"""The header, and the rows below it."""
 BUDGETS = (128, 256, 512, 904, 1024)
 
 
-def by_numbers() -> str:
+def by_numbers() -> Table:
     """Compare squared error, SSIM and what a linear probe reads, one row a code size."""
     table = pd.read_csv(HERE / "plots/rate.csv").set_index(["method", "numbers"])
     published = pd.read_csv(HERE / "published.csv").dropna(subset="numbers").set_index("numbers")
@@ -30,10 +30,10 @@ def by_numbers() -> str:
             ]
         )
     measures = ["MSE", "PCA", "published", "SSIM", "PCA", "published", "BCE", "linear probe", "PCA"]
-    return markdown.table(["numbers", *measures], rows)
+    return (["numbers", *measures], rows)
 
 
-def by_bits() -> str:
+def by_bits() -> Table:
     """Compare the least squared error within a number of bits: network, PCA, published."""
     ours = pd.read_csv(HERE / "plots/bits.csv").to_dict("records")
     published = pd.read_csv(HERE / "published.csv").dropna(subset="bits").set_index("bits")["mse"]
@@ -53,4 +53,4 @@ def by_bits() -> str:
                 f"{published[budget]:.4f}" if budget in published.index else "",
             ]
         )
-    return markdown.table(["bits at most", "residual network", "PCA", "published"], rows)
+    return (["bits at most", "residual network", "PCA", "published"], rows)

@@ -4,22 +4,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import markdown
-
 HERE = Path(__file__).parent
+Table = tuple[list[str], list[list[str]]]
+"""The header, and the rows below it."""
 
 
-def noise() -> str:
+def noise() -> Table:
     """Say how far each metric moves when nothing but the seed changes."""
     table = pd.read_csv(HERE / "plots/noise.csv")
     columns = ["mean", "sd", "least", "most", "noise"]
     rows = [
         [f"`{row['metric']}`", *(f"{row[name]:.5f}" for name in columns)] for row in table.to_dict("records")
     ]
-    return markdown.table(["metric", "mean", "sd", "least", "most", "noise below"], rows)
+    return (["metric", "mean", "sd", "least", "most", "noise below"], rows)
 
 
-def deaths() -> str:
+def deaths() -> Table:
     """Say how many networks ended dead at each learning rate."""
     table = pd.read_csv(HERE / "plots/deaths.csv")
     rows = [
@@ -33,4 +33,4 @@ def deaths() -> str:
         for row in table.to_dict("records")
     ]
     header = ["learning rate", "dead", "warned of", "median validation loss", "worst of the living"]
-    return markdown.table(header, rows)
+    return (header, rows)

@@ -29,7 +29,12 @@ DOORS = [
     "studies.anomaly.score",
     "studies.anomaly.report",
     "studies.anomaly.distribution",
+    "studies.rate.run",
+    "studies.rate.report",
     "studies.recipe.run",
+    "studies.seeds.run",
+    "studies.seeds.deaths",
+    "studies.seeds.report",
     "benchmarks.run",
     "benchmarks.ours",
 ]
