@@ -1,0 +1,75 @@
+"""Whoever is said to win does so by the committed numbers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def table(name: str, index: str | list[str]) -> pd.DataFrame:
+    return pd.read_csv(ROOT / name).set_index(index)
+
+
+def reconstruction(name: str) -> tuple[float, float]:
+    """Return the autoencoder's figure and PCA's."""
+    scores = table("plots/reconstruction.csv", "method")[name]
+    return scores["autoencoder"], scores["PCA"]
+
+
+def pca_wins() -> bool:
+    errors, similarities = ("mse", "mae"), ("psnr", "ssim")
+    return all(ours > pca for ours, pca in map(reconstruction, errors)) and all(
+        ours < pca for ours, pca in map(reconstruction, similarities)
+    )
+
+
+def lower_cross_entropy() -> bool:
+    ours, pca = reconstruction("bce")
+    return ours < pca
+
+
+def probe_leads() -> bool:
+    scores = table("plots/probes.csv", "labels_per_class")
+    rivals = scores[["linear PCA", "linear pixels"]].max(axis=1)
+    return bool((scores["linear code"] > rivals).all())
+
+
+def untrained_stays_below_pixels() -> bool:
+    scores = table("plots/probes.csv", "labels_per_class")
+    return all(
+        (scores[f"{probe} untrained"] < scores[f"{probe} pixels"]).all() for probe in ("linear", "knn")
+    )
+
+
+def default_recipe_leads() -> bool:
+    results = pd.read_csv(ROOT / "studies/recipe/results.csv")
+    means = results.groupby(["batch_size", "learning_rate"])["val_loss"].mean()
+    return means.idxmin() == (16, 0.002) and len(means) == 9
+
+
+def less_is_lost_than_published_at_every_size() -> bool:
+    ours = table("studies/rate/plots/rate.csv", ["method", "numbers"]).loc["residual"]["mse"]
+    published = pd.read_csv(ROOT / "studies/rate/published.csv").dropna(subset="numbers")
+    return bool((ours.loc[published["numbers"]].to_numpy() < published["mse"].to_numpy()).all())
+
+
+CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
+    ("README.md", "**PCA wins** in squared and absolute error, PSNR and SSIM", pca_wins),
+    ("README.md", "The network has the lower cross-entropy", lower_cross_entropy),
+    (
+        "README.md",
+        "A linear probe reads the class off the code better than off pixels or PCA at every number of labels",
+        probe_leads,
+    ),
+    ("README.md", "An untrained network stays below raw pixels", untrained_stays_below_pixels),
+    ("README.md", "has the lowest validation loss of nine recipes", default_recipe_leads),
+]
+
+
+@pytest.mark.parametrize(("page", "claim", "holds"), CLAIMS, ids=[claim for _, claim, _ in CLAIMS])
+def test_a_claim_is_what_the_committed_numbers_say(page: str, claim: str, holds: Callable[[], bool]) -> None:
+    assert claim in " ".join((ROOT / page).read_text().split()), "no longer claimed: take it out here too"
+    assert holds()
