@@ -25,8 +25,8 @@ def rate(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
     errors.set_yscale("log")
     plain_ticks(errors.yaxis, (1, 2, 5))
     errors.set_ylabel("mean squared error")
-    similarities.set_ylabel("SSIM")
-    errors.legend()
+    similarities.set_ylabel("SSIM (published: another window)")
+    errors.legend(loc="lower left")
     heading(figure, "What is lost of a test image, by the numbers that it is squeezed into")
     return figure
 
