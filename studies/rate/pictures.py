@@ -26,8 +26,13 @@ def rate(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
     plain_ticks(errors.yaxis, (1, 2, 5))
     errors.set_ylabel("mean squared error")
     similarities.set_ylabel("SSIM (published: another window)")
-    errors.legend(loc="lower left")
-    heading(figure, "What is lost of a test image, by the numbers that it is squeezed into")
+    figure.legend(
+        *errors.get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=3,
+        title="What is lost of a test image, by the numbers that it is squeezed into",
+        alignment="left",
+    )
     return figure
 
 
