@@ -32,10 +32,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "numbers": lambda: markdown.table(*rate.by_numbers()),
         "bits": lambda: markdown.table(*rate.by_bits()),
     },
-    "studies/seeds/README.md": {
-        "noise": lambda: markdown.table(*seeds.noise()),
-        "deaths": lambda: markdown.table(*seeds.deaths()),
-    },
+    "studies/seeds/README.md": {"noise": lambda: markdown.table(*seeds.noise())},
     "studies/recipe/README.md": {"recipe": tables.recipe},
 }
 

@@ -1,4 +1,4 @@
-"""Say how far a number moves when nothing but the seed changes, and how many networks end dead."""
+"""Say how far a number moves when nothing but the seed changes."""
 
 import json
 from collections.abc import Mapping
@@ -12,17 +12,12 @@ from stages import command
 from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
 
-# A network whose reconstructions of different images have a smaller deviation at every pixel is dead.
-DEAD = 1e-3
-
 
 def main() -> None:
-    """Read runs/ and deaths/; write metrics/seeds.json and plots/."""
+    """Read runs/; write metrics/seeds.json and plots/noise.csv."""
     inputs = Inputs.read("report", STUDY)
-    study = settings.load()
-    seeds, rates = study.seeds, study.learning_rates
+    seeds = settings.load().seeds
     runs = {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in seeds}
-    deaths = {rate: artifacts.read_csv(STUDY / f"deaths/{rate}.csv") for rate in rates}
     spread = noise(runs)
 
     inputs.check()
@@ -31,7 +26,6 @@ def main() -> None:
         {str(name): float(sd) for name, sd in zip(spread["metric"], spread["sd"], strict=True)},
     )
     artifacts.write_csv(STUDY / "plots/noise.csv", spread)
-    artifacts.write_csv(STUDY / "plots/deaths.csv", counted(deaths))
 
 
 def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:
@@ -58,24 +52,6 @@ def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame
         }
     )
     return table.rename_axis("metric").reset_index()
-
-
-def counted(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
-    """Tabulate each learning rate: how many networks ended dead, how many warned, how good the others are."""
-    rows = []
-    for rate, networks in deaths.items():
-        dead = networks["spread"] < DEAD
-        rows.append(
-            {
-                "learning_rate": rate,
-                "networks": len(networks),
-                "dead": int(dead.sum()),
-                "warned": int(networks["warned"].sum()),
-                "median_val_loss": float(networks["val_loss"].median()),
-                "worst_living_val_loss": float(networks.loc[~dead, "val_loss"].max()),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 if __name__ == "__main__":

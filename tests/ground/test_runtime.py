@@ -33,7 +33,6 @@ DOORS = [
     "studies.rate.report",
     "studies.recipe.run",
     "studies.seeds.run",
-    "studies.seeds.deaths",
     "studies.seeds.report",
     "benchmarks.run",
     "benchmarks.ours",
