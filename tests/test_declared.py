@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from stages import inputs
 ROOT = Path(__file__).parents[1]
 PROJECTS = (ROOT, *sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc")))
 CODE = ("cae", "stages", "studies")
-MADE_BY_RUNS = ("data/", "models/", "studies/anomaly/scores")
+MADE_BY_RUNS = ("data/", "models/", "studies/anomaly/scores", "studies/rate/models")
 
 
 class Stage(NamedTuple):
@@ -29,6 +30,7 @@ class Stage(NamedTuple):
     name: str
     declared: dict[str, Any]
     locked: dict[str, Any]
+    item: str = ""  # of a matrix, the first value
 
     @property
     def module(self) -> str:
@@ -51,12 +53,8 @@ def stages() -> Iterator[Stage]:
         declared = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
         locked = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
         for name, stage in declared.items():
-            yield Stage(
-                project,
-                name,
-                stage,
-                next((run for key, run in locked.items() if key.partition("@")[0] == name), {}),
-            )
+            key = next((key for key in locked if key.partition("@")[0] == name), name)
+            yield Stage(project, name, stage, locked.get(key, {}), key.partition("@")[2])
 
 
 STAGES = list(stages())
@@ -199,7 +197,9 @@ def test_the_lock_file_has_the_declared_files(stage: Stage) -> None:
     def locked(kind: str) -> set[str]:
         return {stage.from_root(entry["path"]) for entry in stage.locked.get(kind, [])}
 
-    outputs = {path.replace("${item.label}", "0") for path in stage.paths("outs", "metrics", "plots")}
+    outputs = {
+        re.sub(r"\$\{item\.\w+\}", stage.item, path) for path in stage.paths("outs", "metrics", "plots")
+    }
     assert locked("deps") == stage.paths("deps")
     assert locked("outs") == outputs
 
