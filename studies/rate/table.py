@@ -30,7 +30,7 @@ def by_numbers() -> Table:
             ]
         )
     measures = ["MSE", "PCA", "published", "SSIM", "PCA", "published", "BCE", "linear probe", "PCA"]
-    return (["numbers", *measures], rows)
+    return ["numbers", *measures], rows
 
 
 def by_bits() -> Table:
@@ -53,4 +53,4 @@ def by_bits() -> Table:
                 f"{published[budget]:.4f}" if budget in published.index else "",
             ]
         )
-    return (["bits at most", "residual network", "PCA", "published"], rows)
+    return ["bits at most", "residual network", "PCA", "published"], rows

@@ -16,4 +16,4 @@ def noise() -> Table:
     rows = [
         [f"`{row['metric']}`", *(f"{row[name]:.5f}" for name in columns)] for row in table.to_dict("records")
     ]
-    return (["metric", "mean", "sd", "least", "most", "noise below"], rows)
+    return ["metric", *columns[:-1], "noise below"], rows
