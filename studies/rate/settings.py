@@ -5,13 +5,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.ground import params
+from cae.ground import params, sections
 from studies.rate import STUDY
 
 PATH = STUDY / "params.yaml"
 
 
-class Study(params.Section):
+class Study(sections.Section):
     """All of the file."""
 
     code_sizes: params.Increasing[params.CodeSize]
@@ -19,5 +19,5 @@ class Study(params.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `params.read`."""
-    return params.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `sections.read`."""
+    return sections.read(path, Study)

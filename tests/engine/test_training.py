@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.engine import training
+from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.steps import squared_error
+from cae.engine.losses import squared_error
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
+from cae.ground.noise import CLEAN
 from cae.ground.params import Noise, Run
 
 RECIPE = Run(
     epochs=4,
     batch_size=8,
     learning_rate=0.01,
-    mirrored=False,
     patience=5,
     shards=2,
     seed=1,
@@ -55,7 +55,8 @@ def small_network() -> keras.Sequential:
 
 def fit(folder: Path, recipe: Run = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
     network = small_network()
-    history = training.fit(network, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
+    task = tasks.reconstruction(network)
+    history = training.fit(task, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
     return network, history
 
 
@@ -185,10 +186,10 @@ def test_half_of_the_images_are_turned_left_to_right() -> None:
 
 
 def test_noise_is_put_on_what_the_network_sees_and_not_on_its_targets() -> None:
-    inputs, targets = training.examples(TRAIN, NOISE, np.random.default_rng(0))
+    inputs, targets = tasks.noisy_and_clean(NOISE, TRAIN, np.random.default_rng(0))
     np.testing.assert_array_equal(targets, TRAIN)
     assert np.std(inputs - TRAIN) > 0.05
-    same, clean = training.examples(TRAIN, training.CLEAN, np.random.default_rng(0))
+    same, clean = tasks.noisy_and_clean(CLEAN, TRAIN, np.random.default_rng(0))
     assert same is clean
 
 
@@ -196,9 +197,8 @@ def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
     """Train on squared error, with noise and mirrored images."""
     recipe = RECIPE.model_copy(update={"mirrored": True})
     checkpoint = Checkpoint(folder, "run")
-    return training.fit(
-        small_network(), TRAIN, VALIDATION, recipe, checkpoint, callbacks, objective=squared_error, seen=NOISE
-    )
+    task = tasks.reconstruction(small_network(), squared_error, NOISE)
+    return training.fit(task, TRAIN, VALIDATION, recipe, checkpoint, callbacks)
 
 
 def test_another_objective_has_columns_of_its_own_beside_the_cross_entropy(tmp_path: Path) -> None:
@@ -226,9 +226,8 @@ def recorded(folder: Path, callbacks: Any = ()) -> list[pd.DataFrame]:
     """Return the histories that training hands over on its way."""
     histories: list[pd.DataFrame] = []
     with suppress(Killed):
-        training.fit(
-            small_network(), TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks, histories.append
-        )
+        task = tasks.reconstruction(small_network())
+        training.fit(task, TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks, histories.append)
     return histories
 
 
