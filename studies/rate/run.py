@@ -26,8 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, required=True, help="numbers of a code")
     size = parser.parse_args().size
-    bits = settings.load().bits
-    changed = pipeline.changed(params.load(), {"model.name": "residual", "model.residual.code_size": size})
+    study = settings.load()
+    changes = {"model.name": "residual", "model.residual.code_size": size, "train.epochs": study.epochs}
+    changed = pipeline.changed(params.load(), changes)
     # Kept until the run is whole: killed, it goes on after its last finished epoch.
     folder = Path(f".checkpoints/rate/{size}")
     measured = pipeline.run(folder, changed)
@@ -42,10 +43,14 @@ def main() -> None:
         "residual": measured["evaluate"]
         | measured["probe"]
         | measured["train"]
-        | {"mse_by_bits": by_bits(encode, decode, images, bits)},
+        | {"mse_by_bits": by_bits(encode, decode, images, study.bits)},
         "PCA": metrics.summary(images.test, pca.reconstruct(images.test))
         | {"linear_all": accuracy(pca, images, labels, changed.probes)}
-        | {"mse_by_bits": by_bits(pca.encode, partial(pca.decode, image_shape=image_shape), images, bits)},
+        | {
+            "mse_by_bits": by_bits(
+                pca.encode, partial(pca.decode, image_shape=image_shape), images, study.bits
+            )
+        },
     }
     inputs.check()
     artifacts.write_json(STUDY / f"runs/{size}.json", results)

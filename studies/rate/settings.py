@@ -15,6 +15,7 @@ class Study(sections.Section):
     """All of the file."""
 
     code_sizes: params.Increasing[params.CodeSize]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
     bits: params.Increasing[Annotated[int, Field(ge=1, le=16)]]
 
 
