@@ -39,6 +39,7 @@ def main() -> None:
     encode, decode = (partial(predict, half) for half in (network.encoder, network.decoder))
     _, components = baselines.read(BASELINES)
     pca = PrincipalComponents(size, components)
+    painted = partial(pca.decode, image_shape=image_shape)
     results = {
         "residual": measured["evaluate"]
         | measured["probe"]
@@ -46,11 +47,7 @@ def main() -> None:
         | {"mse_by_bits": by_bits(encode, decode, images, study.bits)},
         "PCA": metrics.summary(images.test, pca.reconstruct(images.test))
         | {"linear_all": accuracy(pca, images, labels, changed.probes)}
-        | {
-            "mse_by_bits": by_bits(
-                pca.encode, partial(pca.decode, image_shape=image_shape), images, study.bits
-            )
-        },
+        | {"mse_by_bits": by_bits(pca.encode, painted, images, study.bits)},
     }
     inputs.check()
     artifacts.write_json(STUDY / f"runs/{size}.json", results)

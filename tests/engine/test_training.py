@@ -16,7 +16,6 @@ from cae.engine.checkpoints import Checkpoint
 from cae.engine.losses import squared_error
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.ground.noise import CLEAN
 from cae.ground.params import Noise, Run
 
 RECIPE = Run(
@@ -185,14 +184,6 @@ def test_half_of_the_images_are_turned_left_to_right() -> None:
     assert np.mean(turned) == pytest.approx(0.5, abs=0.05)
 
 
-def test_noise_is_put_on_what_the_network_sees_and_not_on_its_targets() -> None:
-    inputs, targets = tasks.noisy_and_clean(NOISE, TRAIN, np.random.default_rng(0))
-    np.testing.assert_array_equal(targets, TRAIN)
-    assert np.std(inputs - TRAIN) > 0.05
-    same, clean = tasks.noisy_and_clean(CLEAN, TRAIN, np.random.default_rng(0))
-    assert same is clean
-
-
 def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
     """Train on squared error, with noise and mirrored images."""
     recipe = RECIPE.model_copy(update={"mirrored": True})
@@ -220,6 +211,16 @@ def test_the_learning_rate_falls_along_half_a_cosine() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 2, "learning_rate": 0.5})
     rates = np.concatenate([training.cosine_decay(recipe, epoch, steps=2) for epoch in (0, 1)])
     np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.array([0, 0.25, 0.5, 0.75]))), rtol=1e-6)
+
+
+def test_a_rate_that_warms_up_rises_in_a_straight_line_to_the_cosine() -> None:
+    cold = RECIPE.model_copy(update={"epochs": 3, "learning_rate": 0.5})
+    warm = cold.model_copy(update={"warm_up": 2})
+    shares = [
+        training.cosine_decay(warm, epoch, steps=2) / training.cosine_decay(cold, epoch, steps=2)
+        for epoch in (0, 1, 2)
+    ]
+    np.testing.assert_allclose(np.concatenate(shares), [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
 
 
 def recorded(folder: Path, callbacks: Any = ()) -> list[pd.DataFrame]:

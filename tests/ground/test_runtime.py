@@ -34,6 +34,9 @@ DOORS = [
     "studies.recipe.run",
     "studies.seeds.run",
     "studies.seeds.report",
+    "studies.variational.run",
+    "studies.variational.likelihood",
+    "studies.variational.report",
     "benchmarks.run",
     "benchmarks.ours",
 ]
