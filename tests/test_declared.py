@@ -64,6 +64,7 @@ def stages() -> Iterator[Stage]:
 
 
 STAGES = list(stages())
+(TRAIN,) = (stage for stage in STAGES if (stage.project, stage.name) == (ROOT, "train"))
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: f"{stage.project.name}:{stage.name}")
 
 
@@ -171,14 +172,12 @@ def test_a_stage_and_its_cached_outputs_are_described(stage: Stage) -> None:
 
 
 def test_training_depends_on_no_label_and_no_test_image() -> None:
-    (train,) = (stage for stage in STAGES if stage.name == "train")
-    data = {path for path in train.paths("deps") if path.startswith("data/")}
+    data = {path for path in TRAIN.paths("deps") if path.startswith("data/")}
     assert data == {"data/prepared/train_images.npy", "data/prepared/validation_images.npy"}
 
 
 def test_training_depends_on_no_measure_and_no_picture() -> None:
-    (train,) = (stage for stage in STAGES if stage.name == "train")
-    assert not train.paths("deps") & {"cae/measures", "cae/pictures"}
+    assert not TRAIN.paths("deps") & {"cae/measures", "cae/pictures"}
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)

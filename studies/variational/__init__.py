@@ -3,3 +3,5 @@
 from pathlib import Path
 
 STUDY = Path("studies/variational")
+# What random codes are for: beside a seed, so that no two of these share their draws.
+BOUND, LIKELIHOOD, SAMPLES, CHOICE = 1, 2, 3, 4

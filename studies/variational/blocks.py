@@ -1,6 +1,5 @@
 """Long work in blocks that are kept: killed, it goes on after its last finished block."""
 
-import os
 from collections.abc import Callable, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground import artifacts
+from cae.ground import artifacts, runtime
 
 BLOCK = 250
 
@@ -23,7 +22,7 @@ def computed(
     """
     paths = {start: folder / f"{start}.npy" for start in range(0, count, block)}
     # Unlike an executor, this pool does not wait for its threads when the stage is stopped.
-    with ThreadPool(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
+    with ThreadPool(int(runtime.PINNED["TF_NUM_INTEROP_THREADS"])) as pool:
         for start, path in paths.items():
             end = min(start + block, count)
             if not path.exists():

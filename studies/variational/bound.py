@@ -48,11 +48,6 @@ def divergence(mean: Rows, log_variance: Rows) -> npt.NDArray[np.float64]:
     return (m**2 + np.exp(s) - s - 1) / 2
 
 
-def activity(means: Rows) -> npt.NDArray[np.float64]:
-    """Return the variance over pictures of every number's posterior mean, (D,)."""
+def variance_of_mean(means: Rows) -> npt.NDArray[np.float64]:
+    """Return the variance over pictures of every number's mean, (D,): above `ACTIVE` it is active."""
     return means.astype(np.float64).var(axis=0)
-
-
-def active_units(means: Rows) -> int:
-    """Count the numbers of a code that tell pictures apart: their mean varies by more than `ACTIVE`."""
-    return int((activity(means) > ACTIVE).sum())

@@ -14,7 +14,7 @@ def samples(drawn: Images, between: Images) -> Figure:
     """Draw new pictures beside the ways from one test image to another, both (R, C, H, W, 1)."""
     figure = Picture(figsize=(WIDTH, 5.2))
     axes = figure.subplots(1, 2, squeeze=False)
-    titles = ("New pictures: codes drawn from N(0, 1)", "Between the codes of two test images, a row each")
+    titles = ("New pictures: codes drawn from N(0, 1)", "From one test image's code to the next one's")
     for place, images, title in zip(axes[0], (drawn, between), titles, strict=True):
         show(place, tiled(images))
         place.set_title(title, fontsize=12)
@@ -49,7 +49,7 @@ def units(table: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     for (beta, of_beta), (colour, marker) in zip(table.groupby("beta"), LOOKS):
         label = f"β = {beta:g}: {int(of_beta['active'].sum())} active"
-        axes.plot(of_beta["unit"], of_beta["kl"], color=colour, marker=marker, label=label)
+        axes.plot(of_beta["rank"], of_beta["kl"], color=colour, marker=marker, label=label)
     axes.set_yscale("log")
     plain_ticks(axes.yaxis, (1,))
     axes.set_ylabel("nats a test picture")

@@ -11,10 +11,10 @@ from cae.ground import artifacts, splits
 from cae.ground.arrays import Images
 from cae.measures import maps
 from cae.networks.autoencoder import Autoencoder, load, predict
-from cae.pictures import codes
+from cae.pictures.codes import first_of_each_class
 from stages import BASELINES, PREPARED, command
 from stages.inputs import Inputs
-from studies.variational import STUDY, pictures, pixels, settings
+from studies.variational import SAMPLES, STUDY, pictures, pixels, settings
 from studies.variational.bound import ACTIVE
 
 Runs = Mapping[float, Mapping[str, Mapping[str, Any]]]
@@ -36,8 +36,8 @@ def main() -> None:
     networks = {beta: load(STUDY / f"models/{beta}.keras", test.shape[1:]) for beta in study.betas}
     of_pixel = artifacts.read_csv(BASELINES / "floors.csv").set_index("split")["floor"]["test"]
     floor = -float(of_pixel) * test[0].size
-    drawn = pixels.drawn(validation, test, study.pixels_seed)[1]
-    shown = codes.first_of_each_class(splits.labels(PREPARED, "test"))
+    _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)
+    shown = first_of_each_class(splits.labels(PREPARED, "test"))
     network = networks[settings.BETA]
 
     inputs.check()
@@ -50,7 +50,7 @@ def main() -> None:
     decoded = {beta: predict(one.network, test[shown]) for beta, one in networks.items()}
     for name, figure in {
         "samples": pictures.samples(samples(network, study.codes_seed), paths(network, test[shown])),
-        "reconstructions": pictures.reconstructions(test[shown], drawn[shown], decoded),
+        "reconstructions": pictures.reconstructions(test[shown], black_and_white[shown], decoded),
         "units": pictures.units(units(runs)),
     }.items():
         artifacts.write_figure(STUDY / f"plots/pictures/{name}.png", figure)
@@ -59,20 +59,18 @@ def main() -> None:
 def headline(test: Mapping[str, float], likelihood: Mapping[str, float], floor: float) -> dict[str, float]:
     """Pick the numbers of the study, in nats a picture of the test split, and the active units."""
     measured = {name: test[name] for name in ("elbo", "reconstruction", "kl", "active_units")}
-    estimated = {name: likelihood[name] for name in ("log_likelihood", "standard_error")}
+    names = ("log_likelihood", "standard_error", "effective_samples")
+    estimated = {name: likelihood[name] for name in names}
     return measured | estimated | {"floor": floor}
 
 
 def beside(likelihood: Mapping[str, float], floor: float, published: pd.DataFrame) -> pd.DataFrame:
     """Set our log-likelihood and the floor among published ones, the highest first.
 
-    `plus_minus` is as printed; of ours it is the standard error over test pictures.
+    `plus_minus` is as printed. Ours has none: a network was trained once, and the standard error over test
+    pictures, which all methods share, would be another thing.
     """
-    ours = {
-        "method": OURS,
-        "log_likelihood": likelihood["log_likelihood"],
-        "plus_minus": likelihood["standard_error"],
-    }
+    ours = {"method": OURS, "log_likelihood": likelihood["log_likelihood"]}
     own = pd.DataFrame([{"method": FLOOR, "log_likelihood": floor}, ours])
     both = pd.concat([own, published], ignore_index=True)
     return both.sort_values("log_likelihood", ascending=False, kind="stable")[
@@ -94,20 +92,24 @@ def by_beta(runs: Runs, likelihood: Mapping[str, float]) -> pd.DataFrame:
 
 
 def units(runs: Runs) -> pd.DataFrame:
-    """Tabulate the numbers of a code, the one that tells most first: beta, unit, kl, variance, active."""
-    return pd.DataFrame(
-        {"beta": beta, "unit": rank, "kl": kl, "variance_of_mean": variance, "active": variance > ACTIVE}
-        for beta, run in runs.items()
-        for rank, (kl, variance) in enumerate(
-            sorted(zip(*(run["units"][name] for name in ("kl", "variance_of_mean"))), reverse=True), start=1
-        )
-    )
+    """Tabulate the numbers of a code, the one that tells most first.
+
+    Columns: beta, rank, kl, variance_of_mean, active.
+    """
+    parts = []
+    for beta, run in runs.items():
+        of_beta = pd.DataFrame(run["units"]).sort_values("kl", ascending=False, kind="stable")
+        parts.append(of_beta.assign(beta=beta, rank=range(1, len(of_beta) + 1)))
+    table = pd.concat(parts, ignore_index=True)
+    table["active"] = table["variance_of_mean"] > ACTIVE
+    return table[["beta", "rank", "kl", "variance_of_mean", "active"]]
 
 
 def samples(network: Autoencoder, seed: int) -> Images:
     """Decode codes drawn from N(0, 1): (SIDE, SIDE, H, W, 1)."""
-    drawn = np.random.default_rng(seed).standard_normal((SIDE**2, network.code_size), np.float32)
-    return predict(network.decoder, drawn).reshape(SIDE, SIDE, *network.decoder.output_shape[1:])
+    generator = np.random.default_rng((seed, SAMPLES))
+    codes = generator.standard_normal((SIDE**2, network.code_size), np.float32)
+    return predict(network.decoder, codes).reshape(SIDE, SIDE, *network.decoder.output_shape[1:])
 
 
 def paths(network: Autoencoder, images: Images) -> Images:

@@ -9,7 +9,7 @@ from cae.ground import params, sections
 from studies.variational import STUDY
 
 PATH = STUDY / "params.yaml"
-# What this network is trained on is a bound of the log-likelihood: its is estimated.
+# Trained on the bound of the log-likelihood itself: the network whose log-likelihood is estimated.
 BETA = 1.0
 
 
@@ -23,8 +23,11 @@ def with_the_bound(betas: tuple[float, ...]) -> tuple[float, ...]:
 class Study(sections.Section):
     """All of the file."""
 
+    # One look of a line for each in the pictures.
     betas: Annotated[
-        params.Increasing[Annotated[float, Field(gt=0, le=1000)]], AfterValidator(with_the_bound)
+        params.Increasing[Annotated[float, Field(gt=0, le=1000)]],
+        Field(max_length=4),
+        AfterValidator(with_the_bound),
     ]
     epochs: Annotated[int, Field(ge=1, le=1000)]
     samples: Annotated[int, Field(ge=1, le=1_000_000)]
