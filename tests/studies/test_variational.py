@@ -236,7 +236,7 @@ def test_a_summary_has_the_standard_error_over_pictures() -> None:
 
 def test_betas_must_hold_that_of_the_bound(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(settings.PATH.read_text().replace("[1.0, 4.0]", "[2.0, 4.0]"))
+    path.write_text(settings.PATH.read_text().replace("[1.0]", "[2.0, 4.0]"))
     with pytest.raises(UserError, match=r"betas: \[2.0, 4.0\] must hold 1.0"):
         settings.load(path)
 
