@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import yaml
@@ -14,13 +12,13 @@ from cae.ground.errors import UserError
 from cae.ground.params import Params
 from stages import BASELINES, PREPARED, evaluate, probe, train
 
-ALL: Sequence[ModuleType] = (train, evaluate, probe)
+STAGES = (train, evaluate, probe)
 # What they read besides params.yaml, as links.
 READ = ("dvc.yaml", ".dvcignore", "requirements.txt", "cae", "stages", str(PREPARED), str(BASELINES))
 
 
-def run(folder: Path, settings: Params, stages: Sequence[ModuleType] = ALL) -> dict[str, dict[str, Any]]:
-    """Train, evaluate and probe in `folder`, or some of these; return the metrics by stage.
+def run(folder: Path, settings: Params) -> dict[str, dict[str, Any]]:
+    """Train, evaluate and probe in `folder`; return the metrics by stage.
 
     A run that was killed goes on after its last finished epoch if the folder is as it left it.
 
@@ -33,7 +31,7 @@ def run(folder: Path, settings: Params, stages: Sequence[ModuleType] = ALL) -> d
         link.unlink(missing_ok=True)
         link.symlink_to(Path(name).resolve())
     (folder / "params.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-    for stage in stages:
+    for stage in STAGES:
         done = subprocess.run([sys.executable, "-m", stage.__name__], cwd=folder, check=False)
         if done.returncode:
             raise UserError(f"{stage.__name__} failed in {folder}: see above")

@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 
-from cae.engine.losses import cross_entropy, squared_error
-from cae.engine.steps import Steps, in_shards  # isort: split
+from cae.engine.steps import Steps, cross_entropy, in_shards, squared_error  # isort: split
 
 import keras
 import numpy as np
