@@ -48,6 +48,7 @@ studies: $(BIN)/.installed
 
 bench: $(BIN)/.installed
 	python -m benchmarks.run
+	python -m benchmarks.run --network residual --out benchmarks/residual
 
 reproduce: $(BIN)/.installed
 	python -m checks.reproduce

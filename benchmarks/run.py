@@ -2,7 +2,7 @@
 
 Writes results.json, results.md, epoch_seconds.png and time_to_target.png. On two cores it takes about
 half an hour, half of it stock Keras on its way to the target: leave the machine alone meanwhile. The second
-network alone, `--network residual`, takes a few minutes.
+network, `--network residual`, takes a few minutes.
 """
 
 import argparse
@@ -102,16 +102,16 @@ def arguments() -> argparse.Namespace:
         "--network",
         nargs="+",
         choices=networks,
-        default=networks,
+        default=[CONVOLUTIONAL],
         metavar="NAME",
-        help=f"of {', '.join(networks)}",
+        help=f"of {', '.join(networks)} (default: {CONVOLUTIONAL})",
     )
     parser.add_argument(
         "--data", type=Path, default=Path("data/prepared"), help="the prepared images (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for them (default: %(default)s)")
     asked = parser.parse_args()
-    if asked.out == RESULTS and (asked.quick or asked.only != names or asked.network != networks):
+    if asked.out == RESULTS and (asked.quick or asked.only != names or asked.network != [CONVOLUTIONAL]):
         parser.error(
             "--quick, --only and --network measure a part: name another folder for the results with --out"
         )

@@ -71,9 +71,9 @@ def transfer(probe: str) -> str:
     return markdown.table(["", f"{fewest} labels a class", *more], rows)
 
 
-def benchmark() -> dict[str, Any]:
-    """Read the committed results of the benchmark."""
-    return json.loads((ROOT / "benchmarks/results.json").read_text())
+def benchmark(folder: str = "benchmarks") -> dict[str, Any]:
+    """Read the committed results of a benchmark."""
+    return json.loads((ROOT / folder / "results.json").read_text())
 
 
 def speed() -> str:
@@ -89,22 +89,20 @@ def speed() -> str:
 
 
 def residual() -> str:
-    """Compare the seconds of an epoch of the residual network, the bound last; nothing if not measured."""
-    results = benchmark().get(RESIDUAL)
-    if results is None:
-        return ""
+    """Compare the seconds of an epoch of the residual network, the bound last."""
+    results = benchmark("benchmarks/residual")[RESIDUAL]
     (batch,) = results["settings"]["batches"]
-    rows = [[name, *row] for name, row in epochs(results, batch).items()]
+    rows = [[name, *row] for name, row in epochs(results, batch, decimals=2).items()]
     ours, bound = summary.fastest(results["rounds"], batch, OURS), summary.bound(results, batch)
     if ours:
         middle = median(summary.epoch_seconds(ours, results["settings"]["epoch_images"]))
-        rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.1f}"])
+        rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.2f}"])
     return markdown.table(
         ["residual network, seconds an epoch, median (range)", f"batch {batch}", "times ours"], rows
     )
 
 
-def epochs(results: dict[str, Any], batch: int) -> dict[str, list[str]]:
+def epochs(results: dict[str, Any], batch: int, decimals: int = 1) -> dict[str, list[str]]:
     """Give every contender's seconds of an epoch, median (least – most), and their ratio to ours."""
     images, ours = results["settings"]["epoch_images"], summary.fastest(results["rounds"], batch, OURS)
     cells = {}
@@ -117,7 +115,10 @@ def epochs(results: dict[str, Any], batch: int) -> dict[str, list[str]]:
             continue
         seconds = summary.epoch_seconds(timing, images)
         ratio = median(timing["seconds"]) / median(ours["seconds"])
-        cells[name] = [f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})", f"{ratio:.1f}"]
+        cells[name] = [
+            f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})",
+            f"{ratio:.{decimals}f}",
+        ]
     return cells
 
 
