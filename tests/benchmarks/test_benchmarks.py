@@ -450,8 +450,8 @@ def test_a_quick_look_measures_every_part(tmp_path: Path) -> None:
     for name, count in (("train", 256), ("validation", 128)):
         images = np.random.default_rng(1).random((count, 28, 28, 1), dtype="float32")
         artifacts.write_array(data / f"{name}_images.npy", images)
-    part = ["--quick", "--network", "convolutional", "residual", "--only", "ours", "keras"]
-    command = [sys.executable, "-m", "benchmarks.run", *part]
+    asked = ["--quick", "--network", "convolutional", "residual", "--only", "ours", "keras"]
+    command = [sys.executable, "-m", "benchmarks.run", *asked]
     subprocess.run([*command, "--data", data, "--out", tmp_path], cwd=ROOT, check=True, capture_output=True)
     results = json.loads((tmp_path / "results.json").read_text())
     for part in (results, results["residual"]):

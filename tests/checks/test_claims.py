@@ -1,12 +1,13 @@
 """Whoever is said to win does so by the committed numbers."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import pandas as pd
 import pytest
+
+from checks import tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +82,7 @@ def quoted_spread_is_measured() -> bool:
 
 
 def residual_network_is_not_faster() -> bool:
-    timed = json.loads((ROOT / "benchmarks/residual/results.json").read_text())["residual"]
+    timed = tables.benchmark("benchmarks/residual")["residual"]
     seconds = {one["name"]: median(one["seconds"]) for one in timed["rounds"] if one["family"] != "bound"}
     faster = {name for name, value in seconds.items() if value < seconds["ours"]}
     return faster == {"keras-jit", "pytorch", "pytorch-compiled"}
