@@ -11,12 +11,10 @@ import stages  # noqa: F401
 import keras
 
 from benchmarks import worker
-from cae.engine import training
+from cae.engine import family, training
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.steps import OBJECTIVES, Steps, cross_entropy
 from cae.ground import params, splits
 from cae.ground.arrays import Images
-from cae.networks import family
 
 
 def main() -> None:
@@ -31,18 +29,14 @@ def main() -> None:
     recipe = params.run(settings.model_copy(update={"model": model}))
     recipe = recipe.model_copy(update={"batch_size": asked.batch})
     train = splits.images(asked.data, "train")[: asked.images]
-    network = family.build(model, train.shape[1:], recipe.seed).network
-    objective = OBJECTIVES[family.objective(model)]
+    task = family.task(model, family.build(model, train.shape[1:], recipe.seed))
     if asked.job == "rounds":
-        optimizer = keras.optimizers.Adam(recipe.learning_rate)
-        # As `training.fit` has them: what is trained on, and what all networks are compared by.
-        losses = list(dict.fromkeys((objective, cross_entropy)))
-        steps = Steps(network, optimizer, recipe.shards, losses, fast=recipe.engine == "fast")
-        nobody = keras.callbacks.CallbackList(model=network)
+        steps = training.stepping(task, keras.optimizers.Adam(recipe.learning_rate), recipe)
+        nobody = keras.callbacks.CallbackList(model=task.network)
 
         def epoch(images: Images) -> None:
             rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
-            training.train_epoch(steps, images, recipe, 0, rates, training.CLEAN, nobody)
+            training.train_epoch(task, steps, images, recipe, 0, rates, nobody)
 
         # With the odd last batch, whose graph would else be made within the first epoch.
         epoch(train[: 8 * recipe.batch_size + len(train) % recipe.batch_size])
@@ -51,8 +45,8 @@ def main() -> None:
     validation = splits.images(asked.data, "validation")
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder), "benchmark")
-        report = keras.callbacks.LambdaCallback(on_epoch_end=channel.reporter(network, asked.target))
-        training.fit(network, train, validation, recipe, checkpoint, [report], objective=objective)
+        report = keras.callbacks.LambdaCallback(on_epoch_end=channel.reporter(task.network, asked.target))
+        training.fit(task, train, validation, recipe, checkpoint, [report])
 
 
 if __name__ == "__main__":

@@ -30,10 +30,10 @@ from benchmarks.contenders import (
     Contender,
 )
 from benchmarks.report import report
+from cae.engine import family
 from cae.ground import artifacts, params, splits
 from cae.ground.errors import UserError
 from cae.ground.params import Model, Params
-from cae.networks import family
 from stages import command
 
 RESULTS = Path("benchmarks")

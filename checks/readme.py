@@ -11,6 +11,7 @@ from pathlib import Path
 from studies.anomaly import table as anomaly
 from studies.rate import table as rate
 from studies.seeds import table as seeds
+from studies.variational import table as variational
 
 # isort: split
 from benchmarks import markdown
@@ -33,6 +34,10 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "bits": lambda: markdown.table(*rate.by_bits()),
     },
     "studies/seeds/README.md": {"noise": lambda: markdown.table(*seeds.noise())},
+    "studies/variational/README.md": {
+        "likelihood": lambda: markdown.table(*variational.by_likelihood()),
+        "betas": lambda: markdown.table(*variational.by_beta()),
+    },
     "studies/recipe/README.md": {"recipe": tables.recipe},
 }
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images
+from cae.ground.splits import Splits
 from cae.measures import baselines, metrics, probes
 from cae.measures.baselines import MeanImage, PrincipalComponents
-from cae.measures.probes import Splits
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
 from stages import BASELINES, PREPARED, command
@@ -21,8 +21,7 @@ def main() -> None:
     """Read data/prepared, write data/baselines."""
     inputs = Inputs.read("baselines")
     settings = params.load().probes
-    images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
-    labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
+    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     probes.check(labels, settings, splits.class_names(PREPARED))
 
     mean_image = MeanImage().fit(images.train)

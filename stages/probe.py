@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images, Labels, Rows
+from cae.ground.splits import Splits
 from cae.measures import maps, probes
-from cae.measures.probes import Splits
 from cae.networks import convolutional
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.pictures import codes as pictures
@@ -29,8 +29,7 @@ def main() -> None:
     """Read the model, data/prepared and data/baselines; write metrics/probe.json and plots/."""
     inputs = Inputs.read("probe")
     settings = params.load()
-    images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
-    labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
+    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     class_names = splits.class_names(PREPARED)
     probes.check(labels, settings.probes, class_names)
     maps.check(len(images.test), settings.maps)

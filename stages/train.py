@@ -4,18 +4,20 @@ import sys
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import keras
 import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cae.engine import training, workers
+from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.steps import OBJECTIVES
 from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.networks import family
 from cae.networks.autoencoder import Autoencoder
-from stages import MODELS, PLOTS, PREPARED, command, progress
+from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
 
 
@@ -34,9 +36,10 @@ def main() -> None:
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
         autoencoder = family.build(chosen, train.shape[1:], recipe.seed)
         check_code(autoencoder.code_size, train, chosen.name)
-        with closing(progress.Bar(recipe.epochs)) as bar:
+        task = family.task(chosen, autoencoder, settings.train.noise)
+        with closing(Bar(recipe.epochs)) as bar:
             history = training.fit(
-                autoencoder.network,
+                task,
                 train,
                 validation,
                 recipe,
@@ -44,11 +47,8 @@ def main() -> None:
                 # Only one worker shows and writes anything.
                 callbacks=[bar] if chief else [],
                 record=partial(artifacts.write_csv, PLOTS / "history.csv") if chief else None,
-                objective=OBJECTIVES[family.objective(chosen)],
-                seen=settings.train.noise,
             )
-        judged_by = "val_objective" if "val_objective" in history else "val_loss"
-        best = history.iloc[int(history[judged_by].argmin())]
+        best = history.iloc[int(history[training.judged_by(task.losses)].argmin())]
         if chief:
             inputs.check()
             write(autoencoder, best)
@@ -84,6 +84,54 @@ def warn(val_loss: float, of_mean_image: float, recipe: params.Run) -> None:
             "train.epochs or change train.seed in params.yaml",
             file=sys.stderr,
         )
+
+
+class Bar(keras.callbacks.Callback):
+    """A bar over all epochs with loss, validation loss and the time left if training does not stop early."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+        console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("{task.fields[losses]}"),
+            TimeElapsedColumn(),
+            TextColumn("elapsed,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            # A log file gets one line an epoch instead of a bar.
+            disable=not console.is_terminal,
+        )
+        self.task = self.progress.add_task("", total=epochs, epoch=0, epochs=epochs, losses="")
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start drawing."""
+        self.progress.start()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show where a resumed run stands."""
+        self.progress.update(self.task, completed=epoch, epoch=epoch + 1)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Advance by the share of the epoch that is done, `logs["epoch_share"]`."""
+        assert logs is not None
+        epoch = self.progress.tasks[0].fields["epoch"]
+        self.progress.update(self.task, completed=epoch - 1 + logs["epoch_share"])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the losses of the finished epoch."""
+        assert logs is not None
+        losses = f"loss {logs['loss']:.5f}, validation {logs['val_loss']:.5f}"
+        self.progress.update(self.task, completed=epoch + 1, losses=losses)
+        if self.progress.disable:
+            self.progress.console.print(f"epoch {epoch + 1}/{self.epochs}: {losses}", highlight=False)
+
+    def close(self) -> None:
+        """Leave the terminal as it was, also after an error."""
+        self.progress.stop()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -12,13 +14,13 @@ from cae.ground.errors import UserError
 from cae.ground.params import Params
 from stages import BASELINES, PREPARED, evaluate, probe, train
 
-STAGES = (train, evaluate, probe)
+ALL: Sequence[ModuleType] = (train, evaluate, probe)
 # What they read besides params.yaml, as links.
 READ = ("dvc.yaml", ".dvcignore", "requirements.txt", "cae", "stages", str(PREPARED), str(BASELINES))
 
 
-def run(folder: Path, settings: Params) -> dict[str, dict[str, Any]]:
-    """Train, evaluate and probe in `folder`; return the metrics by stage.
+def run(folder: Path, settings: Params, stages: Sequence[ModuleType] = ALL) -> dict[str, dict[str, Any]]:
+    """Train, evaluate and probe in `folder`, or some of these; return the metrics by stage.
 
     A run that was killed goes on after its last finished epoch if the folder is as it left it.
 
@@ -31,7 +33,7 @@ def run(folder: Path, settings: Params) -> dict[str, dict[str, Any]]:
         link.unlink(missing_ok=True)
         link.symlink_to(Path(name).resolve())
     (folder / "params.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-    for stage in STAGES:
+    for stage in stages:
         done = subprocess.run([sys.executable, "-m", stage.__name__], cwd=folder, check=False)
         if done.returncode:
             raise UserError(f"{stage.__name__} failed in {folder}: see above")

@@ -11,13 +11,9 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from cae.engine.losses import OF_LOGITS, Loss, Tensors, cross_entropy
 from cae.engine.twin import Twin
 from cae.ground import runtime
-
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""(targets, output of the twin) → the sum of the loss over every value of every image."""
-
-# Both are computed from the logits z that the twin of a network with a sigmoid gives.
 
 # What Keras's Adam can do beyond the formula in `Steps.apply`.
 BEYOND_ADAM = (
@@ -32,61 +28,64 @@ BEYOND_ADAM = (
 )
 
 
-def cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Sum the binary cross-entropy −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over all pixels."""
-    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits))
-
-
-def squared_error(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Sum the squared error (σ(z) − t)² over all pixels."""
-    return tf.reduce_sum(tf.math.squared_difference(tf.sigmoid(logits), targets))
-
-
-# By the name that a network's module gives.
-OBJECTIVES: dict[str, Loss] = {"cross_entropy": cross_entropy, "squared_error": squared_error}
-
-
 def in_shards(
-    sums: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]],
-    images: tf.Tensor,
-    targets: tf.Tensor,
-    shards: int,
+    sums: Callable[[Tensors, Tensors], list[tf.Tensor]], inputs: Tensors, targets: Tensors, shards: int
 ) -> list[tf.Tensor]:
-    """Add up `sums(images, targets)` over the shards of a batch, as a tree.
+    """Add up `sums(inputs, targets)` over the shards of a batch, as a tree.
 
     The batch is cut in two in proportion to the shards on either side, and so is each part: half of the
     batch in half of the shards is one summand of the whole. Fewer images than shards have one shard each.
 
     Args:
         sums: gives the tensors to add for one shard.
-        images: float32 (N, ...), N at least 1 and known when the graph is built.
+        inputs: float32 (N, ...), N at least 1 and known when the graph is built.
         targets: float32 (N, ...).
         shards: at least 1.
     """
     if shards == 1:
-        return sums(images, targets)
-    middle = half(images.shape[0], shards)
+        return sums(inputs, targets)
+    middle = half(count(inputs), shards)
     # Fewer images than shards: the first half of the shards stays empty, as in `share`.
     if middle == 0:
-        return in_shards(sums, images, targets, shards - shards // 2)
-    first = in_shards(sums, images[:middle], targets[:middle], shards // 2)
-    second = in_shards(sums, images[middle:], targets[middle:], shards - shards // 2)
-    return [tf.add(a, b) for a, b in zip(first, second, strict=True)]
+        return in_shards(sums, inputs, targets, shards - shards // 2)
+    first, second = (cut(inputs, targets, part) for part in (slice(middle), slice(middle, None)))
+    added = zip(
+        in_shards(sums, *first, shards // 2), in_shards(sums, *second, shards - shards // 2), strict=True
+    )
+    return [tf.add(a, b) for a, b in added]
 
 
 def share(
-    images: tf.Tensor, targets: tf.Tensor, shards: int, replica: int, replicas: int
-) -> tuple[tf.Tensor, tf.Tensor, int]:
+    inputs: Tensors, targets: Tensors, shards: int, replica: int, replicas: int
+) -> tuple[Tensors, Tensors, int]:
     """Return one replica's part of a batch and of its shards: a branch of the tree of `in_shards`.
 
     A part can be empty, where a batch has fewer images than there are replicas.
     """
     while replicas > 1:
-        middle = half(images.shape[0], shards)
+        middle = half(count(inputs), shards)
         shards, replicas = shards // 2, replicas // 2
         mine = slice(middle) if replica < replicas else slice(middle, None)
-        images, targets, replica = images[mine], targets[mine], replica % replicas
-    return images, targets, shards
+        inputs, targets = cut(inputs, targets, mine)
+        replica %= replicas
+    return inputs, targets, shards
+
+
+def cut(inputs: Tensors, targets: Tensors, part: slice) -> tuple[Tensors, Tensors]:
+    """Take some images' inputs and targets."""
+    taken: tuple[Tensors, Tensors] = tf.nest.map_structure(lambda values: values[part], (inputs, targets))
+    return taken
+
+
+def count(tensors: Tensors) -> int:
+    """Return of how many images these are the tensors."""
+    images: int = tf.nest.flatten(tensors)[0].shape[0]
+    return images
+
+
+def share_of_one(targets: Tensors) -> float:
+    """Return what one value of the first tensor of targets weighs in a mean over a batch (N, ...)."""
+    return 1 / math.prod(tf.nest.flatten(targets)[0].shape)
 
 
 def half(images: int, shards: int) -> int:
@@ -131,7 +130,7 @@ class Steps:
         if extras:
             raise ValueError(f"The optimizer must be a plain Adam, without {', '.join(extras)}.")
         self.twin = Twin(model, fast)
-        if not self.twin.gives_logits and any(loss in OBJECTIVES.values() for loss in losses):
+        if not self.twin.gives_logits and any(loss in OF_LOGITS for loss in losses):
             raise ValueError("The loss is computed from logits: the model must end in a sigmoid.")
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
@@ -145,38 +144,39 @@ class Steps:
         self._variables = [variable.value for variable in self.twin.variables]
         self._graphs: dict[tuple[object, ...], Callable[..., tf.Tensor]] = {}
 
-    def train(self, images: tf.Tensor, targets: tf.Tensor, learning_rates: tf.Tensor) -> tf.Tensor:
+    def train(self, inputs: Tensors, targets: Tensors, learning_rates: tf.Tensor) -> tf.Tensor:
         """Take one step for each batch, in order.
 
         Args:
-            images: float32 (steps, batch, H, W, C).
-            targets: float32 (steps, batch, ...), each of the shape of the model's output.
+            inputs: float32 (steps, batch, H, W, C), or as many such tensors as the model has inputs.
+            targets: float32 (steps, batch, ...), what the losses compare the model's outputs with.
             learning_rates: float32 (steps,).
 
         Returns:
-            float32 (steps, losses): of each batch the mean over all its values, before its step.
+            float32 (steps, losses): of each batch the sum before its step over the number of values in its
+            targets, the first of them where there are several.
         """
-        return self._call(self._train_batches, images, targets, learning_rates)
+        return self._call(self._train_batches, inputs, targets, learning_rates)
 
-    def evaluate(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def evaluate(self, inputs: Tensors, targets: Tensors) -> tf.Tensor:
         """Return the losses of each batch, float32 (steps, losses), without training; else as `train`."""
-        return self._call(self._evaluate_batches, images, targets)
+        return self._call(self._evaluate_batches, inputs, targets)
 
-    def gradients(self, images: tf.Tensor, targets: tf.Tensor, scale: float) -> list[tf.Tensor]:
+    def gradients(self, inputs: Tensors, targets: Tensors, scale: float) -> list[tf.Tensor]:
         """Return scale times the summed losses of a batch, then the first one's gradient to each variable."""
 
-        def sums(images: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
+        def sums(inputs: Tensors, targets: Tensors) -> list[tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(self._variables)
-                output = self.twin(images)
-                losses = [loss(targets, output) for loss in self.losses]
+                outputs = self.twin(inputs)
+                losses = [loss(targets, outputs) for loss in self.losses]
             return [*losses, *tape.gradient(losses[0], self._variables, unconnected_gradients="zero")]
 
         # Summed over replicas before anything else is computed from the sum: the root of the tree.
         context = tf.distribute.get_replica_context()
         replica = tf.get_static_value(context.replica_id_in_sync_group)
-        part = share(images, targets, self.shards, replica, context.num_replicas_in_sync)
-        if part[0].shape[0] > 0:
+        part = share(inputs, targets, self.shards, replica, context.num_replicas_in_sync)
+        if count(part[0]) > 0:
             summed = in_shards(sums, *part)
         else:
             losses = [tf.zeros(()) for _ in self.losses]
@@ -211,39 +211,40 @@ class Steps:
         optimizer.iterations.assign_add(1)
 
     def _call(
-        self, function: Callable[..., tf.Tensor], images: tf.Tensor, targets: tf.Tensor, *rest: tf.Tensor
+        self, function: Callable[..., tf.Tensor], inputs: Tensors, targets: Tensors, *rest: tf.Tensor
     ) -> tf.Tensor:
         """Run a graph in which only the number of batches is open: no shape is left to compute in a step."""
-        key = (function.__name__, tuple(images.shape[1:]), tuple(targets.shape[1:]))
+        specs = tf.nest.map_structure(
+            lambda values: tf.TensorSpec((None, *values.shape[1:])), (inputs, targets)
+        )
+        key = (function.__name__, *(spec.shape[1:] for spec in tf.nest.flatten(specs)))
         if key not in self._graphs:
-            batches = [tf.TensorSpec((None, *values.shape[1:])) for values in (images, targets)]
-            self._graphs[key] = tf.function(function, [*batches, *(tf.TensorSpec((None,)) for _ in rest)])
-        return self._graphs[key](images, targets, *rest)
+            self._graphs[key] = tf.function(function, [*specs, *(tf.TensorSpec((None,)) for _ in rest)])
+        return self._graphs[key](inputs, targets, *rest)
 
-    def _train_batches(self, images: tf.Tensor, targets: tf.Tensor, learning_rates: tf.Tensor) -> tf.Tensor:
-        losses = tf.TensorArray(tf.float32, tf.shape(images)[0])
-        for step in tf.range(tf.shape(images)[0]):
-            batch = (images[step], targets[step], learning_rates[step])
+    def _train_batches(self, inputs: Tensors, targets: Tensors, learning_rates: tf.Tensor) -> tf.Tensor:
+        losses = tf.TensorArray(tf.float32, tf.shape(learning_rates)[0])
+        for step in tf.range(tf.shape(learning_rates)[0]):
+            batch = tf.nest.map_structure(lambda values: values[step], (inputs, targets, learning_rates))  # noqa: B023
             of_step = self.strategy.experimental_local_results(self.strategy.run(self._step, batch))[0]
             losses = losses.write(step, of_step)
         return losses.stack()
 
-    def _step(self, images: tf.Tensor, targets: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+    def _step(self, inputs: Tensors, targets: Tensors, learning_rate: tf.Tensor) -> tf.Tensor:
         """Take one step; every replica is given the whole batch and computes its share."""
-        summed = self.gradients(images, targets, 1 / math.prod(targets.shape))
-        count = len(self.losses)
-        self.apply(summed[count:], learning_rate)
-        return tf.stack(summed[:count])
+        summed = self.gradients(inputs, targets, share_of_one(targets))
+        losses = len(self.losses)
+        self.apply(summed[losses:], learning_rate)
+        return tf.stack(summed[:losses])
 
-    def _evaluate_batches(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        scale = 1 / math.prod(targets.shape[1:])
+    def _evaluate_batches(self, inputs: Tensors, targets: Tensors) -> tf.Tensor:
+        def of_batch(batch: tuple[Tensors, Tensors]) -> tf.Tensor:
+            scale = share_of_one(batch[1])
 
-        def sums(images: tf.Tensor, targets: tf.Tensor) -> list[tf.Tensor]:
-            output = self.twin(images)
-            return [scale * loss(targets, output) for loss in self.losses]
+            def sums(inputs: Tensors, targets: Tensors) -> list[tf.Tensor]:
+                outputs = self.twin(inputs)
+                return [scale * loss(targets, outputs) for loss in self.losses]
 
-        return tf.map_fn(
-            lambda batch: tf.stack(in_shards(sums, batch[0], batch[1], self.shards)),
-            (images, targets),
-            fn_output_signature=tf.float32,
-        )
+            return tf.stack(in_shards(sums, *batch, self.shards))
+
+        return tf.map_fn(of_batch, (inputs, targets), fn_output_signature=tf.float32)

@@ -4,7 +4,7 @@ Every random number comes from (seed, epoch): the order of the images and their 
 epoch, so a resumed run goes on as the uninterrupted one would have.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from cae.engine import workers
 from cae.engine.checkpoints import Checkpoint, State
-from cae.engine.steps import Loss, Steps, cross_entropy
-from cae.ground import noise
+from cae.engine.steps import Steps
+from cae.engine.tasks import Task
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.ground.params import Noise, Run
+from cae.ground.params import Run
 
 # Images handed to one call of the compiled graph: enough to hide the call, few enough to fit in memory
 # beside a data set of any size and to keep the progress bar alive.
@@ -27,60 +27,51 @@ IMAGES_A_CALL = 2000
 VALIDATION_BATCH = 500
 # What Keras's EarlyStopping knows between two epochs, apart from the best weights.
 STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
-CLEAN = Noise(kind="none", strength=0.0)
 # What a random number is for: the order of the images is drawn from (seed, epoch) alone.
 TRAINING, VALIDATION = 1, 2
 
 
 def fit(
-    network: keras.Model,
+    task: Task,
     train: Images,
     validation: Images,
     recipe: Run,
     checkpoint: Checkpoint,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     record: Callable[[pd.DataFrame], None] | None = None,
-    objective: Loss = cross_entropy,
-    seen: Noise = CLEAN,
 ) -> pd.DataFrame:
-    """Train `network` in place to reproduce images; leave it with the weights of its best epoch.
+    """Train a task's network in place; leave it with the weights of its best epoch.
 
     Args:
-        network: ends in a sigmoid. Build it, and call this, in the scope of the `tf.distribute` strategy that
-            trains it.
+        task: its first loss is trained on, and says which epoch is best. What its network sees is drawn anew
+            in every epoch of training, and once for validation. Build the network, and call this, in the
+            scope of the `tf.distribute` strategy that trains it.
         train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
         validation: likewise; decides when to stop and which epoch is best.
         recipe: epochs, batch size, learning rate, patience, shards, seed, engine, and whether images are
-            mirrored: turned left to right, half of them, drawn anew in every epoch.
+            mirrored.
         checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
         callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
             `epoch_share`, the part of the epoch that is done.
         record: is given the history so far after every epoch and, when an earlier run was killed, at once.
-        objective: what the network is trained on, and what says which epoch is best.
-        seen: noise on what the network sees; its targets are the clean images. Drawn anew for training in
-            every epoch, and once for validation.
 
     Returns:
-        One row a finished epoch: epoch (from 1), loss, val_loss, learning_rate (of its first step). Both
-        losses are binary cross-entropy in nats a pixel, whatever the objective; another one adds the columns
-        objective and val_objective, its means a pixel.
+        One row a finished epoch: epoch (from 1), every loss of the task by its name and, with val_ before
+        it, of validation, in means a pixel, and learning_rate (of its first step).
 
     Raises:
         UserError: the loss is no longer a finite number.
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
-    # The first is trained on; the last is what all networks are compared by.
-    losses: dict[str, Loss] = {"loss": cross_entropy}
-    if objective is not cross_entropy:
-        losses = {"objective": objective, **losses}
-    steps = Steps(network, optimizer, recipe.shards, list(losses.values()), fast=recipe.engine == "fast")
+    steps = stepping(task, optimizer, recipe)
     stopping = keras.callbacks.EarlyStopping(
         # Keras would guess from the name which direction is better.
-        monitor=f"val_{next(iter(losses))}",
+        monitor=judged_by(task.losses),
         mode="min",
         patience=recipe.patience,
         restore_best_weights=True,
     )
+    network = task.network
     listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
     listeners.on_train_begin()
     history = restore(resumed(checkpoint), network, optimizer, stopping)
@@ -91,11 +82,11 @@ def fit(
         epoch = len(history)
         listeners.on_epoch_begin(epoch)
         rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
-        trained = train_epoch(steps, train, recipe, epoch, rates, seen, listeners)
-        validated = mean_losses(steps, validation, seen, np.random.default_rng((recipe.seed, 0, VALIDATION)))
+        trained = train_epoch(task, steps, train, recipe, epoch, rates, listeners)
+        validated = mean_losses(task, steps, validation, np.random.default_rng((recipe.seed, 0, VALIDATION)))
         check_finite(validated, epoch, recipe)
         logs: dict[str, float] = {}
-        for name, of_train, of_validation in reversed([*zip(losses, trained, validated, strict=True)]):
+        for name, of_train, of_validation in reversed([*zip(task.losses, trained, validated, strict=True)]):
             logs |= {name: float(of_train), f"val_{name}": float(of_validation)}
         logs["learning_rate"] = float(rates[0])
         history.append({"epoch": epoch + 1, **logs})
@@ -108,13 +99,24 @@ def fit(
     return pd.DataFrame(history)
 
 
+def stepping(task: Task, optimizer: keras.optimizers.Adam, recipe: Run) -> Steps:
+    """Return the steps that train a task's network."""
+    losses = list(task.losses.values())
+    return Steps(task.network, optimizer, recipe.shards, losses, fast=recipe.engine == "fast")
+
+
+def judged_by(losses: Iterable[str]) -> str:
+    """Name the column of a history, of these losses, that says which epoch is best."""
+    return f"val_{next(iter(losses))}"
+
+
 def train_epoch(
+    task: Task,
     steps: Steps,
     train: Images,
     recipe: Run,
     epoch: int,
     rates: npt.NDArray[np.float32],
-    seen: Noise,
     listeners: keras.callbacks.CallbackList,
 ) -> npt.NDArray[np.float64]:
     """Take one step for every batch of the images in a new order; return the mean losses, (losses,)."""
@@ -125,7 +127,7 @@ def train_epoch(
         first = done // recipe.batch_size
         listeners.on_train_batch_begin(first)
         shown = mirrored(batches, draws) if recipe.mirrored else batches
-        losses = np.asarray(steps.train(*examples(shown, seen, draws), rates[first : first + len(batches)]))
+        losses = np.asarray(steps.train(*task.examples(shown, draws), rates[first : first + len(batches)]))
         check_finite(losses, epoch, recipe)
         total += sums(losses) * batches.shape[1]
         share = (done + len(batches) * batches.shape[1]) / len(order)
@@ -136,10 +138,14 @@ def train_epoch(
 def cosine_decay(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]:
     """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
 
-    Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts.
+    Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts. While warming up, it
+    rises towards that in a straight line.
     """
-    passed = (epoch * steps + np.arange(steps)) / (recipe.epochs * steps)
-    return (recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * passed))).astype(np.float32)
+    taken = epoch * steps + np.arange(steps)
+    rates = recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (taken / (recipe.epochs * steps))))
+    if recipe.warm_up:
+        rates *= np.minimum(1, (taken + 1) / (recipe.warm_up * steps))
+    return rates.astype(np.float32)
 
 
 def in_calls(images: Images, order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, Images]]:
@@ -158,13 +164,6 @@ def mirrored(images: Images, draws: np.random.Generator) -> Images:
     return np.where(turned[..., np.newaxis, np.newaxis, np.newaxis], images[..., ::-1, :], images)
 
 
-def examples(images: Images, seen: Noise, draws: np.random.Generator) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return what a network sees, noise included, and what it should answer, the images themselves."""
-    targets = tf.constant(images)
-    # Without noise both are one tensor: nothing is copied.
-    return (targets if seen == CLEAN else tf.constant(noise.added(images, seen, draws))), targets
-
-
 def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
     """Raise UserError when training has diverged."""
     if not np.isfinite(losses).all():
@@ -175,12 +174,12 @@ def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
 
 
 def mean_losses(
-    steps: Steps, images: Images, seen: Noise, draws: np.random.Generator
+    task: Task, steps: Steps, images: Images, draws: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Average the losses of reconstructing `images`: (losses,)."""
+    """Average the losses of a task over images: (losses,)."""
     total = np.zeros(len(steps.losses))
     for _, batches in in_calls(images, np.arange(len(images)), VALIDATION_BATCH):
-        of_batches = np.asarray(steps.evaluate(*examples(batches, seen, draws)))
+        of_batches = np.asarray(steps.evaluate(*task.examples(batches, draws)))
         total += sums(of_batches) * batches.shape[1]
     return total / len(images)
 

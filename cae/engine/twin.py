@@ -6,6 +6,7 @@ Upsampling, a convolution, its ReLU and the pooling behind it become one operati
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -53,18 +54,18 @@ class Twin:
         fuse = fast and not tf.config.list_physical_devices("GPU")
         self._blocks = list(blocks(layers, self.gives_logits, fuse))
 
-    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+    def __call__(self, inputs: Any) -> Any:
         """Run the network in training mode.
 
         Args:
-            images: float32 (N, ...), the network's input.
+            inputs: float32 (N, ...), the network's input; a list where it has several.
 
         Returns:
-            float32 (N, ...): the logits where `gives_logits`, otherwise the network's output.
+            float32 (N, ...): the logits where `gives_logits`, otherwise the network's output, or outputs.
         """
         for block in self._blocks:
-            images = block(images)
-        return images
+            inputs = block(inputs)
+        return inputs
 
 
 def chain(network: keras.Model) -> list[keras.Layer]:

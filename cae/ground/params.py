@@ -1,15 +1,12 @@
 """params.yaml as frozen, validated values; every wrong value is named before work starts."""
 
-import math
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from cae.ground.errors import UserError
+from cae.ground.sections import Section, read
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Neighbours = Annotated[int, Field(ge=1, le=100)]
@@ -17,6 +14,8 @@ Item = TypeVar("Item", int, float)
 MOST_FILTERS = 512
 CodeSize = Annotated[int, Field(ge=1, le=784)]
 Width = Annotated[int, Field(ge=1, le=8192)]
+# Epochs in which the learning rate rises to its height: at once, wide layers start badly.
+WARM_UP = {"residual": 1}
 
 
 def increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -44,15 +43,6 @@ def three_filters(filters: tuple[int, ...]) -> tuple[int, ...]:
     return filters
 
 
-class Section(BaseModel):
-    """A part of params.yaml: unknown keys, text for numbers and NaN are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-SectionKind = TypeVar("SectionKind", bound=Section)
-
-
 class Prepare(Section):
     """How many images go into each split, and the seed that draws them."""
 
@@ -78,7 +68,6 @@ class Pace(Section):
 
     batch_size: Annotated[int, Field(ge=1, le=10_000)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
-    mirrored: bool
 
 
 class Convolutional(Pace):
@@ -92,26 +81,36 @@ class Residual(Pace):
 
     code_size: CodeSize
     width: Width
+    mirrored: bool
+
+
+class Variational(Pace):
+    """The variational network: as `Residual`, and what a nat of its codes' divergence weighs."""
+
+    code_size: CodeSize
+    width: Width
+    beta: Annotated[float, Field(ge=0, le=1000)]
 
 
 class Model(Section):
     """Which network is trained, and the values of each there is."""
 
-    name: Literal["convolutional", "residual"]
+    name: Literal["convolutional", "residual", "variational"]
     convolutional: Convolutional
     residual: Residual
+    variational: Variational
 
     @property
-    def chosen(self) -> Convolutional | Residual:
+    def chosen(self) -> Pace:
         """The values of the network that `name` says."""
-        values: Convolutional | Residual = getattr(self, self.name)
+        values: Pace = getattr(self, self.name)
         return values
 
 
 class Noise(Section):
     """What is done to the images that a network sees, while the clean ones are its targets."""
 
-    kind: Literal["none", "gaussian", "salt_and_pepper", "squares"]
+    kind: Literal["none", "gaussian", "salt_and_pepper", "squares", "mixed"]
     strength: Annotated[float, Field(ge=0, le=1)]
 
     @model_validator(mode="after")
@@ -142,6 +141,10 @@ class Run(Recipe):
     """One training run by a recipe."""
 
     seed: Seed
+    # Whether half of the images, drawn anew in each epoch, are turned left to right.
+    mirrored: bool = False
+    # Epochs in which the learning rate rises to its height before it falls.
+    warm_up: int = 0
 
 
 class Train(Training):
@@ -187,63 +190,5 @@ def load(path: Path = Path("params.yaml")) -> Params:
 def run(settings: Params) -> Run:
     """Return how the chosen network is trained: what all have in common, and its own pace."""
     common, own = settings.train.model_dump(exclude={"noise"}), settings.model.chosen.model_dump()
-    return Run(**common, **{name: own[name] for name in Pace.model_fields})
-
-
-def read(path: Path, kind: type[SectionKind]) -> SectionKind:
-    """Read a YAML file and validate it as a section.
-
-    Raises:
-        UserError: no such file, not YAML in UTF-8, or one line for every wrong key or value.
-    """
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f"{path} could not be read: {error.strerror}. Run from the project's folder."
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML in UTF-8: {error}") from error
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        lines = "\n".join(f"  {explain(kind, dict(problem))}" for problem in error.errors())
-        raise UserError(f"{path} has wrong values:\n{lines}") from error
-
-
-def explain(kind: type[Section], problem: dict[str, Any]) -> str:
-    """Say in one line which key is wrong, what was found, what is allowed and how to fix it."""
-    key = ".".join(map(str, problem["loc"])) or "the file"
-    value = problem["input"]
-    if problem["type"] == "missing":
-        return f"{key} is missing: add it"
-    if problem["type"] == "extra_forbidden":
-        return f"{key} is not a known key: remove it or write one of {known(kind, problem['loc'])}"
-    if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}"
-    if isinstance(value, str) and (number := as_number(value, problem["type"])) is not None:
-        # YAML 1.1 reads a number with an exponent only where it has a dot as well: its own writer knows.
-        written = yaml.safe_dump(number).partition("\n")[0]
-        return f"{key} is the text '{value}', which YAML does not read as a number: write {written}"
-    return f"{key} is {value!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
-
-
-def known(kind: type[Section], place: Sequence[str]) -> str:
-    """List the keys that there are where an unknown one was found."""
-    for name in place[:-1]:
-        kind = cast(type[Section], kind.model_fields[name].annotation)
-    return ", ".join(kind.model_fields)
-
-
-def as_number(text: str, problem: str) -> float | None:
-    """Return the number that a text such as 1e-3 means, if it is one that its key can take, else None.
-
-    `problem` is what pydantic calls it when the key wants a number: "int_type" or "float_type".
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    if problem == "int_type":
-        return int(number) if number.is_integer() else None
-    return number if problem == "float_type" and math.isfinite(number) else None
+    pace = {name: value for name, value in own.items() if name in Run.model_fields}
+    return Run(**common, **pace, warm_up=WARM_UP.get(settings.model.name, 0))

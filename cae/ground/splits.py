@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -17,6 +17,15 @@ CLASS_NAMES = "class_names.json"
 REMAKE = "dvc repro --force prepare"
 # Images checked at once: memory stays bounded however many there are.
 IMAGES_A_LOOK = 5000
+Kind = TypeVar("Kind")
+
+
+class Splits(NamedTuple, Generic[Kind]):
+    """The same thing of each of the three splits: images, features or labels."""
+
+    train: Kind
+    validation: Kind
+    test: Kind
 
 
 def draw(available: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.NDArray[np.int64]]:
@@ -94,6 +103,16 @@ def labels(folder: Path, name: str) -> Labels:
     if len(array) and array.max() >= count:
         raise unfit(path, f"the label {array.max()}, and {count} classes")
     return array
+
+
+def all_images(folder: Path) -> Splits[Images]:
+    """Map the images of every split, as `images` does."""
+    return Splits(*(images(folder, name) for name in Splits._fields))
+
+
+def all_labels(folder: Path) -> Splits[Labels]:
+    """Read the labels of every split into memory; raises as `labels`."""
+    return Splits(*(np.array(labels(folder, name)) for name in Splits._fields))
 
 
 def class_names(folder: Path) -> tuple[str, ...]:

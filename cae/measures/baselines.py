@@ -140,11 +140,14 @@ class PrincipalComponents:
             raise ValueError(f"fitted to images of {len(mean)} features, but these have {rows.shape[1]}")
         return (rows @ directions.T - mean @ directions.T).astype(np.float32)
 
-    def reconstruct(self, images: Images) -> Images:
-        """(N, H, W, 1) → the same shape, clipped to [0, 1]: grey values do not lie outside."""
+    def decode(self, codes: Rows, image_shape: tuple[int, ...]) -> Images:
+        """Codes (N, code_size) → images (N, H, W, 1), clipped to [0, 1]: grey values do not lie outside."""
         mean, directions = self.components
-        pixels = self.encode(images) @ directions + mean
-        return np.clip(pixels, 0, 1).astype(np.float32).reshape(images.shape)
+        return np.clip(codes @ directions + mean, 0, 1).astype(np.float32).reshape(-1, *image_shape)
+
+    def reconstruct(self, images: Images) -> Images:
+        """(N, H, W, 1) → the same shape, clipped to [0, 1]."""
+        return self.decode(self.encode(images), images.shape[1:])
 
 
 def write(folder: Path, mean_image: MeanImage, components: Components) -> None:

@@ -6,7 +6,7 @@ images choose the regularisation.
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from cae.ground import params
 from cae.ground.arrays import Indices, Labels, Rows
 from cae.ground.errors import UserError
-
-Kind = TypeVar("Kind")
+from cae.ground.splits import Splits
 
 # The largest gradient at which a fit ends. A third of it takes twice as long and moves no accuracy by 0.002;
 # three times as much costs the autoencoder 0.006.
@@ -28,14 +27,6 @@ TOLERANCE = 3e-4
 ITERATIONS = 1000
 ALL = "all"
 PROBES = ("linear", "knn")
-
-
-class Splits(NamedTuple, Generic[Kind]):
-    """The same thing of each of the three splits: images, features or labels."""
-
-    train: Kind
-    validation: Kind
-    test: Kind
 
 
 class Outcome(NamedTuple):

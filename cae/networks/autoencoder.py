@@ -1,7 +1,8 @@
 """The contract of every network here: an encoder and a decoder, plain Keras, composed into one network.
 
 A new network is a module beside this one with `build(…its own values…, image_shape, seed) -> Autoencoder`,
-its values in params.yaml (`ground/params.py`, Model), and a line in `family.py`.
+its values in params.yaml (`ground/params.py`, Model), and a case in each function
+of `engine/family.py`.
 """
 
 import math
@@ -37,10 +38,22 @@ class Autoencoder(NamedTuple):
 
 
 def composed(encoder: keras.Model, decoder: keras.Model) -> Autoencoder:
-    """Put a decoder behind an encoder, as models of these names inside the whole; all share their layers."""
+    """Put a decoder behind an encoder, as models of these names inside the whole; all share their layers.
+
+    Of an encoder with several outputs the first is the code.
+    """
     image = keras.Input(encoder.input_shape[1:], name="image")
     encoder.name, decoder.name = ENCODER, DECODER
-    return Autoencoder(encoder, decoder, keras.Model(image, decoder(encoder(image)), name="autoencoder"))
+    (code, *_) = keras.tree.flatten(encoder(image))
+    network = keras.Model(image, decoder(code), name="autoencoder")
+    return Autoencoder(coding(encoder), decoder, network)
+
+
+def coding(encoder: keras.Model) -> keras.Model:
+    """Return an encoder that gives the code alone, the first of its outputs."""
+    if len(encoder.outputs) == 1:
+        return encoder
+    return keras.Model(encoder.input, encoder.outputs[0], name=ENCODER)
 
 
 def chained(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder:
@@ -64,7 +77,7 @@ def split(network: keras.Model) -> Autoencoder:
     """
     models = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
     if set(models) == {ENCODER, DECODER}:
-        return Autoencoder(models[ENCODER], models[DECODER], network)
+        return Autoencoder(coding(models[ENCODER]), models[DECODER], network)
     encoding, decoding = (
         [layer for layer in network.layers if layer.name.startswith(half)] for half in (ENCODER, DECODER)
     )

@@ -12,8 +12,6 @@ from cae.networks.autoencoder import Autoencoder
 
 # The mission's own: 12,785 parameters, and for 28 × 28 pixels a code of 4 × 4 × 8 = 128 numbers.
 FILTERS = (32, 16, 8)
-# What the network is trained on, as the engine knows it.
-OBJECTIVE = "cross_entropy"
 Shape = tuple[int, ...]
 
 

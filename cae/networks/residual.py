@@ -19,8 +19,6 @@ from keras import layers
 from cae.networks import autoencoder
 from cae.networks.autoencoder import Autoencoder
 
-# What the network is trained on, as the engine knows it.
-OBJECTIVE = "squared_error"
 Shape = tuple[int, ...]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
-from cae.engine import training
+from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground import params, splits
 from cae.ground.arrays import Images, Scores
@@ -97,7 +97,8 @@ def fit(
             train, held_out = seen[indices["train"]], seen[indices["held_out"]]
             autoencoder = convolutional.build(filters, image_shape, seed)
             own = replace(checkpoint, name=f"{checkpoint.name}-{view}-{seed}")
-            training.fit(autoencoder.network, train, held_out, recipe.of_seed(seed), own)
+            task = tasks.reconstruction(autoencoder.network)
+            training.fit(task, train, held_out, recipe.of_seed(seed), own)
             detector = CodeDetector(autoencoder, recipe.neighbours).fit(train, held_out)
             networks[Column("", view, seed)] = detector
             print(f"{view}, seed {seed}: network trained", flush=True)

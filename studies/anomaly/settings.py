@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.ground import params
+from cae.ground import params, sections
 from studies.anomaly import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -23,12 +23,12 @@ class Anomaly(params.Recipe):
         return params.Run(**self.model_dump(include=set(params.Recipe.model_fields)), seed=seed)
 
 
-class Study(params.Section):
+class Study(sections.Section):
     """All of the file."""
 
     anomaly: Anomaly
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `params.read`."""
-    return params.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `sections.read`."""
+    return sections.read(path, Study)

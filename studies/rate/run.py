@@ -6,14 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images, Labels, Rows
+from cae.ground.splits import Splits
 from cae.measures import baselines, metrics, probes
-from cae.measures.baselines import Components, PrincipalComponents
-from cae.measures.probes import LinearProbe, Splits
-from cae.networks.autoencoder import Autoencoder, load, predict
+from cae.measures.baselines import PrincipalComponents
+from cae.measures.probes import LinearProbe
+from cae.networks.autoencoder import load, predict
 from stages import BASELINES, MODELS, PREPARED, command
 from stages.inputs import Inputs
 from studies import pipeline
@@ -27,25 +26,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, required=True, help="numbers of a code")
     size = parser.parse_args().size
-    bits = settings.load().bits
-    changed = pipeline.changed(params.load(), {"model.name": "residual", "model.residual.code_size": size})
+    study = settings.load()
+    changes = {"model.name": "residual", "model.residual.code_size": size, "train.epochs": study.epochs}
+    changed = pipeline.changed(params.load(), changes)
     # Kept until the run is whole: killed, it goes on after its last finished epoch.
     folder = Path(f".checkpoints/rate/{size}")
     measured = pipeline.run(folder, changed)
 
-    images = Splits(*(splits.images(PREPARED, name) for name in Splits._fields))
-    labels = Splits(*(np.array(splits.labels(PREPARED, name)) for name in Splits._fields))
-    network = load(folder / MODELS / "autoencoder.keras", images.test.shape[1:])
+    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
+    image_shape = images.test.shape[1:]
+    network = load(folder / MODELS / "autoencoder.keras", image_shape)
+    encode, decode = (partial(predict, half) for half in (network.encoder, network.decoder))
     _, components = baselines.read(BASELINES)
     pca = PrincipalComponents(size, components)
+    painted = partial(pca.decode, image_shape=image_shape)
     results = {
         "residual": measured["evaluate"]
         | measured["probe"]
         | measured["train"]
-        | {"mse_by_bits": by_bits(*network_code(network), images, bits)},
+        | {"mse_by_bits": by_bits(encode, decode, images, study.bits)},
         "PCA": metrics.summary(images.test, pca.reconstruct(images.test))
         | {"linear_all": accuracy(pca, images, labels, changed.probes)}
-        | {"mse_by_bits": by_bits(pca.encode, partial(painted, pca.components), images, bits)},
+        | {"mse_by_bits": by_bits(pca.encode, painted, images, study.bits)},
     }
     inputs.check()
     artifacts.write_json(STUDY / f"runs/{size}.json", results)
@@ -55,18 +57,6 @@ def main() -> None:
 
 Encode = Callable[[Images], Rows]
 Decode = Callable[[Rows], Images]
-
-
-def network_code(autoencoder: Autoencoder) -> tuple[Encode, Decode]:
-    """Return both halves as functions."""
-    return partial(predict, autoencoder.encoder), partial(predict, autoencoder.decoder)
-
-
-def painted(components: Components, codes: Rows) -> Images:
-    """Turn PCA's codes (N, D) into images, clipped to [0, 1]."""
-    side = round(len(components.mean) ** 0.5)
-    pixels = codes @ components.directions + components.mean
-    return np.clip(pixels, 0, 1).astype(np.float32).reshape(-1, side, side, 1)
 
 
 def by_bits(

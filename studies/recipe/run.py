@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae.engine import training
+from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, fingerprints, params, splits
 from cae.networks import convolutional
-from stages import PREPARED, command, progress
+from stages import PREPARED, command
 from stages.inputs import Inputs
+from stages.train import Bar
 
 RESULTS = Path(__file__).with_name("results.csv")
 GRID = [
@@ -37,8 +38,10 @@ def main() -> None:
         network = convolutional.build(
             settings.model.convolutional.filters, train.shape[1:], recipe.seed
         ).network
-        with checkpoint.locked(), closing(progress.Bar(recipe.epochs)) as bar:
-            history = training.fit(network, train, validation, recipe, checkpoint, [bar])
+        with checkpoint.locked(), closing(Bar(recipe.epochs)) as bar:
+            history = training.fit(
+                tasks.reconstruction(network), train, validation, recipe, checkpoint, [bar]
+            )
             inputs.check()
             rows.append({**changes, "val_loss": float(history["val_loss"].min())})
             artifacts.write_csv(RESULTS, pd.DataFrame(rows))

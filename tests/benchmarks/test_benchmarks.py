@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import bound, charts, contenders, measure, processes, stock, summary
 from benchmarks.report import report
-from cae.engine.steps import cross_entropy, squared_error
+from cae.engine.losses import cross_entropy, squared_error
 from cae.ground import artifacts
 from cae.ground.runtime import PINNED
 from cae.networks import residual

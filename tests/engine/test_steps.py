@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from cae.engine.steps import Steps, cross_entropy, in_shards, squared_error  # isort: split
+from cae.engine.losses import cross_entropy, squared_error
+from cae.engine.steps import Steps, in_shards  # isort: split
 
 import keras
 import numpy as np

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.engine import training
+from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.steps import squared_error
+from cae.engine.losses import squared_error
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.ground.params import Noise, Run
@@ -22,7 +22,6 @@ RECIPE = Run(
     epochs=4,
     batch_size=8,
     learning_rate=0.01,
-    mirrored=False,
     patience=5,
     shards=2,
     seed=1,
@@ -55,7 +54,8 @@ def small_network() -> keras.Sequential:
 
 def fit(folder: Path, recipe: Run = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
     network = small_network()
-    history = training.fit(network, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
+    task = tasks.reconstruction(network)
+    history = training.fit(task, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
     return network, history
 
 
@@ -184,21 +184,12 @@ def test_half_of_the_images_are_turned_left_to_right() -> None:
     assert np.mean(turned) == pytest.approx(0.5, abs=0.05)
 
 
-def test_noise_is_put_on_what_the_network_sees_and_not_on_its_targets() -> None:
-    inputs, targets = training.examples(TRAIN, NOISE, np.random.default_rng(0))
-    np.testing.assert_array_equal(targets, TRAIN)
-    assert np.std(inputs - TRAIN) > 0.05
-    same, clean = training.examples(TRAIN, training.CLEAN, np.random.default_rng(0))
-    assert same is clean
-
-
 def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
     """Train on squared error, with noise and mirrored images."""
     recipe = RECIPE.model_copy(update={"mirrored": True})
     checkpoint = Checkpoint(folder, "run")
-    return training.fit(
-        small_network(), TRAIN, VALIDATION, recipe, checkpoint, callbacks, objective=squared_error, seen=NOISE
-    )
+    task = tasks.reconstruction(small_network(), squared_error, NOISE)
+    return training.fit(task, TRAIN, VALIDATION, recipe, checkpoint, callbacks)
 
 
 def test_another_objective_has_columns_of_its_own_beside_the_cross_entropy(tmp_path: Path) -> None:
@@ -222,13 +213,22 @@ def test_the_learning_rate_falls_along_half_a_cosine() -> None:
     np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.array([0, 0.25, 0.5, 0.75]))), rtol=1e-6)
 
 
+def test_a_rate_that_warms_up_rises_in_a_straight_line_to_the_cosine() -> None:
+    cold = RECIPE.model_copy(update={"epochs": 3, "learning_rate": 0.5})
+    warm = cold.model_copy(update={"warm_up": 2})
+    shares = [
+        training.cosine_decay(warm, epoch, steps=2) / training.cosine_decay(cold, epoch, steps=2)
+        for epoch in (0, 1, 2)
+    ]
+    np.testing.assert_allclose(np.concatenate(shares), [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
+
+
 def recorded(folder: Path, callbacks: Any = ()) -> list[pd.DataFrame]:
     """Return the histories that training hands over on its way."""
     histories: list[pd.DataFrame] = []
     with suppress(Killed):
-        training.fit(
-            small_network(), TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks, histories.append
-        )
+        task = tasks.reconstruction(small_network())
+        training.fit(task, TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks, histories.append)
     return histories
 
 

@@ -8,7 +8,7 @@ from cae.ground.arrays import Images
 from cae.ground.params import Noise
 
 GREY: Images = np.full((40, 28, 28, 1), 0.5, np.float32)
-KINDS = ("gaussian", "salt_and_pepper", "squares")
+KINDS = ("gaussian", "salt_and_pepper", "squares", "mixed")
 
 
 def added(images: Images, kind: str, strength: float, seed: int = 1) -> Images:
@@ -62,3 +62,17 @@ def test_a_square_is_black_and_has_its_side(share: float, side: int) -> None:
         rows, columns = np.nonzero(image == 0)
         assert len(rows) == side**2
         assert np.ptp(rows) == np.ptp(columns) == side - 1
+
+
+def test_mixed_noise_gives_each_image_one_kind_of_any_strength_up_to_the_one_given() -> None:
+    grey = np.full((300, 28, 28, 1), 0.5, np.float32)
+    noisy = added(grey, "mixed", 0.5)
+    changed = (noisy != 0.5).mean(axis=(1, 2, 3))
+    black_or_white = ((noisy == 0) | (noisy == 1)).mean(axis=(1, 2, 3)) == changed
+    white = (noisy == 1).any(axis=(1, 2, 3))
+    squares, salted = black_or_white & ~white, black_or_white & white
+    gaussian = ~black_or_white
+    assert all(kind.mean() == pytest.approx(1 / 3, abs=0.08) for kind in (squares, salted, gaussian))
+    assert changed[squares].max() == pytest.approx(0.25, abs=0.02)
+    assert changed[salted].max() == pytest.approx(0.5, abs=0.06)
+    assert noisy[gaussian].std(axis=(1, 2, 3)).max() < 0.5

@@ -45,7 +45,12 @@ def test_values_cannot_be_changed_once_read() -> None:
     ("section", "key", "value", "message"),
     [
         ("train", "epoch", 3, r"train\.epoch is not a known key: .* one of epochs, patience, shards, engine"),
-        ("model", "name", "vit", r"model\.name is 'vit': should be 'convolutional' or 'residual'"),
+        (
+            "model",
+            "name",
+            "vit",
+            r"model\.name is 'vit': should be 'convolutional', 'residual' or 'variational'",
+        ),
         ("model.residual", "filters", [8], r"filters is not a known key: .* one of .*code_size, width"),
         ("model.convolutional", "width", 9, r"width is not a known key: .* one of .*filters"),
         ("model.residual", "code_size", 0, r"code_size is 0: .* greater than or equal to 1"),
@@ -53,7 +58,7 @@ def test_values_cannot_be_changed_once_read() -> None:
             "train.noise",
             "kind",
             "rain",
-            r"noise\.kind is 'rain': should be 'none', 'gaussian', .*'squares'",
+            r"noise\.kind is 'rain': should be 'none', 'gaussian', .*'squares' or 'mixed'",
         ),
         ("train.noise", "strength", -0.1, r"train\.noise\.strength is -0\.1: .* greater than or equal to 0"),
         ("train.noise", "strength", 0.3, r"train\.noise: kind none with strength 0\.3: none goes with 0"),

@@ -34,6 +34,10 @@ DOORS = [
     "studies.recipe.run",
     "studies.seeds.run",
     "studies.seeds.report",
+    "studies.variational.train",
+    "studies.variational.measure",
+    "studies.variational.likelihood",
+    "studies.variational.report",
     "benchmarks.run",
     "benchmarks.ours",
 ]

@@ -12,8 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from cae.ground import params
 from cae.ground.arrays import Labels, Rows
 from cae.ground.errors import UserError
+from cae.ground.splits import Splits
 from cae.measures import probes
-from cae.measures.probes import ALL, LinearProbe, NearestProbe, Outcome, Splits
+from cae.measures.probes import ALL, LinearProbe, NearestProbe, Outcome
 from tests.default import CLASS_NAMES
 
 SETTINGS = params.Probes(

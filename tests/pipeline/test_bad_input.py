@@ -72,7 +72,7 @@ def test_a_wrong_value_in_params_yaml_stops_the_stage(
         ("+train.epoch=3", "train.epoch is not a known key"),
         ("model.convolutional.learning_rate=fast", "model.convolutional.learning_rate is 'fast'"),
         ("model.convolutional.learning_rate='1e-3'", "write 0.001"),
-        ("model.name=vit", "model.name is 'vit': should be 'convolutional' or 'residual'"),
+        ("model.name=vit", "model.name is 'vit': should be 'convolutional', 'residual' or 'variational'"),
         ("train.noise.strength=0.3", "train.noise: kind none with strength 0.3"),
     ],
 )

@@ -17,29 +17,33 @@ from tests.pipeline.conftest import ENVIRONMENT, Project
 pytestmark = pytest.mark.slow
 
 EPOCHS = 40
-SETTINGS: dict[str, dict[str, Any]] = {
-    "model": {"name": "residual"},
-    "train": {"epochs": EPOCHS, "patience": EPOCHS, "noise": {"kind": "gaussian", "strength": 0.2}},
-}
+NAMES = ("residual", "variational")
 RESULTS = ("models/autoencoder.keras", "plots/history.csv", "metrics/train.json")
 TRAIN = ("python", "-m", "stages.train")
 
 
-@pytest.fixture
-def untrained(project: Project) -> Project:
-    """A project in which the data are prepared, and a network other than the default is to be trained."""
-    project.set_params(SETTINGS)
-    return project
+def settings(name: str) -> dict[str, dict[str, Any]]:
+    noise = {"kind": "gaussian", "strength": 0.2}
+    return {"model": {"name": name}, "train": {"epochs": EPOCHS, "patience": EPOCHS, "noise": noise}}
 
 
-@pytest.fixture(scope="module")
-def trained(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """One in which it was trained on all cores."""
+@pytest.fixture(scope="module", params=NAMES)
+def trained(
+    request: pytest.FixtureRequest, finished: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """A project in which a network other than the default was trained on all cores."""
     folder = tmp_path_factory.mktemp("trained") / "project"
     shutil.copytree(finished.folder, folder, symlinks=True)
     project = Project(folder)
-    project.set_params(SETTINGS)
+    project.set_params(settings(request.param))
     project.run(*TRAIN)
+    return project
+
+
+@pytest.fixture
+def untrained(project: Project, trained: Project) -> Project:
+    """One in which the data are prepared, and that network is to be trained."""
+    (project.folder / "params.yaml").write_bytes(trained.read("params.yaml"))
     return project
 
 
@@ -66,10 +70,11 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(untrained: Project
         assert untrained.read(name) == trained.read(name), name
 
 
+@pytest.mark.parametrize("name", NAMES)
 def test_its_experiment_runs_through_and_shows_its_own_objective_beside_the_loss(
-    project: Project,
+    name: str, project: Project
 ) -> None:
-    project.dvc("exp", "run", "--set-param", "model.name=residual", "--name", "strong")
+    project.dvc("exp", "run", "--set-param", f"model.name={name}", "--name", "another")
     metrics = json.loads(project.read("metrics/train.json"))
     assert set(metrics) == {"best_epoch", "loss", "val_loss", "objective", "val_objective"}
     shown = project.dvc("exp", "show", "--csv").stdout
@@ -99,10 +104,10 @@ def answers(model: Path, backend: str) -> np.ndarray:
     return np.load(out)
 
 
-@pytest.fixture(params=["convolutional", "residual"])
+@pytest.fixture(params=[True, False], ids=["another", "convolutional"])
 def saved(request: pytest.FixtureRequest, trained: Project, finished: Project, tmp_path: Path) -> Path:
     """The file of a trained network, alone in a folder."""
-    project = finished if request.param == "convolutional" else trained
+    project = trained if request.param else finished
     copy = tmp_path / "autoencoder.keras"
     copy.write_bytes(project.read("models/autoencoder.keras"))
     return copy

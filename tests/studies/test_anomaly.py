@@ -30,7 +30,6 @@ SMALL = settings.Anomaly(
     epochs=1,
     batch_size=20,
     learning_rate=0.01,
-    mirrored=False,
     patience=1,
     shards=1,
     engine="fast",

@@ -1,0 +1,38 @@
+"""Measure what a trained network takes away of every noise."""
+
+import argparse
+from functools import partial
+
+import keras
+
+from cae.ground import splits
+from cae.networks.autoencoder import predict
+from stages import PREPARED, command
+from stages.inputs import Inputs
+from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, measured, residual_cnn, settings
+from studies.denoising.measured import Measured
+
+
+def main() -> None:
+    """Read studies/denoising/models/NETWORK.keras and the test split, write runs/NETWORK.csv and .npy."""
+    inputs = Inputs.read("measure", STUDY)
+    study = settings.load()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", choices=NETWORKS, required=True)
+    name = parser.parse_args().network
+    network = keras.saving.load_model(STUDY / f"models/{name}.keras", compile=False)
+    denoise = partial(residual_cnn.denoised if name == WITHOUT_BOTTLENECK else predict, network)
+    result = Measured.of(
+        lambda images, _: denoise(images),
+        splits.images(PREPARED, "test"),
+        study.noises.conditions,
+        study.seed,
+        measured.examples(splits.labels(PREPARED, "test")),
+        study.noises.shown,
+    )
+    inputs.check()
+    result.write(STUDY / "runs", name)
+
+
+if __name__ == "__main__":
+    command.run(main)

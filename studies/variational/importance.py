@@ -1,0 +1,50 @@
+"""The log-likelihood of one picture by importance sampling.
+
+    log p(x) ≈ log 1/K Σ w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+Burda, Grosse, Salakhutdinov: Importance Weighted Autoencoders (2016), https://arxiv.org/abs/1509.00519,
+section 3. On average it is below log p(x), and rises to it with K; K = 1 gives the evidence lower bound.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+
+from cae.ground.arrays import Images, Rows, Scores
+from studies.variational.density import Fit
+
+
+class Estimate(NamedTuple):
+    """What K draws say of one picture."""
+
+    log_likelihood: float  # nats
+    bound: float  # nats; the mean of log w, which estimates the evidence lower bound
+    effective: float  # (Σ w)² / Σ w²: so many draws from p(z|x) itself would be worth as much
+
+
+def estimate(
+    fit: Fit, picture: Images, mean: Rows, log_variance: Rows, samples: int, generator: np.random.Generator
+) -> Estimate:
+    """Estimate one black-and-white picture (1, H, W, C); its q(z|x) has this mean and log variance, (D,)."""
+    weights = log_weights(fit, picture, mean, log_variance, samples, generator)
+    total = logsumexp(weights)
+    return Estimate(
+        log_likelihood=float(total - np.log(samples)),
+        bound=float(weights.mean()),
+        effective=float(np.exp(2 * total - logsumexp(2 * weights))),
+    )
+
+
+def log_weights(
+    fit: Fit, picture: Images, mean: Rows, log_variance: Rows, samples: int, generator: np.random.Generator
+) -> Scores:
+    """Draw codes z = m + e^(s/2)·ε and return log w of each, (samples,).
+
+    log p(z) − log q(z|x) = ½ Σ (ε² + s − z²)
+    """
+    m, s = mean.astype(np.float64), log_variance.astype(np.float64)
+    noise = generator.standard_normal((samples, len(m)))
+    codes = m + np.exp(s / 2) * noise
+    ratio = (noise**2 + s - codes**2).sum(axis=1) / 2
+    return fit(codes.astype(np.float32), picture) + ratio

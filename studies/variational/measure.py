@@ -1,0 +1,54 @@
+"""Measure the bound of a variational network, the numbers of its codes and its reconstructions."""
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from cae.ground import artifacts, splits
+from cae.ground.arrays import Images
+from cae.measures import metrics
+from cae.networks.autoencoder import Autoencoder, load, predict
+from stages import PREPARED, command
+from stages.inputs import Inputs
+from studies.variational import BOUND, STUDY, bound, density, pixels, settings
+
+# Codes drawn for the bound of one picture.
+DRAWS = 10
+
+
+def main() -> None:
+    """Read models/BETA.keras and the test split, write studies/variational/runs/BETA.json."""
+    inputs = Inputs.read("measure", STUDY)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--beta", type=float, required=True, help="what a nat of the divergence weighed")
+    beta = parser.parse_args().beta
+    study = settings.load()
+    validation, test = (splits.images(PREPARED, name) for name in ("validation", "test"))
+    _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)
+    network = load(STUDY / f"models/{beta}.keras", test.shape[1:])
+    generator = np.random.default_rng((study.codes_seed, BOUND))
+    results = measured(network, test, black_and_white, generator)
+    inputs.check()
+    artifacts.write_json(STUDY / f"runs/{beta}.json", results)
+
+
+def measured(
+    network: Autoencoder, test: Images, black_and_white: Images, generator: np.random.Generator
+) -> dict[str, Any]:
+    """Measure test pictures (N, H, W, 1) as they were drawn, and in grey.
+
+    Returns `test`, the parts of the bound and the active units; `units`, divergence and variance of the mean
+    of every number of a code; `grey`, the metrics of reconstructions of grey pictures.
+    """
+    parts = bound.parts(density.of(network), black_and_white, DRAWS, generator)
+    variances = bound.variance_of_mean(parts.means)
+    return {
+        "test": parts.summary() | {"active_units": int((variances > bound.ACTIVE).sum())},
+        "units": {"kl": parts.divergence.mean(axis=0).tolist(), "variance_of_mean": variances.tolist()},
+        "grey": metrics.summary(test, predict(network.network, test)),
+    }
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,42 @@
+"""studies/variational/params.yaml as frozen, validated values."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from cae.ground import params, sections
+from studies.variational import STUDY
+
+PATH = STUDY / "params.yaml"
+# Trained on the bound of the log-likelihood itself: the network whose log-likelihood is estimated.
+BETA = 1.0
+
+
+def with_the_bound(betas: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse weights without that of the network whose log-likelihood is estimated."""
+    if BETA not in betas:
+        raise ValueError(f"{list(betas)} must hold {BETA}: the log-likelihood of that network is estimated")
+    return betas
+
+
+class Study(sections.Section):
+    """All of the file."""
+
+    # One look of a line for each in the pictures.
+    betas: Annotated[
+        params.Increasing[Annotated[float, Field(gt=0, le=1000)]],
+        Field(max_length=4),
+        AfterValidator(with_the_bound),
+    ]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    samples: Annotated[int, Field(ge=1, le=1_000_000)]
+    # A standard error needs two.
+    images: Annotated[int, Field(ge=2, le=10_000)]
+    pixels_seed: params.Seed
+    codes_seed: params.Seed
+
+
+def load(path: Path = PATH) -> Study:
+    """Read and validate the study's params.yaml; raises as `sections.read`."""
+    return sections.read(path, Study)
