@@ -24,6 +24,7 @@ MADE_BY_RUNS = (
     "data/",
     "models/",
     "studies/anomaly/scores",
+    "studies/denoising/models",
     "studies/rate/models",
     "studies/variational/models",
 )
@@ -121,9 +122,9 @@ def sections_read(module: str) -> set[str]:
 
 
 def sections_declared(stage: Stage) -> set[str]:
-    """Sections that dvc.yaml names, of the project's params.yaml or of another file."""
+    """Sections that dvc.yaml names, whole or in part, of the project's params.yaml or of another file."""
     return {
-        name
+        name.partition(".")[0]
         for entry in stage.declared.get("params", [])
         for name in (next(iter(entry.values())) if isinstance(entry, dict) else [entry])
     }

@@ -44,6 +44,8 @@ def autoencoder(name: str, epochs: int, seen: Noise, folder: Path) -> keras.Mode
     changes = {
         "model.name": name,
         "train.epochs": epochs,
+        # One bad epoch shall not end a run whose learning rate has still to fall.
+        "train.patience": epochs,
         "train.noise.kind": seen.kind,
         "train.noise.strength": seen.strength,
     }

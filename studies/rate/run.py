@@ -27,7 +27,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, required=True, help="numbers of a code")
     size = parser.parse_args().size
     study = settings.load()
-    changes = {"model.name": "residual", "model.residual.code_size": size, "train.epochs": study.epochs}
+    changes = {
+        "model.name": "residual",
+        "model.residual.code_size": size,
+        "train.epochs": study.epochs,
+        # One bad epoch shall not end a run whose learning rate has still to fall.
+        "train.patience": study.epochs,
+    }
     changed = pipeline.changed(params.load(), changes)
     # Kept until the run is whole: killed, it goes on after its last finished epoch.
     folder = Path(f".checkpoints/rate/{size}")

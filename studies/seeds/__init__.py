@@ -1,4 +1,4 @@
-"""What another seed changes: the spread of every number, and networks that end dead."""
+"""What another seed changes."""
 
 from pathlib import Path
 
