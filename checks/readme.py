@@ -9,6 +9,7 @@ from pathlib import Path
 
 # A study pins the environment, before pandas loads NumPy.
 from studies.anomaly import table as anomaly
+from studies.denoising import table as denoising
 from studies.rate import table as rate
 from studies.seeds import table as seeds
 from studies.variational import table as variational
@@ -29,11 +30,21 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "MODEL_CARD.md": {"results": tables.results, "facts": tables.facts},
     "benchmarks/README.md": {"target": tables.target, "residual": tables.residual},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
+    "studies/denoising/README.md": {
+        "psnr": lambda: markdown.table(*denoising.psnr()),
+        "ssim": lambda: markdown.table(*denoising.ssim()),
+        "differences": lambda: markdown.table(*denoising.differences()),
+        "psnr of mean mse": lambda: markdown.table(*denoising.psnr_of_mean_mse()),
+        "strengths": lambda: markdown.table(*denoising.strengths()),
+    },
     "studies/rate/README.md": {
         "numbers": lambda: markdown.table(*rate.by_numbers()),
         "bits": lambda: markdown.table(*rate.by_bits()),
     },
-    "studies/seeds/README.md": {"noise": lambda: markdown.table(*seeds.noise())},
+    "studies/seeds/README.md": {
+        "noise": lambda: markdown.table(*seeds.noise()),
+        "deaths": lambda: markdown.table(*seeds.deaths()),
+    },
     "studies/variational/README.md": {
         "likelihood": lambda: markdown.table(*variational.by_likelihood()),
         "betas": lambda: markdown.table(*variational.by_beta()),
