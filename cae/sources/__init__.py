@@ -1,5 +1,7 @@
-"""Where images come from: one data set a module, as verified arrays.
+"""Where images come from: Fashion-MNIST as verified arrays, and people's own pictures, one after another.
 
-A new one is a module with a `fetch` that returns images and labels, uint8, of a training and a test part, and
-the names of the classes; `stages/prepare.py` calls it.
+`fashion_mnist.fetch` returns the images and labels, uint8, of a training and a test part, and the names of
+the classes; `stages/prepare.py` calls it. `layouts.opened` looks at a file or a folder and returns its
+pictures as they are stored, whatever it is: a folder of images, MVTec AD, IDX, .npz, DICOM, NIfTI. `greys`,
+`sizes`, `tiles` and `sides` bring them to what a network takes.
 """

@@ -1,4 +1,4 @@
-"""Say how far a number moves when nothing but the seed changes, and how many networks end dead."""
+"""Say how far a number moves when nothing but the seed changes."""
 
 import json
 from collections.abc import Mapping
@@ -12,17 +12,12 @@ from stages import command
 from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
 
-# A network is dead if the grey values of its answers differ by less from image to image, at every pixel.
-DEAD = 1e-3
-
 
 def main() -> None:
-    """Read runs/ and deaths/; write metrics/seeds.json and plots/."""
+    """Read runs/; write metrics/seeds.json and plots/noise.csv."""
     inputs = Inputs.read("report", STUDY)
-    study = settings.load()
-    runs = {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in study.seeds}
-    remake = "cd studies/seeds && dvc repro"
-    deaths = {rate: artifacts.read_csv(STUDY / f"deaths/{rate}.csv", remake) for rate in study.learning_rates}
+    seeds = settings.load().seeds
+    runs = {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in seeds}
     spread = noise(runs)
 
     inputs.check()
@@ -31,7 +26,6 @@ def main() -> None:
         {str(name): float(sd) for name, sd in zip(spread["metric"], spread["sd"], strict=True)},
     )
     artifacts.write_csv(STUDY / "plots/noise.csv", spread)
-    artifacts.write_csv(STUDY / "plots/deaths.csv", counted(deaths))
 
 
 def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:
@@ -58,29 +52,6 @@ def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame
         }
     )
     return table.rename_axis("metric").reset_index()
-
-
-def counted(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
-    """Count dead networks, a row a learning rate.
-
-    learning_rate, networks, dead, warned (what the stage train would have warned of), and of the living the
-    median and the worst validation loss.
-    """
-    rows = []
-    for rate, networks in deaths.items():
-        dead = networks["spread"] < DEAD
-        living = networks.loc[~dead, "val_loss"]
-        rows.append(
-            {
-                "learning_rate": rate,
-                "networks": len(networks),
-                "dead": int(dead.sum()),
-                "warned": int(networks["warned"].sum()),
-                "median_val_loss": float(living.median()),
-                "worst_val_loss": float(living.max()),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 if __name__ == "__main__":

@@ -17,19 +17,3 @@ def noise() -> Table:
         [f"`{row['metric']}`", *(f"{row[name]:.5f}" for name in columns)] for row in table.to_dict("records")
     ]
     return ["metric", *columns[:-1], "noise below"], rows
-
-
-def deaths() -> Table:
-    """Say how many networks end dead at each learning rate."""
-    rows = [
-        [
-            f"{row['learning_rate']:g}",
-            f"{row['dead']:.0f} of {row['networks']:.0f}",
-            f"{row['warned']:.0f}",
-            f"{row['median_val_loss']:.4f}",
-            f"{row['worst_val_loss']:.4f}",
-        ]
-        for row in pd.read_csv(HERE / "plots/deaths.csv").to_dict("records")
-    ]
-    living = ["median loss of the living", "worst"]
-    return ["learning rate", "dead", "warned of", *living], rows

@@ -1,6 +1,5 @@
-"""The seed study: how far numbers move by chance, and which networks count as dead."""
+"""The seed study: how far numbers move by chance."""
 
-import pandas as pd
 import pytest
 
 from studies.seeds import report
@@ -15,18 +14,3 @@ def test_the_spread_of_a_metric_is_that_of_its_runs() -> None:
     assert (row["least"], row["most"]) == (1, 6)
     # Student's t with two degrees of freedom exceeds 4.3027 in 2.5 % of cases, on either side.
     assert row["noise"] == pytest.approx(4.3027 * (2 * 7) ** 0.5, rel=1e-4)
-
-
-def test_networks_that_answer_every_image_alike_are_counted_as_dead() -> None:
-    networks = pd.DataFrame(
-        {"spread": [0.3, 1e-6, 0.2], "val_loss": [0.3, 0.5, 0.32], "warned": [False, True, False]}
-    )
-    (row,) = report.counted({0.01: networks}).to_dict("records")
-    assert row == {
-        "learning_rate": 0.01,
-        "networks": 3,
-        "dead": 1,
-        "warned": 1,
-        "median_val_loss": 0.31,
-        "worst_val_loss": 0.32,
-    }

@@ -1,0 +1,167 @@
+"""Folders of pictures: flat, one folder a class, in parts such as train and test, or MVTec AD with masks.
+
+Whether a file is a picture is told by its content; others are passed over, hidden ones too. A file that by
+its name is a picture and by its content is none is a bad one, and so is a link that leads out of the folder.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from cae.ground.errors import UserError
+from cae.sources import dicom, formats, images, nifti
+from cae.sources.guards import RefusedError, check_within, guarded, quoted
+from cae.sources.records import Entry, Frame, Picture, pictures
+
+DECODERS: Mapping[str, Callable[[Path], Iterator[Frame]]] = {
+    "image": images.frames,
+    "dicom": dicom.frames,
+    "nifti": nifti.frames,
+}
+# First folders that say which part of a split their pictures belong to.
+PARTS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+NORMAL = "good"
+MASKS = "ground_truth"
+# A link that must not be followed, whatever lies behind it.
+BAD_LINK = "link"
+# The table of contents of a DICOM disk: a DICOM file without pictures.
+CONTENTS = "DICOMDIR"
+
+
+class Place(NamedTuple):
+    """What the folders above a file say about it."""
+
+    label: str | None = None
+    part: str | None = None
+    mask: Path | None = None
+
+
+def found(root: Path) -> tuple[str, list[Entry]]:
+    """Look through a folder and return its kind, folder, mvtec, dicom or nifti, and its files by name.
+
+    Raises:
+        UserError: it holds no pictures, pictures of several kinds or a tree of folders that means nothing.
+    """
+    mvtec = is_mvtec(root)
+    kinds = {path: kind for path in files(root, mvtec) if (kind := look(root, path))}
+    kind = one_kind(root, kinds)
+    good = [path for path, own in kinds.items() if own == kind]
+    places = places_of(root, good, mvtec) if kind == "image" else {}
+    by_name = sorted(
+        (path.relative_to(root).as_posix(), path) for path, own in kinds.items() if own in (kind, BAD_LINK)
+    )
+    entries = [
+        Entry(name, partial(read, root, path, kind, places.get(path, Place()))) for name, path in by_name
+    ]
+    return ("mvtec" if mvtec else "folder") if kind == "image" else kind, entries
+
+
+def read(root: Path, path: Path, kind: str, place: Place) -> Iterator[Picture]:
+    """Read the pictures of one file below `root`."""
+    name = path.relative_to(root).as_posix()
+    frames = guarded(path, within(root, path, DECODERS[kind], place.mask))
+    return pictures(name, frames, place.label, place.part, place.mask)
+
+
+def within(
+    root: Path, path: Path, decode: Callable[[Path], Iterator[Frame]], mask: Path | None
+) -> Iterator[Frame]:
+    """Decode a file after a look at where it, and its mask, really lie."""
+    check_within(root, path)
+    if mask is not None:
+        check_within(root, mask)
+        if not mask.is_file():
+            raise RefusedError(f"has no mask {quoted(mask)}, and others of its defect have one. Add it.")
+    yield from decode(path)
+
+
+def files(folder: Path, mvtec: bool) -> Iterator[Path]:
+    """Name what lies below a folder: files and links, but nothing hidden, and no masks of MVTec AD."""
+    try:
+        places = list(folder.iterdir())
+    except OSError as error:
+        raise UserError(
+            f"{quoted(folder)} cannot be read: {error.strerror}. Make it readable, or move it away."
+        ) from error
+    for path in places:
+        if path.name.startswith(".") or (mvtec and path.name == MASKS):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from files(path, mvtec=False)
+        elif path.name != CONTENTS:
+            yield path
+
+
+def look(root: Path, path: Path) -> str | None:
+    """Tell the kind of a file, or BAD_LINK."""
+    try:
+        check_within(root, path)
+    except RefusedError:
+        return BAD_LINK
+    return formats.kind_of(path)
+
+
+def one_kind(root: Path, kinds: Mapping[Path, str]) -> str:
+    """Return the one kind of pictures that a folder holds, or raise UserError."""
+    examples = {kind: path for path, kind in sorted(kinds.items(), reverse=True)}
+    held = [kind for kind in DECODERS if kind in examples]
+    if len(held) == 1:
+        return held[0]
+    if held:
+        names = " and ".join(f"{quoted(examples[kind])} ({kind})" for kind in held)
+        raise UserError(
+            f"{quoted(root)} holds {names}: one kind a source is read. Put them into two folders."
+        )
+    other = next((examples[kind] for kind in (BAD_LINK, "npz", "idx") if kind in examples), None)
+    hint = "Put some there" if other is None else f"If you mean {quoted(other)}, name the file itself"
+    raise UserError(f"{quoted(root)} holds no pictures: {images.READ}, DICOM and NIfTI as well. {hint}.")
+
+
+def is_mvtec(root: Path) -> bool:
+    """Say whether a folder is laid out as a category of MVTec AD: only good ones to train, and a test."""
+    train = root / "train"
+    if not (train.is_dir() and (root / "test").is_dir()):
+        return False
+    return [path.name for path in train.iterdir() if path.is_dir() and path.name[0] != "."] == [NORMAL]
+
+
+def places_of(root: Path, paths: Sequence[Path], mvtec: bool) -> dict[Path, Place]:
+    """Read parts and classes off the folders that the pictures lie in; UserError as `are_parts`."""
+    folders = {path: path.relative_to(root).parts[:-1] for path in sorted(paths)}
+    in_parts = are_parts(folders)
+    skipped = 1 if in_parts else 0
+    # Folders are classes where every picture lies in one, and none deeper: a tree by date means none.
+    classes = {len(above) - skipped for above in folders.values()} == {1}
+    return {
+        path: Place(
+            label=above[skipped] if classes else None,
+            part=PARTS[above[0].lower()] if in_parts else None,
+            mask=mask_of(root, path) if mvtec else None,
+        )
+        for path, above in folders.items()
+    }
+
+
+def are_parts(folders: Mapping[Path, Sequence[str]]) -> bool:
+    """Say whether the first folders are parts of a split; UserError where others lie beside them."""
+    parts = {above[0] for above in folders.values() if above and above[0].lower() in PARTS}
+    others = [path for path, above in folders.items() if not above or above[0] not in parts]
+    if len(parts) > 1 and others:
+        raise UserError(
+            f"{quoted(others[0])} lies beside the folders {', '.join(sorted(parts))}: it belongs to no part "
+            "of the split. Move it into one of them, or away."
+        )
+    return not others
+
+
+def mask_of(root: Path, path: Path) -> Path | None:
+    """Name the mask of a picture of MVTec AD; None of a good one, and where its defect has no masks."""
+    masks = root / MASKS / path.parent.name
+    return masks / f"{path.stem}_mask.png" if path.parent.name != NORMAL and masks.is_dir() else None

@@ -1,0 +1,83 @@
+"""What a file is, told by its first bytes; its name is asked only where they say nothing."""
+
+import gzip
+import re
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+from cae.sources import idx
+
+# As far as the magic number of NIfTI-1.
+HEAD = 348
+MAGICS = (
+    (rb"\x89PNG\r\n\x1a\n", "PNG"),
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"(II[*+]\0|MM\0[*+])", "TIFF"),
+    # The size of the header that follows tells a BMP from a text that begins with BM.
+    (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),
+    (rb"P[2356]\s+[#\d]", "PNM"),
+    (rb"GIF8[79]a", "GIF"),
+    (rb"RIFF.{4}WEBP", "WebP"),
+    (rb"(\0\0\0\x0cjP  |\xff\x4f\xff\x51)", "JPEG 2000"),
+    (rb".{4}ftyp(heic|heix|mif1|avif)", "HEIC or AVIF"),
+    (rb"P[14]\s+[#\d]", "PBM"),
+)
+IMAGES = frozenset(name for _, name in MAGICS)
+OTHERS = (
+    (rb"PK\x03\x04", "npz"),
+    (re.escape(idx.IMAGES_MAGIC), "idx"),
+    (rb".{128}DICM", "dicom"),
+    (rb".{344}n(\+|i)1\0", "nifti"),
+    (rb".{4}n(\+|i)2\0", "nifti"),
+)
+# Of files whose content tells nothing, those with such a name are bad ones; the others are no pictures.
+NAMES = (
+    (r"\.(a?png|jpe?g?|tiff?|bmp|dib|p[bgnp]m|gif|webp|jp2|j2k|hei[cf]|avif|jxl|tga|psd|exr)", "image"),
+    (r"\.(dcm|dicom)", "dicom"),
+    (r"\.nii(\.gz)?", "nifti"),
+    (r"\.npz", "npz"),
+)
+
+
+def kind_of(path: Path) -> str | None:
+    """Tell what a file is: image, npz, idx, dicom, nifti, or None where it is nothing of these."""
+    if told := told_by(head(path)):
+        return "image" if told in IMAGES else told
+    endings = (kind for name, kind in NAMES if re.search(rf"{name}\Z", path.name, re.IGNORECASE))
+    return next(endings, None)
+
+
+def told_by(beginning: bytes) -> str | None:
+    """Return the format that the first bytes of a file belong to: a name in IMAGES or OTHERS, or None."""
+    for magic, name in MAGICS + OTHERS:
+        if re.match(magic, beginning, re.DOTALL):
+            return name
+    return None
+
+
+def head(path: Path) -> bytes:
+    """Read the first bytes of a file, unpacked where they are gzipped; none where it cannot be read."""
+    # To open what is no regular file may wait for ever.
+    if not path.is_file():
+        return b""
+    try:
+        with unpacked(path) as stream:
+            return stream.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def unpacked(path: Path) -> IO[bytes]:
+    """Open a file to read its bytes, unpacked where they are gzipped whatever its name.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    stored = path.open("rb")
+    gzipped = stored.read(len(idx.GZIP_MAGIC)) == idx.GZIP_MAGIC
+    stored.seek(0)
+    if not gzipped:
+        return stored
+    stored.close()
+    return cast(IO[bytes], gzip.open(path, "rb"))
