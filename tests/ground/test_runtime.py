@@ -37,12 +37,12 @@ DOORS = [
     "studies.rate.report",
     "studies.recipe.run",
     "studies.seeds.run",
-    "studies.seeds.deaths",
     "studies.seeds.report",
     "studies.variational.train",
     "studies.variational.measure",
     "studies.variational.likelihood",
     "studies.variational.report",
+    "cae.__main__",
     "benchmarks.run",
     "benchmarks.ours",
 ]

@@ -1,0 +1,54 @@
+"""Whether a score is too high to be normal: a threshold from normal pictures at a stated false-alarm rate.
+
+With n scores of held-out normal pictures, the k-th largest as threshold and "above it" as alarm, the rate of
+false alarms on further normal pictures is a random number with the distribution Beta(k, n + 1 − k), whatever
+that of the scores: its mean is k / (n + 1). Wilks: Determination of sample sizes for setting tolerance limits
+(1941), https://doi.org/10.1214/aoms/1177731788.
+"""
+
+import math
+from typing import NamedTuple, Self
+
+import numpy as np
+from scipy.stats import beta
+
+from cae.ground.arrays import Scores
+from cae.ground.errors import UserError
+
+CONFIDENCE = 0.95
+
+
+class Threshold(NamedTuple):
+    """A score above which a picture is an anomaly."""
+
+    value: float
+    normals: int
+    # The expected rate of false alarms, and the interval in which it lies with 95 % confidence.
+    false_alarms: float
+    low: float
+    high: float
+
+    @classmethod
+    def fitted(cls, normal: Scores, false_alarms: float) -> Self:
+        """Choose the lowest threshold whose expected rate of false alarms is at most the one asked for.
+
+        Args:
+            normal: (N,) scores of normal pictures that nothing was fitted to.
+            false_alarms: in (0, 1).
+
+        Raises:
+            UserError: the rate is none, or the pictures are too few for it.
+        """
+        if not 0 < false_alarms < 1:
+            raise UserError(f"--false-alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01")
+        count = len(normal)
+        rank = math.floor(false_alarms * (count + 1) + 1e-9)
+        if rank < 1:
+            raise UserError(
+                f"{count} normal pictures are too few for a rate of {false_alarms:g}: at least "
+                f"{math.ceil(1 / false_alarms - 1e-9) - 1} are needed. Add some, or raise --false-alarms"
+            )
+        rate = beta(rank, count + 1 - rank)
+        low, high = rate.interval(CONFIDENCE)
+        value = float(np.sort(normal)[-rank])
+        return cls(value, count, rank / (count + 1), float(low), float(high))

@@ -1,0 +1,37 @@
+"""What a network is, and what a source holds."""
+
+import hashlib
+from collections import Counter
+
+from cae.commands.trained import Trained
+from cae.sources.records import Source
+
+
+def info(trained: Trained, source: Source | None) -> None:
+    """Print what a network takes and gives, and of a source how many pictures of which kinds it holds.
+
+    Raises:
+        UserError: a file of the source cannot be read.
+    """
+    height, width, channels = trained.image_shape
+    own = trained.own
+    print(f"network    {trained.path}")
+    print(f"md5        {hashlib.md5(trained.path.read_bytes()).hexdigest()}")
+    print(
+        f"pictures   {height} × {width}, {channels} channel{'s' * (channels > 1)}"
+        f"{'; other sizes too' * trained.stretches}"
+    )
+    print(f"code       {' × '.join(map(str, own.code_shape))} = {own.code_size} numbers")
+    print(f"parameters {own.network.count_params():,}")
+    if source is None:
+        return
+    kinds, labels, parts = Counter[str](), Counter[str](), Counter[str]()
+    for picture in source:
+        pixels = picture.pixels
+        kinds[f"{' × '.join(map(str, pixels.shape))} {pixels.dtype}"] += 1
+        labels.update([picture.label] if picture.label is not None else [])
+        parts.update([picture.part] if picture.part is not None else [])
+    print(f"source     {source.path}, {source.kind}")
+    for title, counts in (("pictures", kinds), ("classes", labels), ("parts", parts)):
+        for name, count in sorted(counts.items()):
+            print(f"{title:<10} {count:,} × {name}")

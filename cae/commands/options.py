@@ -1,0 +1,120 @@
+"""The commands, their options and their help."""
+
+import argparse
+from pathlib import Path
+from typing import TypedDict
+
+from cae.commands import DEFAULT
+
+IMAGES = (
+    "IMAGES is a folder of images (PNG, JPEG, TIFF, BMP, PGM), flat or one folder a class, or as MVTec AD; a "
+    "MedMNIST-style .npz; a folder of IDX files; DICOM or NIfTI; or one file of these."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = argparse.ArgumentParser(
+        prog="cae", description="What a trained autoencoder makes of your own pictures.", epilog=IMAGES
+    )
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common, sight, pieces = of_every_command(), of_what_is_seen(), of_tiles()
+
+    encoding = commands.add_parser(
+        "encode",
+        parents=[common, sight],
+        **words("write the code of each picture", "cae encode photos --out codes.npz"),
+    )
+    encoding.add_argument(
+        "--out", type=Path, required=True, help="an .npz of names and codes, a row a picture"
+    )
+
+    making = commands.add_parser(
+        "reconstruct",
+        parents=[common, sight, pieces],
+        **words("paint each picture again from its code", "cae reconstruct photos --out again"),
+    )
+    making.add_argument("--out", type=Path, required=True, help="a folder: a PNG a picture, in its size")
+
+    example = "cae score photos --out scores.csv --maps maps --normal good --false-alarms 0.01"
+    scoring = commands.add_parser(
+        "score",
+        parents=[common, sight, pieces],
+        **words("say how badly each picture is reconstructed", example),
+    )
+    scoring.add_argument(
+        "--out", type=Path, required=True, help="a CSV: the mean squared error of each picture"
+    )
+    scoring.add_argument("--maps", type=Path, help="a folder: a PNG a picture, of the error of each pixel")
+    scoring.add_argument(
+        "--normal",
+        type=Path,
+        metavar="IMAGES",
+        help="normal pictures that the network was not trained on: they set a threshold",
+    )
+    scoring.add_argument(
+        "--false-alarms",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="of further normal pictures above the threshold, on average (%(default)s)",
+    )
+
+    telling = commands.add_parser(
+        "info", parents=[common], **words("describe a network, and what a source holds", "cae info photos")
+    )
+    telling.add_argument("images", type=Path, nargs="?", metavar="IMAGES")
+    return whole
+
+
+class Words(TypedDict):
+    """The texts of a command."""
+
+    help: str
+    description: str
+    epilog: str
+
+
+def words(purpose: str, example: str) -> Words:
+    """Describe a command in general and by an example."""
+    return Words(help=purpose, description=f"{purpose.capitalize()}.", epilog=f"Example: {example}. {IMAGES}")
+
+
+def of_every_command() -> argparse.ArgumentParser:
+    """Return the options that all commands have."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--model", type=Path, default=DEFAULT, help="an autoencoder.keras; without it the committed one"
+    )
+    common.add_argument("--skip-bad", action="store_true", help="pass over bad files and list them")
+    return common
+
+
+def of_what_is_seen() -> argparse.ArgumentParser:
+    """Return the options that say how a picture becomes what a network sees."""
+    sight = argparse.ArgumentParser(add_help=False)
+    sight.add_argument("images", type=Path, metavar="IMAGES")
+    sight.add_argument(
+        "--window",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="the grey values that become black and white, needed where 8 or 16 bits do not say them",
+    )
+    sight.add_argument("--grey", action="store_true", help="make pictures in colour grey")
+    sight.add_argument(
+        "--resize", action="store_true", help="stretch pictures to the size that the network was trained on"
+    )
+    return sight
+
+
+def of_tiles() -> argparse.ArgumentParser:
+    """Return the option that cuts pictures into tiles."""
+    pieces = argparse.ArgumentParser(add_help=False)
+    pieces.add_argument(
+        "--tiles",
+        type=int,
+        metavar="STRIDE",
+        help="cut pictures into tiles of the size that the network was trained on, so many pixels apart",
+    )
+    return pieces

@@ -1,0 +1,140 @@
+"""Pictures as a network sees them, and what it answers, one after another: memory does not grow with them."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from cae.commands.trained import Trained
+from cae.ground.arrays import Rows
+from cae.ground.errors import UserError
+from cae.networks.autoencoder import BATCH, predict
+from cae.sources import greys, sizes
+from cae.sources.greys import Image
+from cae.sources.records import Picture
+from cae.sources.tiles import Tiling
+
+# Pixels that a network works on at once: BATCH pictures of the pipeline's size, or fewer larger ones.
+PIXELS = BATCH * 28 * 28
+
+
+class Seeing(NamedTuple):
+    """How a picture becomes what a network sees. Nothing is resized, cut or made grey unless asked for."""
+
+    # The grey values that become 0 and 1.
+    window: tuple[float, float] | None = None
+    grey: bool = False
+    resize: bool = False
+    # Pixels from one tile to the next.
+    tiles: int | None = None
+
+
+class Answer(NamedTuple):
+    """What a network makes of a picture."""
+
+    name: str
+    image: Image  # (H, W, C) in [0, 1], what was to be reconstructed
+    reconstruction: Image  # likewise
+    size: tuple[int, int]  # of the picture that came in: H, W but where it was resized
+
+    @property
+    def error(self) -> Image:
+        """The absolute error, (H, W) in [0, 1], the root mean square over channels."""
+        return np.sqrt(np.square(self.reconstruction - self.image).mean(axis=-1))
+
+    def sized(self, image: Image) -> Image:
+        """Bring an image (H, W, C) of the answer to the size of the picture that came in."""
+        return sizes.resized(image, *self.size)
+
+
+def answers(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[Answer]:
+    """Yield what a network makes of pictures, in their order.
+
+    Pictures that it does not close on are mirrored at their lower and right edges first, and cut back.
+
+    Raises:
+        UserError: a picture that does not suit the network; see `seen`.
+    """
+    if seeing.tiles is not None:
+        yield from tiled(pictures, trained, seeing, seeing.tiles)
+        return
+    for batch in batches(pictures, trained, seeing):
+        images = np.stack([image for _, image, _ in batch])
+        height, width = images.shape[1:3]
+        whole = closed(images, trained)
+        made = predict(trained.of_size(whole.shape[1:3]).network, whole)[:, :height, :width]
+        for (name, image, size), reconstruction in zip(batch, made):
+            yield Answer(name, image, reconstruction, size)
+
+
+def codes(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[tuple[str, Rows]]:
+    """Yield the name and the code (D,) of each picture, in their order; raises as `answers`."""
+    for batch in batches(pictures, trained, seeing):
+        whole = closed(np.stack([image for _, image, _ in batch]), trained)
+        rows = predict(trained.of_size(whole.shape[1:3]).encoder, whole)
+        for (name, _, _), row in zip(batch, rows.reshape(len(rows), -1)):
+            yield name, row
+
+
+View = tuple[str, Image, tuple[int, int]]
+"""A picture's name, what the network sees of it, its own height and width."""
+
+
+def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[list[View]]:
+    """Group pictures that follow one another and have one size, as many as fit."""
+    batch: list[View] = []
+    for picture in pictures:
+        image = seen(picture, trained, seeing)
+        size = picture.pixels.shape[:2]
+        if seeing.resize:
+            image = sizes.resized(image, *trained.image_shape[:2])
+        if batch and (batch[0][1].shape != image.shape or len(batch) >= most(image)):
+            yield batch
+            batch = []
+        batch.append((picture.name, image, (size[0], size[1])))
+    if batch:
+        yield batch
+
+
+def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
+    """Return a picture as (H, W, C) in [0, 1]; UserError where its grey values or channels do not suit."""
+    image = greys.in_channels(greys.windowed(picture, seeing.window))
+    found, wanted = image.shape[-1], trained.channels
+    if found == wanted:
+        return image
+    if wanted == 1 and seeing.grey:
+        return greys.in_channels(image, 1)
+    remedy = "add --grey" if wanted == 1 else "take pictures in colour, or a network for grey ones"
+    raise UserError(
+        f"{picture.name!r} has {found} channels and {trained.path} takes pictures with {wanted}: {remedy}"
+    )
+
+
+def closed(images: Image, trained: Trained) -> Image:
+    """Mirror images (N, H, W, C) at their lower and right edges up to sizes that the network closes on."""
+    if images.shape[1:3] == trained.image_shape[:2]:
+        return images
+    more = [(0, trained.closing(side) - side) for side in images.shape[1:3]]
+    return np.pad(images, [(0, 0), *more, (0, 0)], mode="symmetric")
+
+
+def tiled(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, stride: int) -> Iterator[Answer]:
+    """Answer each picture tile by tile; where tiles overlap, the reconstruction is their mean."""
+    side, width = trained.image_shape[:2]
+    if side != width or not 1 <= stride <= side:
+        raise UserError(f"--tiles {stride}: a number from 1 to {side} is needed, the side of a tile")
+    tiling = Tiling(side, stride)
+    for picture in pictures:
+        image = seen(picture, trained, seeing)
+        rest = tiling.cut(image)
+        made: list[Image] = []
+        while part := list(islice(rest, BATCH)):
+            made.extend(predict(trained.own.network, np.stack(part)))
+        size = (image.shape[0], image.shape[1])
+        yield Answer(picture.name, image, tiling.stitched(made, *size), size)
+
+
+def most(image: Image) -> int:
+    """Return how many images of this size are worked on at once."""
+    return max(1, PIXELS // (image.shape[0] * image.shape[1]))
