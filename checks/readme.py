@@ -24,10 +24,13 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "results": tables.results,
         "linear probe": partial(tables.transfer, "linear"),
-        "nearest neighbours": partial(tables.transfer, "knn"),
         "speed": tables.speed,
     },
-    "MODEL_CARD.md": {"results": tables.results, "facts": tables.facts},
+    "MODEL_CARD.md": {
+        "facts": tables.facts,
+        "results": tables.results,
+        "nearest neighbours": partial(tables.transfer, "knn"),
+    },
     "benchmarks/README.md": {"target": tables.target, "residual": tables.residual},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
     "studies/denoising/README.md": {
@@ -41,10 +44,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "numbers": lambda: markdown.table(*rate.by_numbers()),
         "bits": lambda: markdown.table(*rate.by_bits()),
     },
-    "studies/seeds/README.md": {
-        "noise": lambda: markdown.table(*seeds.noise()),
-        "deaths": lambda: markdown.table(*seeds.deaths()),
-    },
+    "studies/seeds/README.md": {"noise": lambda: markdown.table(*seeds.noise())},
     "studies/variational/README.md": {
         "likelihood": lambda: markdown.table(*variational.by_likelihood()),
         "betas": lambda: markdown.table(*variational.by_beta()),

@@ -2,22 +2,32 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from cae.ground import artifacts
+from cae.ground import artifacts, params
+from cae.ground.errors import UserError
 from stages import command
 from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
 
+# Of the main pipeline's own run.
+METRICS = [Path(f"metrics/{stage}.json") for stage in ("evaluate", "probe", "train")]
+
 
 def main() -> None:
-    """Read runs/; write metrics/seeds.json and plots/noise.csv."""
+    """Read metrics/ and runs/; write metrics/seeds.json and plots/noise.csv."""
     inputs = Inputs.read("report", STUDY)
-    seeds = settings.load().seeds
-    runs = {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in seeds}
+    own, others = params.load().train.seed, settings.load().seeds
+    if own in others:
+        raise UserError(
+            f"{settings.PATH} lists the seed {own}, with which the main pipeline ran already: take it out"
+        )
+    runs = {own: {path.stem: json.loads(path.read_text()) for path in METRICS}}
+    runs |= {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in others}
     spread = noise(runs)
 
     inputs.check()
