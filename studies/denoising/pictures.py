@@ -72,7 +72,8 @@ def examples(clean: Grey, made: Mapping[str, Grey], shown: Sequence[Noise]) -> F
         grid = panel.subplots(len(rows), len(clean), squeeze=False)
         for row, images in zip(grid, rows.values(), strict=True):
             for axes, image in zip(row, images[place], strict=True):
-                axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+                # Smoothed between pixels, so many small pictures would take twice the bytes.
+                axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         bare(grid, list(rows) if place == 0 else [""] * len(rows))
         for axes in grid[:, 0]:
             axes.yaxis.label.set(rotation=0, ha="right", va="center")

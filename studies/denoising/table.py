@@ -15,7 +15,7 @@ SHORT = {"gaussian": "σ {:g}", "salt_and_pepper": "s&p {:g}", "squares": "squar
 DIFFERENCES = {
     "over_filters": "best network above the best filter that learned nothing but its strength",
     "over_wiener": "best network above the Wiener filter in the PCA basis",
-    "bottleneck": "price of the bottleneck: residual CNN above the best autoencoder",
+    "bottleneck": "residual CNN, which has no bottleneck, above the best autoencoder",
 }
 
 
