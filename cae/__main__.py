@@ -2,18 +2,20 @@
 
 import sys
 
-from cae.commands import line
 from cae.ground.errors import UserError
 
 
 def main() -> None:
     """Run a command and end the process as its user expects: a mistake in plain words, and exit code 1."""
     try:
+        # Takes seconds, in which it may be stopped as well.
+        from cae.commands import line
+
         line.run(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("stopped: nothing half-written was left", file=sys.stderr)
+        print("stopped: what was written is whole", file=sys.stderr)
         sys.exit(130)
 
 

@@ -14,6 +14,7 @@ FLOORS = (
     {"cae.sources", "cae.networks"},
     {"cae.engine", "cae.measures"},
     {"cae.pictures"},
+    {"cae.commands"},
     {"stages"},
     {"studies", "benchmarks"},
     {"checks"},

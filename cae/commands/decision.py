@@ -2,8 +2,8 @@
 
 With n scores of held-out normal pictures, the k-th largest as threshold and "above it" as alarm, the rate of
 false alarms on further normal pictures is a random number with the distribution Beta(k, n + 1 − k), whatever
-that of the scores: its mean is k / (n + 1). Wilks: Determination of sample sizes for setting tolerance limits
-(1941), https://doi.org/10.1214/aoms/1177731788.
+that of the scores, if they are independent and no two the same: its mean is k / (n + 1).
+Wilks: Determination of sample sizes for setting tolerance limits (1941), https://doi.org/10.1214/aoms/1177731788.
 """
 
 import math
@@ -28,6 +28,12 @@ class Threshold(NamedTuple):
     low: float
     high: float
 
+    @staticmethod
+    def check_rate(false_alarms: float) -> None:
+        """Raise UserError unless a rate lies between 0 and 1."""
+        if not 0 < false_alarms < 1:
+            raise UserError(f"--false-alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01")
+
     @classmethod
     def fitted(cls, normal: Scores, false_alarms: float) -> Self:
         """Choose the lowest threshold whose expected rate of false alarms is at most the one asked for.
@@ -39,10 +45,10 @@ class Threshold(NamedTuple):
         Raises:
             UserError: the rate is none, or the pictures are too few for it.
         """
-        if not 0 < false_alarms < 1:
-            raise UserError(f"--false-alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01")
+        cls.check_rate(false_alarms)
         count = len(normal)
-        rank = math.floor(false_alarms * (count + 1) + 1e-9)
+        # 0.29 · 100 is 28.999999999999996.
+        rank = min(count, math.floor(false_alarms * (count + 1) + 1e-9))
         if rank < 1:
             raise UserError(
                 f"{count} normal pictures are too few for a rate of {false_alarms:g}: at least "

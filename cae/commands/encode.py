@@ -26,7 +26,7 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
     names: list[str] = []
     length = 0
     # Rows wait on the disk: how many there are, which a .npy begins with, is known at the end alone.
-    with tempfile.TemporaryFile() as rows:
+    with artifacts.replacing(out) as file, tempfile.TemporaryFile(dir=out.parent) as rows:
         for name, row in codes(pictures, trained, seeing):
             length = length or row.size
             if row.size != length:
@@ -37,7 +37,7 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
             rows.write(row.astype("<f4").tobytes())
             names.append(name)
         rows.seek(0)
-        with artifacts.replacing(out) as file, zipfile.ZipFile(file, "w") as archive:
+        with zipfile.ZipFile(file, "w") as archive:
             with member(archive, "codes.npy") as stored:
                 header = {"descr": "<f4", "fortran_order": False, "shape": (len(names), length)}
                 np.lib.format.write_array_header_1_0(stored, header)

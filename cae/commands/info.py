@@ -2,12 +2,14 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 
+from cae.commands.outputs import printable
 from cae.commands.trained import Trained
-from cae.sources.records import Source
+from cae.sources.records import Picture, Source
 
 
-def info(trained: Trained, source: Source | None) -> None:
+def info(trained: Trained, source: Source | None = None, pictures: Iterable[Picture] = ()) -> None:
     """Print what a network takes and gives, and of a source how many pictures of which kinds it holds.
 
     Raises:
@@ -15,23 +17,21 @@ def info(trained: Trained, source: Source | None) -> None:
     """
     height, width, channels = trained.image_shape
     own = trained.own
-    print(f"network    {trained.path}")
+    print(f"network    {printable(str(trained.path))}")
     print(f"md5        {hashlib.md5(trained.path.read_bytes()).hexdigest()}")
-    print(
-        f"pictures   {height} × {width}, {channels} channel{'s' * (channels > 1)}"
-        f"{'; other sizes too' * trained.stretches}"
-    )
+    colours = f"{channels} channel{'s' * (channels > 1)}{'; other sizes too' * trained.stretches}"
+    print(f"takes      {height} × {width}, {colours}")
     print(f"code       {' × '.join(map(str, own.code_shape))} = {own.code_size} numbers")
     print(f"parameters {own.network.count_params():,}")
     if source is None:
         return
     kinds, labels, parts = Counter[str](), Counter[str](), Counter[str]()
-    for picture in source:
+    for picture in pictures:
         pixels = picture.pixels
-        kinds[f"{' × '.join(map(str, pixels.shape))} {pixels.dtype}"] += 1
+        kinds[f"{' × '.join(map(str, pixels.shape))}, {pixels.dtype}"] += 1
         labels.update([picture.label] if picture.label is not None else [])
         parts.update([picture.part] if picture.part is not None else [])
-    print(f"source     {source.path}, {source.kind}")
-    for title, counts in (("pictures", kinds), ("classes", labels), ("parts", parts)):
+    print(f"source     {printable(str(source.path))}, {source.kind}")
+    for title, counts in (("pictures", kinds), ("class", labels), ("part", parts)):
         for name, count in sorted(counts.items()):
-            print(f"{title:<10} {count:,} × {name}")
+            print(f"{title:<10} {printable(name)}: {count:,}")

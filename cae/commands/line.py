@@ -9,15 +9,19 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cae.commands import options
-from cae.commands.decision import Threshold
+from cae.commands.decision import CONFIDENCE, Threshold
 from cae.commands.encode import encode
 from cae.commands.info import info
+from cae.commands.outputs import check_apart, printable
 from cae.commands.reconstruct import reconstruct
 from cae.commands.score import score, scores
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing
+from cae.ground.errors import UserError
 from cae.sources.layouts import opened
 from cae.sources.records import Picture, Source
+
+FALSE_ALARMS = 0.01
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -28,47 +32,63 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: the arguments are none, or --help was asked for.
     """
     chosen = options.parser().parse_args(arguments)
-    trained = Trained(chosen.model)
     if chosen.command == "info":
-        source = opened(chosen.images, chosen.skip_bad) if chosen.images else None
-        info(trained, source)
-        if source:
-            tell_skipped(source)
+        describe(chosen)
         return
-    seeing = Seeing(chosen.window, chosen.grey, chosen.resize, getattr(chosen, "tiles", None))
+    folders = [chosen.out] if chosen.command == "reconstruct" else []
+    files = [] if chosen.command == "reconstruct" else [chosen.out]
+    inputs = [chosen.images, chosen.model]
+    if chosen.command == "score":
+        folders += [chosen.maps] if chosen.maps else []
+        inputs += [chosen.normal] if chosen.normal else []
+    check_apart(files, folders, inputs)
     source = opened(chosen.images, chosen.skip_bad)
+    seeing = Seeing(chosen.window, chosen.grey, chosen.resize, chosen.tiles)
     match chosen.command:
         case "encode":
             with counted(source) as pictures:
-                count = encode(pictures, trained, seeing, chosen.out)
-            print(f"codes of {pieces(count)} in {chosen.out}")
+                count = encode(pictures, Trained(chosen.model), seeing, chosen.out)
+            print(f"codes of {pieces(count)} in {printable(str(chosen.out))}")
         case "reconstruct":
             with counted(source) as pictures:
-                count = reconstruct(pictures, trained, seeing, chosen.out)
-            print(f"{pieces(count)} in {chosen.out}")
+                count = reconstruct(pictures, Trained(chosen.model), seeing, chosen.out)
+            print(f"{pieces(count)} in {printable(str(chosen.out))}")
         case "score":
-            threshold = decided(chosen, trained, seeing)
-            with counted(source) as pictures:
-                table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold)
-            print(f"scores of {pieces(len(table))} in {chosen.out}")
-            if threshold is not None:
-                print(f"above the threshold: {table['anomaly'].sum()}")
-    tell_skipped(source)
+            decide(chosen, source, seeing)
 
 
-def decided(chosen: Namespace, trained: Trained, seeing: Seeing) -> Threshold | None:
-    """Choose a threshold by the normal pictures, if there are any, and say what it is worth."""
-    if chosen.normal is None:
-        return None
-    source = opened(chosen.normal, chosen.skip_bad)
+def describe(chosen: Namespace) -> None:
+    """Describe the network and, where one is named, the source."""
+    trained = Trained(chosen.model)
+    if chosen.images is None:
+        info(trained)
+        return
+    source = opened(chosen.images, chosen.skip_bad)
     with counted(source) as pictures:
-        threshold = Threshold.fitted(scores(pictures, trained, seeing), chosen.false_alarms)
-    tell_skipped(source)
-    print(
-        f"threshold {threshold.value:.6g}, from {pieces(threshold.normals)}: false alarms expected "
-        f"{threshold.false_alarms:.2%}, with 95 % confidence {threshold.low:.2%} to {threshold.high:.2%}"
-    )
-    return threshold
+        info(trained, source, pictures)
+
+
+def decide(chosen: Namespace, source: Source, seeing: Seeing) -> None:
+    """Score pictures and, where there are normal ones, say which are none."""
+    rate = FALSE_ALARMS if chosen.false_alarms is None else chosen.false_alarms
+    Threshold.check_rate(rate)
+    if chosen.false_alarms is not None and chosen.normal is None:
+        raise UserError("--false-alarms needs --normal: the pictures that set the threshold")
+    trained = Trained(chosen.model)
+    threshold = None
+    if chosen.normal is not None:
+        with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
+            threshold = Threshold.fitted(scores(pictures, trained, seeing), rate)
+        print(
+            f"threshold {threshold.value:.6g}, from {pieces(threshold.normals)}: false alarms expected "
+            f"{threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
+            f"{threshold.high:.2%}"
+        )
+    with counted(source) as pictures:
+        table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold)
+    print(f"scores of {pieces(len(table))} in {printable(str(chosen.out))}")
+    if threshold is not None:
+        print(f"above the threshold: {table['anomaly'].sum()}")
 
 
 def pieces(count: int) -> str:
@@ -76,23 +96,24 @@ def pieces(count: int) -> str:
     return f"{count:,} picture{'s' * (count != 1)}"
 
 
-def tell_skipped(source: Source) -> None:
-    """List bad files on stderr."""
-    for skipped in source.skipped:
-        print(f"skipped: {skipped.reason}", file=sys.stderr)
-
-
 @contextmanager
 def counted(source: Source) -> Iterator[Iterator[Picture]]:
-    """Give the pictures of a source one after another; on a terminal, count them and the time."""
+    """Give the pictures of a source one after another; list the bad files on stderr at the end.
+
+    On a terminal, pictures and time are counted.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.completed:,.0f} pictures"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("", total=None)
 
-        def passing() -> Iterator[Picture]:
-            for picture in source:
-                yield picture
-                progress.advance(task)
+            def passing() -> Iterator[Picture]:
+                for picture in source:
+                    yield picture
+                    progress.advance(task)
 
-        yield passing()
+            yield passing()
+    finally:
+        for skipped in source.skipped:
+            print(f"skipped: {skipped.reason}", file=sys.stderr)

@@ -7,8 +7,8 @@ from typing import TypedDict
 from cae.commands import DEFAULT
 
 IMAGES = (
-    "IMAGES is a folder of images (PNG, JPEG, TIFF, BMP, PGM), flat or one folder a class, or as MVTec AD; a "
-    "MedMNIST-style .npz; a folder of IDX files; DICOM or NIfTI; or one file of these."
+    "IMAGES is a folder of images (PNG, JPEG, TIFF, BMP, PGM, PPM), flat or one folder a class, or as MVTec "
+    "AD; a MedMNIST-style .npz; a folder of IDX files; DICOM or NIfTI; or one file of these."
 )
 
 
@@ -18,30 +18,34 @@ def parser() -> argparse.ArgumentParser:
         prog="cae", description="What a trained autoencoder makes of your own pictures.", epilog=IMAGES
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common, sight, pieces = of_every_command(), of_what_is_seen(), of_tiles()
+    common, sight = of_every_command(), of_what_is_seen()
 
     encoding = commands.add_parser(
         "encode",
         parents=[common, sight],
         **words("write the code of each picture", "cae encode photos --out codes.npz"),
     )
+    sizes(encoding)
+    encoding.set_defaults(tiles=None)
     encoding.add_argument(
         "--out", type=Path, required=True, help="an .npz of names and codes, a row a picture"
     )
 
     making = commands.add_parser(
         "reconstruct",
-        parents=[common, sight, pieces],
+        parents=[common, sight],
         **words("paint each picture again from its code", "cae reconstruct photos --out again"),
     )
+    tiles(sizes(making))
     making.add_argument("--out", type=Path, required=True, help="a folder: a PNG a picture, in its size")
 
     example = "cae score photos --out scores.csv --maps maps --normal good --false-alarms 0.01"
     scoring = commands.add_parser(
         "score",
-        parents=[common, sight, pieces],
+        parents=[common, sight],
         **words("say how badly each picture is reconstructed", example),
     )
+    tiles(sizes(scoring))
     scoring.add_argument(
         "--out", type=Path, required=True, help="a CSV: the mean squared error of each picture"
     )
@@ -55,9 +59,8 @@ def parser() -> argparse.ArgumentParser:
     scoring.add_argument(
         "--false-alarms",
         type=float,
-        default=0.01,
         metavar="SHARE",
-        help="of further normal pictures above the threshold, on average (%(default)s)",
+        help="of further normal pictures above the threshold, on average (0.01)",
     )
 
     telling = commands.add_parser(
@@ -102,19 +105,23 @@ def of_what_is_seen() -> argparse.ArgumentParser:
         help="the grey values that become black and white, needed where 8 or 16 bits do not say them",
     )
     sight.add_argument("--grey", action="store_true", help="make pictures in colour grey")
-    sight.add_argument(
-        "--resize", action="store_true", help="stretch pictures to the size that the network was trained on"
-    )
     return sight
 
 
-def of_tiles() -> argparse.ArgumentParser:
-    """Return the option that cuts pictures into tiles."""
-    pieces = argparse.ArgumentParser(add_help=False)
-    pieces.add_argument(
+def sizes(own: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Add stretching; return the group of which a user chooses one."""
+    group = own.add_mutually_exclusive_group()
+    group.add_argument(
+        "--resize", action="store_true", help="stretch pictures to the size that the network was trained on"
+    )
+    return group
+
+
+def tiles(group: argparse._MutuallyExclusiveGroup) -> None:
+    """Add cutting into tiles."""
+    group.add_argument(
         "--tiles",
         type=int,
         metavar="STRIDE",
         help="cut pictures into tiles of the size that the network was trained on, so many pixels apart",
     )
-    return pieces

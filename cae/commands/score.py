@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cae.commands.decision import Threshold
-from cae.commands.reconstruct import write_png
+from cae.commands.outputs import Folder, printable
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing, answers
 from cae.ground import artifacts
@@ -30,17 +30,20 @@ def score(
 ) -> pd.DataFrame:
     """Write a CSV, a row a picture: name, score, with a threshold also anomaly, 0 or 1; return it.
 
-    The score is the mean squared error over the picture's pixels. With `maps`, a PNG a picture shows the
-    absolute error of each pixel, from 0, black, to 1.
+    The score is the mean squared error over the pixels that the network saw: after resizing, of so many. With
+    `maps`, a PNG a picture, in its own size, shows the absolute error of each pixel, from 0, black, to 1.
 
     Raises:
-        UserError: a picture that does not suit the network, or a file that cannot be written.
+        UserError: a picture that does not suit the network, one name twice, or a file that cannot be written.
     """
+    folder = None if maps is None else Folder(maps)
     rows = []
     for answer in answers(pictures, trained, seeing):
-        rows.append({"name": answer.name, "score": squared(answer.error)})
-        if maps is not None:
-            write_png(maps / f"{answer.name}.png", coloured(answer.sized(answer.error[..., np.newaxis])))
+        squared = answer.squared_error
+        rows.append((printable(answer.name), mean(squared)))
+        if folder is not None:
+            absolute = answer.sized(np.sqrt(squared)[..., np.newaxis])
+            folder.add(answer.name, COLOURS(absolute[..., 0], bytes=True)[..., :3])
     table = pd.DataFrame(rows, columns=["name", "score"])
     if threshold is not None:
         table["anomaly"] = (table["score"] > threshold.value).astype(int)
@@ -50,14 +53,9 @@ def score(
 
 def scores(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Scores:
     """Return the scores (N,) of pictures; raises as `score`."""
-    return np.array([squared(answer.error) for answer in answers(pictures, trained, seeing)])
+    return np.array([mean(answer.squared_error) for answer in answers(pictures, trained, seeing)])
 
 
-def squared(error: Image) -> float:
-    """Return the mean of the squares of an error map (H, W)."""
-    return float(np.square(error, dtype=np.float64).mean())
-
-
-def coloured(error: Image) -> Image:
-    """Turn an error map (H, W, 1) in [0, 1] into colours (H, W, 3)."""
-    return COLOURS(error[..., 0])[..., :3].astype(np.float32)
+def mean(squared_error: Image) -> float:
+    """Return the mean of an error map (H, W)."""
+    return float(squared_error.mean(dtype=np.float64))

@@ -1,6 +1,7 @@
 """A trained autoencoder for pictures of any size: convolutions have none of their own."""
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 
 import keras
@@ -9,8 +10,11 @@ from cae.ground.errors import UserError
 from cae.networks import autoencoder
 from cae.networks.autoencoder import Autoencoder
 
-# A convolutional network closes on every eighth side; a deeper one on fewer.
-STEPS = 64
+# Sides that are tried, from that of a picture on, for one that the network closes on; of three poolings the
+# eighth at the latest is one.
+TRIED = 64
+# Networks kept, one a size: sizes that come again are few, and each network takes megabytes.
+KEPT = 8
 
 
 class Trained:
@@ -19,20 +23,15 @@ class Trained:
     def __init__(self, path: Path) -> None:
         """Load it; raises as `loaded`."""
         self.path = path
-        whole = loaded(path)
-        self.image_shape: tuple[int, int, int] = whole.network.input_shape[1:]
-        self._by_size = {self.image_shape[:2]: whole}
-        self._closing: dict[int, int] = {}
+        self.own = loaded(path)
+        self.image_shape: tuple[int, int, int] = self.own.network.input_shape[1:]
+        self._of_other_size = lru_cache(KEPT)(self._stretched)
+        self.closing = cache(self._closing)
 
     @property
     def channels(self) -> int:
         """How many channels its pictures have."""
         return self.image_shape[-1]
-
-    @property
-    def own(self) -> Autoencoder:
-        """The network for the size that it was trained on."""
-        return self._by_size[self.image_shape[:2]]
 
     @property
     def stretches(self) -> bool:
@@ -42,31 +41,28 @@ class Trained:
             for layer in self.own.network.layers
         )
 
-    def closing(self, side: int) -> int:
+    def of_size(self, height: int, width: int) -> Autoencoder:
+        """Return the network for pictures of a size on which it closes."""
+        own = (height, width) == self.image_shape[:2]
+        return self.own if own else self._of_other_size(height, width)
+
+    def _stretched(self, height: int, width: int) -> Autoencoder:
+        return autoencoder.split(stretched(self.own.network, (height, width, self.channels)))
+
+    def _closing(self, side: int) -> int:
         """Return the least side, at least `side`, at which reconstructions have the size of the picture.
 
         Raises:
             UserError: the network takes its own size alone.
         """
-        if not self.stretches:
-            raise UserError(
-                f"{self.path} takes pictures of {self.image_shape[0]}×{self.image_shape[1]} alone: add "
-                "--resize, which stretches them to that size, or --tiles, which cuts them into such pieces"
-            )
-        if side not in self._closing:
-            self._closing[side] = next(
-                longer
-                for longer in range(side, side + STEPS)
-                if longer >= min(self.image_shape[:2]) // 2
-                and stretched(self.own.network, (longer, longer, self.channels)).output_shape[1] == longer
-            )
-        return self._closing[side]
-
-    def of_size(self, size: tuple[int, int]) -> Autoencoder:
-        """Return the network for pictures of (height, width), on which it closes."""
-        if size not in self._by_size:
-            self._by_size[size] = autoencoder.split(stretched(self.own.network, (*size, self.channels)))
-        return self._by_size[size]
+        if self.stretches:
+            for longer in range(side, side + TRIED):
+                if stretched(self.own.network, (longer, longer, self.channels)).output_shape[1] == longer:
+                    return longer
+        raise UserError(
+            f"{self.path} takes pictures of {self.image_shape[0]}×{self.image_shape[1]} alone: add --resize, "
+            "which stretches them to that size, or, but to encode, --tiles, which cuts them into such pieces"
+        )
 
 
 def stretched(network: keras.Sequential, image_shape: Sequence[int]) -> keras.Sequential:
@@ -100,6 +96,11 @@ def loaded(path: Path) -> Autoencoder:
         raise UserError(
             f"{path} maps {shapes[0]} to {shapes[1]}, but an autoencoder maps images (N, H, W, C) to the "
             "like: name models/autoencoder.keras, not the encoder"
+        )
+    if None in shapes[0][1:] or shapes[0][-1] not in (1, 3):
+        raise UserError(
+            f"{path} takes pictures of {shapes[0][1:]}, but a height, a width and 1 or 3 channels are "
+            "needed: name a network that was trained on such"
         )
     try:
         return autoencoder.split(network)

@@ -30,6 +30,14 @@ class Seeing(NamedTuple):
     tiles: int | None = None
 
 
+class View(NamedTuple):
+    """What a network sees of a picture."""
+
+    name: str
+    image: Image  # (H, W, C) in [0, 1]
+    size: tuple[int, int]  # the picture's own height and width
+
+
 class Answer(NamedTuple):
     """What a network makes of a picture."""
 
@@ -39,9 +47,9 @@ class Answer(NamedTuple):
     size: tuple[int, int]  # of the picture that came in: H, W but where it was resized
 
     @property
-    def error(self) -> Image:
-        """The absolute error, (H, W) in [0, 1], the root mean square over channels."""
-        return np.sqrt(np.square(self.reconstruction - self.image).mean(axis=-1))
+    def squared_error(self) -> Image:
+        """The squared error of each pixel, (H, W) in [0, 1], the mean over channels."""
+        return np.square(self.reconstruction - self.image).mean(axis=-1)
 
     def sized(self, image: Image) -> Image:
         """Bring an image (H, W, C) of the answer to the size of the picture that came in."""
@@ -60,25 +68,21 @@ def answers(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> It
         yield from tiled(pictures, trained, seeing, seeing.tiles)
         return
     for batch in batches(pictures, trained, seeing):
-        images = np.stack([image for _, image, _ in batch])
+        images = np.stack([view.image for view in batch])
         height, width = images.shape[1:3]
         whole = closed(images, trained)
-        made = predict(trained.of_size(whole.shape[1:3]).network, whole)[:, :height, :width]
-        for (name, image, size), reconstruction in zip(batch, made):
-            yield Answer(name, image, reconstruction, size)
+        made = predict(trained.of_size(*whole.shape[1:3]).network, whole)[:, :height, :width]
+        for view, reconstruction in zip(batch, made):
+            yield Answer(view.name, view.image, reconstruction, view.size)
 
 
 def codes(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[tuple[str, Rows]]:
     """Yield the name and the code (D,) of each picture, in their order; raises as `answers`."""
     for batch in batches(pictures, trained, seeing):
-        whole = closed(np.stack([image for _, image, _ in batch]), trained)
-        rows = predict(trained.of_size(whole.shape[1:3]).encoder, whole)
-        for (name, _, _), row in zip(batch, rows.reshape(len(rows), -1)):
-            yield name, row
-
-
-View = tuple[str, Image, tuple[int, int]]
-"""A picture's name, what the network sees of it, its own height and width."""
+        whole = closed(np.stack([view.image for view in batch]), trained)
+        rows = predict(trained.of_size(*whole.shape[1:3]).encoder, whole)
+        for view, row in zip(batch, rows.reshape(len(rows), -1)):
+            yield view.name, row
 
 
 def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[list[View]]:
@@ -86,13 +90,13 @@ def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> It
     batch: list[View] = []
     for picture in pictures:
         image = seen(picture, trained, seeing)
-        size = picture.pixels.shape[:2]
+        height, width = picture.pixels.shape[:2]
         if seeing.resize:
             image = sizes.resized(image, *trained.image_shape[:2])
-        if batch and (batch[0][1].shape != image.shape or len(batch) >= most(image)):
+        if batch and (batch[0].image.shape != image.shape or len(batch) >= most(image)):
             yield batch
             batch = []
-        batch.append((picture.name, image, (size[0], size[1])))
+        batch.append(View(picture.name, image, (height, width)))
     if batch:
         yield batch
 
@@ -101,6 +105,8 @@ def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
     """Return a picture as (H, W, C) in [0, 1]; UserError where its grey values or channels do not suit."""
     image = greys.in_channels(greys.windowed(picture, seeing.window))
     found, wanted = image.shape[-1], trained.channels
+    if seeing.grey and wanted != 1:
+        raise UserError(f"--grey makes grey pictures, but {trained.path} takes those in colour: leave it out")
     if found == wanted:
         return image
     if wanted == 1 and seeing.grey:
@@ -115,26 +121,30 @@ def closed(images: Image, trained: Trained) -> Image:
     """Mirror images (N, H, W, C) at their lower and right edges up to sizes that the network closes on."""
     if images.shape[1:3] == trained.image_shape[:2]:
         return images
-    more = [(0, trained.closing(side) - side) for side in images.shape[1:3]]
-    return np.pad(images, [(0, 0), *more, (0, 0)], mode="symmetric")
+    return sizes.padded(images, *(trained.closing(side) for side in images.shape[1:3]))
 
 
 def tiled(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, stride: int) -> Iterator[Answer]:
     """Answer each picture tile by tile; where tiles overlap, the reconstruction is their mean."""
     side, width = trained.image_shape[:2]
     if side != width or not 1 <= stride <= side:
-        raise UserError(f"--tiles {stride}: a number from 1 to {side} is needed, the side of a tile")
+        raise UserError(
+            f"--tiles {stride}, and a network for {side}×{width}: tiles are square, 1 to {side} pixels apart"
+        )
     tiling = Tiling(side, stride)
     for picture in pictures:
         image = seen(picture, trained, seeing)
-        rest = tiling.cut(image)
-        made: list[Image] = []
-        while part := list(islice(rest, BATCH)):
-            made.extend(predict(trained.own.network, np.stack(part)))
+        made = reconstructed(tiling.cut(image), trained)
         size = (image.shape[0], image.shape[1])
         yield Answer(picture.name, image, tiling.stitched(made, *size), size)
 
 
+def reconstructed(tiles: Iterator[Image], trained: Trained) -> Iterator[Image]:
+    """Yield the reconstructions of tiles of the network's own size."""
+    while part := list(islice(tiles, BATCH)):
+        yield from predict(trained.own.network, np.stack(part))
+
+
 def most(image: Image) -> int:
     """Return how many images of this size are worked on at once."""
-    return max(1, PIXELS // (image.shape[0] * image.shape[1]))
+    return max(1, min(BATCH, PIXELS // (image.shape[0] * image.shape[1])))

@@ -29,8 +29,8 @@ PARTS = {
 }
 NORMAL = "good"
 MASKS = "ground_truth"
-# A link that must not be followed, whatever lies behind it.
-BAD_LINK = "link"
+# A file that may not be read, or a link that leads out; to read it raises.
+BAD = "bad"
 # The table of contents of a DICOM disk: a DICOM file without pictures.
 CONTENTS = "DICOMDIR"
 
@@ -55,7 +55,7 @@ def found(root: Path) -> tuple[str, list[Entry]]:
     good = [path for path, own in kinds.items() if own == kind]
     places = places_of(root, good, mvtec) if kind == "image" else {}
     by_name = sorted(
-        (path.relative_to(root).as_posix(), path) for path, own in kinds.items() if own in (kind, BAD_LINK)
+        (path.relative_to(root).as_posix(), path) for path, own in kinds.items() if own in (kind, BAD)
     )
     entries = [
         Entry(name, partial(read, root, path, kind, places.get(path, Place()))) for name, path in by_name
@@ -100,12 +100,12 @@ def files(folder: Path, mvtec: bool) -> Iterator[Path]:
 
 
 def look(root: Path, path: Path) -> str | None:
-    """Tell the kind of a file, or BAD_LINK."""
+    """Tell the kind of a file, or BAD."""
     try:
         check_within(root, path)
-    except RefusedError:
-        return BAD_LINK
-    return formats.kind_of(path)
+        return formats.kind_of(path)
+    except (RefusedError, OSError):
+        return BAD
 
 
 def one_kind(root: Path, kinds: Mapping[Path, str]) -> str:
@@ -119,7 +119,12 @@ def one_kind(root: Path, kinds: Mapping[Path, str]) -> str:
         raise UserError(
             f"{quoted(root)} holds {names}: one kind a source is read. Put them into two folders."
         )
-    other = next((examples[kind] for kind in (BAD_LINK, "npz", "idx") if kind in examples), None)
+    if BAD in examples:
+        raise UserError(
+            f"{quoted(root)} holds no pictures but {quoted(examples[BAD])}, which may not be read, or is a "
+            "link that leads out. Put a copy of it there that you may read."
+        )
+    other = next((examples[kind] for kind in ("npz", "idx") if kind in examples), None)
     hint = "Put some there" if other is None else f"If you mean {quoted(other)}, name the file itself"
     raise UserError(f"{quoted(root)} holds no pictures: {images.READ}, DICOM and NIfTI as well. {hint}.")
 

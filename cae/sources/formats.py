@@ -41,9 +41,17 @@ NAMES = (
 
 
 def kind_of(path: Path) -> str | None:
-    """Tell what a file is: image, npz, idx, dicom, nifti, or None where it is nothing of these."""
-    if told := told_by(head(path)):
-        return "image" if told in IMAGES else told
+    """Tell what a file is: image, npz, idx, dicom, nifti, or None where it is nothing of these.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    told = told_by(head(path))
+    # Pictures are not read out of gzip, as IDX and NIfTI are.
+    if told in IMAGES and not gzipped(path):
+        return "image"
+    if told and told not in IMAGES:
+        return told
     endings = (kind for name, kind in NAMES if re.search(rf"{name}\Z", path.name, re.IGNORECASE))
     return next(endings, None)
 
@@ -57,15 +65,25 @@ def told_by(beginning: bytes) -> str | None:
 
 
 def head(path: Path) -> bytes:
-    """Read the first bytes of a file, unpacked where they are gzipped; none where it cannot be read."""
+    """Read the first bytes of a file, unpacked where they are gzipped; none of a damaged gzip stream.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     # To open what is no regular file may wait for ever.
     if not path.is_file():
         return b""
     try:
         with unpacked(path) as stream:
             return stream.read(HEAD)
-    except (OSError, EOFError, zlib.error):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
+
+
+def gzipped(path: Path) -> bool:
+    """Say whether a file begins as a gzip stream does."""
+    with path.open("rb") as stored:
+        return stored.read(len(idx.GZIP_MAGIC)) == idx.GZIP_MAGIC
 
 
 def unpacked(path: Path) -> IO[bytes]:
@@ -74,10 +92,4 @@ def unpacked(path: Path) -> IO[bytes]:
     Raises:
         OSError: it cannot be read.
     """
-    stored = path.open("rb")
-    gzipped = stored.read(len(idx.GZIP_MAGIC)) == idx.GZIP_MAGIC
-    stored.seek(0)
-    if not gzipped:
-        return stored
-    stored.close()
-    return cast(IO[bytes], gzip.open(path, "rb"))
+    return cast(IO[bytes], gzip.open(path, "rb")) if gzipped(path) else path.open("rb")

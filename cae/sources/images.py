@@ -36,6 +36,7 @@ MODES = {
 STORED = {"I;16S": "i2", "I;16BS": "i2", "I;32N": "u4"}
 SAMPLE_FORMAT, SIGNED = 339, 2
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+SUBFILE, REDUCED = 254, 1
 
 
 def frames(path: Path) -> Iterator[Frame]:
@@ -58,14 +59,32 @@ def frames(path: Path) -> Iterator[Frame]:
         with Clamped(path) as stream, Image.open(stream, formats=(kind,)) as image:
             if kind == "PNG" and getattr(image, "is_animated", False):
                 raise RefusedError(f"is an animated PNG: {READ}, still ones. Save its frames one by one.")
-            count = getattr(image, "n_frames", 1) if kind == "TIFF" else 1
-            for page in range(count):
+            pages = whole_pages(image)
+            for page in pages:
                 image.seek(page)
-                yield Frame(pixels(image), several=count > 1)
+                yield Frame(pixels(image), several=len(pages) > 1)
     except Image.DecompressionBombError as error:
         raise RefusedError(
             f"is too large: at most {PIXELS:,} pixels are decoded. Cut it into smaller ones, or leave it out."
         ) from error
+
+
+def whole_pages(image: Image.Image) -> list[int]:
+    """List the pages of an image but for smaller copies of others, which a TIFF may hold; one if it is none.
+
+    Raises:
+        RefusedError: all are copies: the picture itself lies where it is not read, as in a camera's raw file.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return [0]
+    pages = []
+    for page in range(image.n_frames):
+        image.seek(page)
+        if not image.tag_v2.get(SUBFILE, 0) & REDUCED:
+            pages.append(page)
+    if not pages:
+        raise RefusedError("holds nothing but a small copy of its picture. Export it as a plain TIFF.")
+    return pages
 
 
 def format_of(path: Path) -> str:

@@ -18,7 +18,7 @@ LONGEST_HEADER = 2**12
 
 
 def read(path: Path) -> Pixels:
-    """Read a PGM or PPM, raw or plain: (H, W) or (H, W, 3), uint8 up to a maximum of 255, else uint16.
+    """Read a PGM or PPM, raw or plain: (H, W) or (H, W, 3), uint8 up to a maximum of 255, else uint16 (H, W).
 
     Raises:
         RefusedError: it is damaged, too large or holds several pictures.
@@ -31,6 +31,10 @@ def read(path: Path) -> Pixels:
         shape = (height, width, 3) if kind in (3, 6) else (height, width)
         if not 0 < maximum < 2**16:
             raise RefusedError(f"announces the maximum {maximum}: 1 to 65535 are read. Export it again.")
+        if maximum > 255 and kind in (3, 6):
+            raise RefusedError(
+                "holds colours of 16 bits a channel: 8 are read, or 16 bits of grey. Convert it."
+            )
         dtype = np.dtype(">u2" if maximum > 255 else "u1")
         check_size(height, width, 3 if kind in (3, 6) else 1, dtype.itemsize)
         stream.seek(header.end())

@@ -1,4 +1,4 @@
-"""Heights and widths: resizing, only where asked; padding to what a network closes on, and cutting back."""
+"""Heights and widths: resizing, only where asked, and padding to what a network closes on."""
 
 import numpy as np
 import PIL.Image
@@ -24,18 +24,11 @@ def resized(image: Image, height: int, width: int) -> Image:
     return np.stack([np.asarray(channel) for channel in channels], axis=-1).clip(0, 1)
 
 
-def padded(images: Image, multiple: int) -> Image:
-    """Pad images (…, H, W, C) below and on the right until height and width are multiples of `multiple`.
+def padded(images: Image, height: int, width: int) -> Image:
+    """Bring images (…, H, W, C) to at least height × width by mirroring them at their lower and right edges.
 
-    What is added is the image mirrored at its edge, without the edge itself: a network sees texture go on,
-        not
-    a border. `cut_back` undoes it exactly.
+    The edge itself is not repeated: a network sees texture go on, not a border.
     """
-    height, width = images.shape[-3:-1]
-    more = [(0, 0)] * (images.ndim - 3) + [(0, -height % multiple), (0, -width % multiple), (0, 0)]
+    missing = (max(0, height - images.shape[-3]), max(0, width - images.shape[-2]))
+    more = [(0, 0)] * (images.ndim - 3) + [(0, missing[0]), (0, missing[1]), (0, 0)]
     return np.pad(images, more, mode="reflect")
-
-
-def cut_back(images: Image, height: int, width: int) -> Image:
-    """Take away what `padded` added: (…, H, W, C) to (…, height, width, C)."""
-    return images[..., :height, :width, :]

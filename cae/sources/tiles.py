@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cae.sources.greys import Image
+from cae.sources.sizes import padded
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,8 @@ class Tiling:
 
         An image that is smaller than a tile is mirrored at its lower and right edge first.
         """
-        height, width = image.shape[:2]
-        missing = [(0, max(0, self.size - height)), (0, max(0, self.size - width)), (0, 0)]
-        whole = np.pad(image, missing, mode="reflect")
-        for y, x in self.places(height, width):
+        whole = padded(image, self.size, self.size)
+        for y, x in self.places(*image.shape[:2]):
             yield whole[y : y + self.size, x : x + self.size]
 
     def stitched(self, tiles: Iterable[Image], height: int, width: int) -> Image:
@@ -57,9 +56,9 @@ class Tiling:
         total = count = np.zeros(0)
         for index, (tile, (y, x)) in enumerate(zip(tiles, places, strict=True)):
             if not index:
-                padded = max(height, self.size), max(width, self.size)
+                whole = max(height, self.size), max(width, self.size)
                 # Sums in float64 are exact: tiles that agree give back what they are.
-                total, count = np.zeros((*padded, tile.shape[-1])), np.zeros((*padded, 1))
+                total, count = np.zeros((*whole, tile.shape[-1])), np.zeros((*whole, 1))
             total[y : y + self.size, x : x + self.size] += tile
             count[y : y + self.size, x : x + self.size] += 1
         return (total[:height, :width] / count[:height, :width]).astype(np.float32)

@@ -1,5 +1,6 @@
 """The commands as their user types them."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from cae import __main__
 from cae.commands import line
+from cae.ground import artifacts
 from cae.ground.errors import UserError
 
 
@@ -39,6 +41,8 @@ def test_the_same_pictures_give_the_same_file(photos: Path, tmp_path: Path) -> N
         line.run(["encode", str(photos), "--out", str(tmp_path / name)])
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert {member.date_time for member in archive.infolist()} == {artifacts.ZIP_EPOCH}
 
 
 def test_codes_of_different_lengths_are_not_put_into_one_table(photos: Path, tmp_path: Path) -> None:
@@ -66,6 +70,9 @@ def test_scores_and_maps_come_for_every_picture(photos: Path, tmp_path: Path) ->
     # Noise is nothing that a network for clothes could reconstruct.
     assert (table["score"] > 0.05).all()
     assert Image.open(maps / "more/4.png.png").mode == "RGB"
+    # The lighter a map, the greater the error.
+    lightness = [np.asarray(Image.open(maps / f"{name}.png").convert("L")).mean() for name in NAMES]
+    assert min(lightness) > 30
 
 
 def test_a_threshold_comes_from_normal_pictures(
@@ -87,7 +94,7 @@ def test_a_network_and_a_source_are_described(photos: Path, capsys: pytest.Captu
     line.run(["info", str(photos)])
     printed = capsys.readouterr().out
     assert "code       4 × 4 × 8 = 128 numbers\nparameters 12,785\n" in printed
-    assert "pictures   5 × 28 × 28 uint8\n" in printed
+    assert "pictures   28 × 28, uint8: 5\n" in printed
 
 
 def test_a_bad_file_ends_a_command_without_half_a_result(photos: Path, tmp_path: Path) -> None:
@@ -104,6 +111,58 @@ def test_or_is_passed_over_and_listed(
     line.run(["score", str(photos), "--skip-bad", "--out", str(tmp_path / "scores.csv")])
     assert pd.read_csv(tmp_path / "scores.csv")["name"].tolist() == NAMES
     assert "bad.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reconstruct", "photos", "--out", "photos/again"], "photos/again lies in photos, which is read"),
+        (["score", "photos", "--out", "scores.csv", "--maps", "photos"], "photos would be written over"),
+        (["score", "photos", "--out", "photos/0.png"], "0.png is a picture, and would be written over"),
+        (["encode", "photos/0.png", "--out", "photos/0.png"], "would be written over what is read"),
+        (
+            ["score", "photos", "--out", "scores.csv", "--false-alarms", "0.1"],
+            "--false-alarms needs --normal",
+        ),
+        (
+            ["score", "photos", "--out", "scores.csv", "--tiles", "0"],
+            "tiles are square, 1 to 28 pixels apart",
+        ),
+        (["score", "photos", "--out", "scores.csv", "--window", "9", "1"], "the lower one first"),
+    ],
+)
+def test_what_would_do_harm_or_nothing_is_refused(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    with pytest.raises(UserError, match=message):
+        line.run(arguments)
+    assert not Path("scores.csv").exists()
+
+
+def test_two_pictures_of_one_name_are_not_written_over_each_other(tmp_path: Path) -> None:
+    pages = [Image.new("L", (28, 28), level) for level in (0, 255)]
+    (tmp_path / "photos").mkdir()
+    pages[0].save(tmp_path / "photos/a.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "photos/a.tif#0", format="png")
+    with pytest.raises(UserError, match="two pictures are called 'a.tif#0'"):
+        line.run(["reconstruct", str(tmp_path / "photos"), "--out", str(tmp_path / "again")])
+
+
+def test_a_name_that_is_no_utf_8_is_written_in_hexadecimal(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("L", (28, 28)).save(tmp_path / "photos/a\udcff.png", format="png")
+    line.run(["score", str(tmp_path / "photos"), "--out", str(tmp_path / "scores.csv")])
+    assert pd.read_csv(tmp_path / "scores.csv")["name"].tolist() == ["a\\xff.png"]
+
+
+def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (60, 60), (9, 9, 9)).save(tmp_path / "photos/a.png")
+    for size in ("--resize", "--tiles=14"):
+        rest = ["--out", str(tmp_path / "again"), "--grey", "--window", "0", "9", size]
+        line.run(["reconstruct", str(tmp_path / "photos"), *rest])
+        assert Image.open(tmp_path / "again/a.png.png").size == (60, 60)
 
 
 @pytest.mark.parametrize("command", ["encode", "reconstruct", "score", "info"])

@@ -117,6 +117,19 @@ def test_every_page_of_a_tiff_is_a_picture(tmp_path: Path, compression: str | No
     np.testing.assert_array_equal(read(path), pages)
 
 
+def test_smaller_copies_in_a_tiff_are_no_pictures(tmp_path: Path) -> None:
+    whole, copy = Image.fromarray(GREY), Image.fromarray(GREY[::2, ::2])
+    copy.encoderinfo = {"tiffinfo": {254: 1}}
+    whole.save(tmp_path / "a.tif", save_all=True, append_images=[copy])
+    np.testing.assert_array_equal(read(tmp_path / "a.tif"), [GREY])
+
+
+def test_a_tiff_of_nothing_but_a_small_copy_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a.tif", GREY, tiffinfo={254: 1})
+    with pytest.raises(RefusedError, match="nothing but a small copy of its picture"):
+        read(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_picture_is_turned_as_exif_says(tmp_path: Path, suffix: str, turn: int) -> None:

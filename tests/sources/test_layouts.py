@@ -1,5 +1,6 @@
 """One door for all layouts: told apart by looking, in a fixed order, as often as wanted, bad files named."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -365,3 +366,23 @@ def test_a_picture_is_its_own_group_and_pages_share_theirs(tree: Tree) -> None:
         ("b.tif#0", "b.tif"),
         ("b.tif#1", "b.tif"),
     ]
+
+
+def test_a_file_that_may_not_be_read_is_a_bad_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tree("a.png", "IM0001")
+    opened = Path.open
+
+    def forbidden(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "IM0001":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(UserError, match=r"IM0001' cannot be read: Permission denied"):
+        list(layouts.opened(folder))
+
+
+def test_a_gzipped_picture_is_passed_over_as_other_files_are(tree: Tree) -> None:
+    folder = tree("a.png")
+    (folder / "b.png.gz").write_bytes(gzip.compress((folder / "a.png").read_bytes()))
+    assert [picture.name for picture in layouts.opened(folder)] == ["a.png"]

@@ -57,6 +57,7 @@ def test_values_are_not_stretched_to_the_maximum(tmp_path: Path, raw: bool) -> N
         (b"P5\n2 two\n255\n", "damaged header"),
         (b"P5\n2 2\n0\n....", "announces the maximum 0: 1 to 65535 are read"),
         (b"P5\n2 2\n65536\n....", "announces the maximum 65536"),
+        (b"P6\n1 1\n65535\n......", "colours of 16 bits a channel"),
         (b"P5\n0 2\n255\n", "every side must be at least 1 pixel"),
         (b"P5\n99999 99999\n255\n", "at most 67,108,864 pixels"),
         (b"P5\n2 2\n255\n...", "is truncated: 1 bytes are missing"),

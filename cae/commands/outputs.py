@@ -1,0 +1,59 @@
+"""What commands write, and what they must not write over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from cae.ground import artifacts
+from cae.ground.errors import UserError
+from cae.sources import formats
+
+
+class Folder:
+    """A folder of PNGs, one a picture."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.written: set[str] = set()
+
+    def add(self, name: str, levels: npt.NDArray[np.uint8]) -> None:
+        """Write NAME.png of grey or RGB levels, (H, W) or (H, W, 3).
+
+        Raises:
+            UserError: another picture had this name, or the file cannot be written.
+        """
+        if name in self.written:
+            raise UserError(
+                f"two pictures are called {name!r}, a file and a page of another: rename one of the files"
+            )
+        self.written.add(name)
+        with artifacts.replacing(self.path / f"{name}.png") as file:
+            Image.fromarray(levels).save(file, format="png")
+
+
+def printable(name: str) -> str:
+    """Write those bytes of a file's name that are no UTF-8 in hexadecimal, so that a text can hold it."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def check_apart(files: Sequence[Path], folders: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Raise UserError where a command would write over what it reads, or next time read what it writes.
+
+    Args:
+        files: to be written.
+        folders: to be filled with pictures.
+        inputs: files and folders to be read.
+    """
+    for read in inputs:
+        for out in (*files, *folders):
+            if out.resolve() == read.resolve():
+                raise UserError(f"{out} would be written over what is read: name another place")
+        for out in folders:
+            if read.is_dir() and out.resolve().is_relative_to(read.resolve()):
+                raise UserError(f"{out} lies in {read}, which is read: name another place")
+    for out in files:
+        if out.is_file() and formats.kind_of(out) not in (None, "npz"):
+            raise UserError(f"{out} is a picture, and would be written over: name another file")
