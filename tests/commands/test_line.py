@@ -86,7 +86,7 @@ def test_a_threshold_comes_from_normal_pictures(
     line.run(["score", str(photos), *rest])
     assert pd.read_csv(tmp_path / "scores.csv")["anomaly"].tolist() == [1] * 5
     printed = capsys.readouterr().out
-    assert "from 9 pictures: false alarms expected 10.00%, with 95 % confidence" in printed
+    assert "from 9 pictures: false alarms expected 10.00%, with 95% confidence" in printed
     assert "above the threshold: 5" in printed
 
 
@@ -145,7 +145,7 @@ def test_two_pictures_of_one_name_are_not_written_over_each_other(tmp_path: Path
     (tmp_path / "photos").mkdir()
     pages[0].save(tmp_path / "photos/a.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "photos/a.tif#0", format="png")
-    with pytest.raises(UserError, match="two pictures are called 'a.tif#0'"):
+    with pytest.raises(UserError, match=r"two pictures are called 'a\.tif#0'"):
         line.run(["reconstruct", str(tmp_path / "photos"), "--out", str(tmp_path / "again")])
 
 
