@@ -42,7 +42,7 @@ DOORS = [
     "studies.variational.measure",
     "studies.variational.likelihood",
     "studies.variational.report",
-    "cae.__main__",
+    "cae.commands.line",
     "benchmarks.run",
     "benchmarks.ours",
 ]
