@@ -1,5 +1,6 @@
 """The command line: what a trained network makes of your own pictures. `cae --help` has the commands."""
 
+import os
 import sys
 
 from cae.ground.errors import UserError
@@ -14,6 +15,10 @@ def main() -> None:
         line.run(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        # Who read along, such as head, has gone; Python would complain of it once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print("stopped: what was written is whole", file=sys.stderr)
         sys.exit(130)
