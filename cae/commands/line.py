@@ -42,19 +42,21 @@ def run(arguments: Sequence[str]) -> None:
         folders += [chosen.maps] if chosen.maps else []
         inputs += [chosen.normal] if chosen.normal else []
     check_apart(files, folders, inputs)
-    source = opened(chosen.images, chosen.skip_bad)
+    if chosen.command == "score":
+        check_threshold(chosen)
+    source, trained = opened(chosen.images, chosen.skip_bad), Trained(chosen.model)
     seeing = Seeing(chosen.window, chosen.grey, chosen.resize, chosen.tiles)
     match chosen.command:
         case "encode":
             with counted(source) as pictures:
-                count = encode(pictures, Trained(chosen.model), seeing, chosen.out)
+                count = encode(pictures, trained, seeing, chosen.out)
             print(f"codes of {pieces(count)} in {printable(str(chosen.out))}")
         case "reconstruct":
             with counted(source) as pictures:
-                count = reconstruct(pictures, Trained(chosen.model), seeing, chosen.out)
+                count = reconstruct(pictures, trained, seeing, chosen.out)
             print(f"{pieces(count)} in {printable(str(chosen.out))}")
         case "score":
-            decide(chosen, source, seeing)
+            decide(chosen, source, trained, seeing)
 
 
 def describe(chosen: Namespace) -> None:
@@ -68,13 +70,18 @@ def describe(chosen: Namespace) -> None:
         info(trained, source, pictures)
 
 
-def decide(chosen: Namespace, source: Source, seeing: Seeing) -> None:
+def check_threshold(chosen: Namespace) -> None:
+    """Raise UserError, before anything is read, where a rate is none or comes without normal pictures."""
+    if chosen.false_alarms is None:
+        return
+    Threshold.check_rate(chosen.false_alarms)
+    if chosen.normal is None:
+        raise UserError("--false-alarms needs --normal: the pictures that set the threshold")
+
+
+def decide(chosen: Namespace, source: Source, trained: Trained, seeing: Seeing) -> None:
     """Score pictures and, where there are normal ones, say which are none."""
     rate = FALSE_ALARMS if chosen.false_alarms is None else chosen.false_alarms
-    Threshold.check_rate(rate)
-    if chosen.false_alarms is not None and chosen.normal is None:
-        raise UserError("--false-alarms needs --normal: the pictures that set the threshold")
-    trained = Trained(chosen.model)
     threshold = None
     if chosen.normal is not None:
         with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
