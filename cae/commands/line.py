@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cae.commands import options
-from cae.commands.decision import CONFIDENCE, Threshold
+from cae.measures.decision import CONFIDENCE, Threshold
 from cae.commands.encode import encode
 from cae.commands.info import info
 from cae.commands.outputs import check_apart, printable

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from cae.commands.decision import Threshold
+from cae.measures.decision import Threshold
 from cae.commands.outputs import Folder, printable
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing, answers

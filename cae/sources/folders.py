@@ -25,6 +25,7 @@ PARTS = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "threshold": "threshold",
     "test": "test",
 }
 NORMAL = "good"

@@ -1,4 +1,4 @@
-"""The three sides of a split, drawn so that nothing leaks: what belongs together stays on one side."""
+"""The sides of a split, drawn so that nothing leaks: what belongs together stays on one side."""
 
 import hashlib
 import math
@@ -15,10 +15,12 @@ class Shares(NamedTuple):
     train: float
     validation: float
     test: float
+    # Normal pictures that set the threshold of a decision; 0 for none.
+    threshold: float = 0
 
 
 def drawn(groups: Sequence[str], parts: Sequence[str | None], shares: Shares, seed: int) -> list[str]:
-    """Say of every picture whether it is for train, validation or test.
+    """Say of every picture whether it is for train, validation, threshold or test.
 
     A side that the source has itself is kept; those that it lacks are drawn from its other pictures, in the
     proportion of their shares. Whole groups are drawn, at least one a side, so the shares are those of
@@ -28,7 +30,7 @@ def drawn(groups: Sequence[str], parts: Sequence[str | None], shares: Shares, se
     Args:
         groups: of every picture, what must stay on one side.
         parts: of every picture, the part that the source puts it in, or None.
-        shares: each above 0; together 1.
+        shares: each above 0, but that of the threshold may be 0; together 1.
         seed: another one, another draw.
 
     Raises:
@@ -37,7 +39,7 @@ def drawn(groups: Sequence[str], parts: Sequence[str | None], shares: Shares, se
     """
     check_shares(shares)
     own = set(parts) - {None, "train"}
-    wanted = {side: share for side, share in shares._asdict().items() if side not in own}
+    wanted = {side: share for side, share in shares._asdict().items() if side not in own and share}
     pool = {group for group, part in zip(groups, parts) if part in (None, "train")}
     dealt = deal(pool, wanted, seed)
     sides = [part if part in own and part else dealt[group] for group, part in zip(groups, parts)]
@@ -46,7 +48,7 @@ def drawn(groups: Sequence[str], parts: Sequence[str | None], shares: Shares, se
 
 
 def deal(groups: set[str], shares: dict[str, float], seed: int) -> dict[str, str]:
-    """Deal groups to sides: validation and test get their rounded share, at least one, train the others."""
+    """Deal groups to sides: train gets what the others' rounded shares, at least one each, leave."""
     if len(groups) < len(shares):
         raise UserError(
             f"{len(groups)} groups of pictures (files, patients or volumes) cannot be split into "
@@ -73,9 +75,13 @@ def rank(group: str, seed: int) -> bytes:
 
 
 def check_shares(shares: Shares) -> None:
-    """Raise UserError unless every share is above 0 and all are 1."""
-    if not (all(share > 0 for share in shares) and math.isclose(sum(shares), 1)):
-        raise UserError(f"The shares are {tuple(shares)}: each must be above 0, and all together 1.")
+    """Raise UserError unless every share is above 0, or 0 where it may be, and all are 1."""
+    least = min(shares.train, shares.validation, shares.test)
+    if not (least > 0 and shares.threshold >= 0 and math.isclose(sum(shares), 1)):
+        named = ", ".join(f"{side} {share:g}" for side, share in shares._asdict().items())
+        raise UserError(
+            f"The shares are {named}: each must be above 0, only threshold may be 0, and all together 1."
+        )
 
 
 def check_groups(groups: Sequence[str], sides: Sequence[str]) -> None:

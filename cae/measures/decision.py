@@ -32,7 +32,7 @@ class Threshold(NamedTuple):
     def check_rate(false_alarms: float) -> None:
         """Raise UserError unless a rate lies between 0 and 1."""
         if not 0 < false_alarms < 1:
-            raise UserError(f"--false-alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01")
+            raise UserError(f"the rate of false alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01")
 
     @classmethod
     def fitted(cls, normal: Scores, false_alarms: float) -> Self:
@@ -52,7 +52,7 @@ class Threshold(NamedTuple):
         if rank < 1:
             raise UserError(
                 f"{count} normal pictures are too few for a rate of {false_alarms:g}: at least "
-                f"{math.ceil(1 / false_alarms - 1e-9) - 1} are needed. Add some, or raise --false-alarms"
+                f"{math.ceil(1 / false_alarms - 1e-9) - 1} are needed. Add some, or allow more false alarms"
             )
         rate = beta(rank, count + 1 - rank)
         low, high = rate.interval(CONFIDENCE)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.commands.decision import Threshold
+from cae.measures.decision import Threshold
 from cae.ground.errors import UserError
 
 
