@@ -114,7 +114,7 @@ def test_too_few_groups_are_named(groups: list[str], parts: list[str | None], me
     "shares", [(0.8, 0.2, 0), (0.5, 0.1, 0.1), (1.2, -0.1, -0.1), (float("nan"), 0.5, 0.5)]
 )
 def test_shares_that_are_none_are_named(shares: tuple[float, float, float]) -> None:
-    with pytest.raises(UserError, match="each must be above 0, and all together 1"):
+    with pytest.raises(UserError, match="each must be above 0, only threshold may be 0, and all together 1"):
         drawn([*"abc"], [None] * 3, Shares(*shares), 1)
 
 
