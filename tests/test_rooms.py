@@ -16,6 +16,7 @@ FLOORS = (
     {"cae.pictures"},
     {"cae.commands"},
     {"stages"},
+    {"own"},
     {"studies", "benchmarks"},
     {"checks"},
 )

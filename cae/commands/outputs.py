@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from cae.ground import artifacts
 from cae.ground.errors import UserError
+from cae.measures.errors import ErrorMap
 from cae.sources import formats
+
+# Black where the reconstruction is right, the lighter the more it is wrong; as the pipeline's pictures.
+COLOURS = matplotlib.colormaps["magma"]
 
 
 class Folder:
@@ -32,6 +37,11 @@ class Folder:
         self.written.add(name)
         with artifacts.replacing(self.path / f"{name}.png") as file:
             Image.fromarray(levels).save(file, format="png")
+
+
+def coloured(squared_error: ErrorMap) -> npt.NDArray[np.uint8]:
+    """Paint the absolute error of each pixel, from 0, black, to 1, light yellow: (H, W) → RGB (H, W, 3)."""
+    return COLOURS(np.sqrt(squared_error), bytes=True)[..., :3]
 
 
 def printable(name: str) -> str:

@@ -32,7 +32,9 @@ class Threshold(NamedTuple):
     def check_rate(false_alarms: float) -> None:
         """Raise UserError unless a rate lies between 0 and 1."""
         if not 0 < false_alarms < 1:
-            raise UserError(f"the rate of false alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01")
+            raise UserError(
+                f"the rate of false alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01"
+            )
 
     @classmethod
     def fitted(cls, normal: Scores, false_alarms: float) -> Self:

@@ -32,3 +32,11 @@ def padded(images: Image, height: int, width: int) -> Image:
     missing = (max(0, height - images.shape[-3]), max(0, width - images.shape[-2]))
     more = [(0, 0)] * (images.ndim - 3) + [(0, missing[0]), (0, missing[1]), (0, 0)]
     return np.pad(images, more, mode="reflect")
+
+
+def closing(side: int) -> int:
+    """Return the least side, at least `side`, on which every network here closes: 4 more than 8 · n.
+
+    The mission's network halves a side three times, rounding up, and takes 2 pixels off on its way back.
+    """
+    return side + (4 - side) % 8

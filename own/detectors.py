@@ -1,0 +1,53 @@
+"""Ways to reconstruct pieces from what normal ones look like, and the error maps of pictures that follow."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
+
+from sklearn.neighbors import NearestNeighbors
+
+from cae.ground.arrays import Images
+from cae.measures import errors
+from cae.measures.baselines import MeanImage
+from cae.measures.errors import ErrorMap
+from cae.networks.autoencoder import Autoencoder
+from cae.sources.prepared import Listed, Prepared
+from cae.sources.sight import Sight
+from own import linear
+from own.blocks import blocks, predicted
+
+Reconstruct = Callable[[Images], Images]
+"""Pieces (N, h, w, C) → what normal pieces like them would look like."""
+OURS = "autoencoder"
+
+
+def detectors(autoencoder: Autoencoder, train: Images, seed: int) -> Mapping[str, Reconstruct]:
+    """Make the network's way and those it has to beat, fitted to normal training pieces alone."""
+    return {
+        OURS: partial(predicted, autoencoder.network),
+        "PCA": linear.fitted(train, autoencoder.code_size, seed).reconstruct,
+        "nearest neighbour": Nearest(linear.sample(train, seed)).reconstruct,
+        "mean picture": MeanImage().fit(train).reconstruct,
+    }
+
+
+class Nearest:
+    """Answers every piece with the training piece that has the least squared error to it."""
+
+    def __init__(self, known: Images) -> None:
+        self.known = known
+        self.model = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(known.reshape(len(known), -1))
+
+    def reconstruct(self, pieces: Images) -> Images:
+        """(N, h, w, C) → the like."""
+        places = self.model.kneighbors(pieces.reshape(len(pieces), -1), return_distance=False)
+        return self.known[places[:, 0]]
+
+
+def error_maps(side: Prepared, sight: Sight, reconstruct: Reconstruct) -> Iterator[tuple[Listed, ErrorMap]]:
+    """Yield each picture of a side with its squared error map, (H, W) as the network saw it."""
+    made = chain.from_iterable(reconstruct(block) for block in blocks(side.images))
+    for picture, pieces in side.of_each():
+        original = sight.whole(iter(pieces), *picture.seen)
+        reconstruction = sight.whole(islice(made, picture.pieces), *picture.seen)
+        yield picture, errors.squared(original, reconstruction)

@@ -1,0 +1,122 @@
+"""Pictures of pictures, grey or in colour, of any size: functions that return a matplotlib Figure."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cae.ground.arrays import Images, Rows, Scores
+from cae.measures.errors import ErrorMap, squared
+from cae.measures.localisation import Mask
+from cae.pictures.maps import colour, name_classes
+from cae.pictures.style import BLUE, GREY, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks
+
+COLUMNS = 8
+ERRORS = "magma"
+
+
+class Example(NamedTuple):
+    """A test picture and where its reconstruction is wrong."""
+
+    title: str
+    image: Images  # (H, W, C)
+    errors: ErrorMap  # (H, W), the root of the squared error
+    mask: Mask | None
+    alarm: bool | None
+
+
+def shown(axes: Axes, image: Images) -> None:
+    """Show one image (H, W, C): grey from black for 0 to white for 1, or in its colours."""
+    if image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+    else:
+        axes.imshow(image)
+
+
+@picture
+def reconstructions(originals: Images, reconstructed: Images) -> Figure:
+    """Draw original, reconstruction and error of pictures from the best reconstructed to the worst."""
+    errors = np.array([squared(*pair).mean(dtype=np.float64) for pair in zip(originals, reconstructed)])
+    order = np.argsort(errors, kind="stable")
+    places = order[np.linspace(0, len(order) - 1, min(COLUMNS, len(order))).round().astype(int)]
+    differences = [np.sqrt(squared(originals[place], reconstructed[place])) for place in places]
+    figure = Picture(figsize=(WIDTH, 4.2))
+    heading(figure, "Normal test pictures, from the least squared error to the greatest, evenly by rank")
+    grid = figure.subplots(3, len(places), squeeze=False)
+    limit = max(float(difference.max()) for difference in differences) or 1.0
+    for column, (place, difference) in enumerate(zip(places, differences)):
+        shown(grid[0, column], originals[place])
+        shown(grid[1, column], reconstructed[place])
+        drawn = grid[2, column].imshow(difference, cmap=ERRORS, vmin=0, vmax=limit)
+        grid[2, column].set_xlabel(f"MSE\n{errors[place]:.4f}", fontsize=10)
+    bare(grid, ("original", "reconstruction", "error"))
+    bar = figure.colorbar(drawn, ax=grid, shrink=0.9, aspect=30, pad=0.01)
+    bar.set_label("absolute error,\ngrey value from 0 to 1", fontsize=11)
+    return figure
+
+
+@picture
+def code_map(points: Rows, names: Sequence[str]) -> Figure:
+    """Draw codes (N, 2) in the plane, one dot a piece, in the colour of its class."""
+    classes = sorted(set(names))
+    figure = Picture(figsize=(WIDTH, 6.4))
+    axes = figure.subplots()
+    places = np.array([classes.index(name) for name in names])
+    axes.scatter(
+        points[:, 0], points[:, 1], c=[colour(place) for place in places], s=10, linewidths=0, alpha=0.7
+    )
+    if len(classes) > 1:
+        name_classes(axes, points, places, classes)
+    axes.set_title(f"Codes of {len(points):,} test pieces, in the plane in which training codes vary most")
+    axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
+    axes.set_adjustable("datalim")
+    return figure
+
+
+@picture
+def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: str) -> Figure:
+    """Draw the score of every picture, a row a class, and the threshold that separates alarms."""
+    figure = Picture(figsize=(WIDTH, 1.6 + 0.55 * len(by_class)))
+    axes = figure.subplots()
+    for row, (name, values) in enumerate(by_class.items()):
+        # Dots side by side, so that equal scores do not hide each other: the same for the same scores.
+        offsets = 0.6 * (np.arange(len(values)) * 0.618 % 1 - 0.5)
+        axes.scatter(
+            values, row + offsets, s=14, linewidths=0, alpha=0.6, color=BLUE if name == normal else ORANGE
+        )
+    if threshold is not None:
+        axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3g}")
+        axes.legend(loc="lower right")
+    if min(float(values.min()) for values in by_class.values()) > 0:
+        axes.set_xscale("log")
+        plain_ticks(axes.xaxis, (1, 2, 3, 5))
+    axes.set_yticks(range(len(by_class)), list(by_class))
+    axes.invert_yaxis()
+    axes.set_title("Scores of single pictures by the autoencoder")
+    axes.set_xlabel("score: error of the reconstruction (right is more anomalous)")
+    return figure
+
+
+@picture
+def detections(examples: Sequence[Example]) -> Figure:
+    """Draw pictures above their error maps, the outlines of defects on both."""
+    count = len(examples)
+    figure = Picture(figsize=(WIDTH, 3.6))
+    heading(figure, "From each class the test picture whose score is the median of its class")
+    grid = figure.subplots(2, count, squeeze=False)
+    limit = max(float(example.errors.max()) for example in examples) or 1.0
+    for column, example in enumerate(examples):
+        grid[0, column].set_title(example.title, fontsize=10, loc="center")
+        shown(grid[0, column], example.image)
+        drawn = grid[1, column].imshow(example.errors, cmap=ERRORS, vmin=0, vmax=limit)
+        if example.mask is not None and example.mask.any():
+            for axes, line in ((grid[0, column], ORANGE), (grid[1, column], "white")):
+                axes.contour(example.mask, levels=[0.5], colors=line, linewidths=1)
+        if example.alarm is not None:
+            grid[1, column].set_xlabel("alarm" if example.alarm else "no alarm", fontsize=10)
+    bare(grid, ("picture", "error"))
+    bar = figure.colorbar(drawn, ax=grid, shrink=0.9, aspect=30, pad=0.01)
+    bar.set_label("error,\ngrey value from 0 to 1", fontsize=11)
+    return figure

@@ -1,0 +1,99 @@
+"""Read a project's pictures, split them so that nothing leaks, and write them as pieces of one shape."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from cae.ground.errors import UserError
+from cae.sources import prepared, sides
+from cae.sources.layouts import opened
+from cae.sources.prepared import Listed
+from cae.sources.records import Source
+from own import chosen, settings
+from stages import PREPARED, command
+from stages.inputs import Inputs
+
+# The class of normal pictures where the layout says so itself: MVTec AD's.
+GOOD = "good"
+
+
+def main() -> None:
+    """Read the source of PROJECT/params.yaml twice, write PROJECT/data/prepared."""
+    project = chosen()
+    inputs = Inputs.read("prepare", project)
+    whole = settings.load(project)
+    source = opened(project / whole.data.source, whole.data.skip_bad)
+    sight = whole.data.sight
+    files = state(source)
+
+    pictures = prepared.looked_through(source, sight)
+    for skipped in source.skipped:
+        print(f"skipped: {skipped.reason}", file=sys.stderr)
+    pictures = split(pictures, whole.split, normal_class(source, whole.data.normal, pictures))
+    prepared.write(project / PREPARED, source, sight, pictures)
+
+    if state(source) != files:
+        raise UserError(f"{source.path} changed while it was read: run again")
+    inputs.check()
+    print(f"{source.path}, {source.kind}:", described(pictures))
+
+
+def state(source: Source) -> list[tuple[str, int, int]]:
+    """Say when every file of a source was last changed, and how long it is."""
+    files = [source.path] if source.path.is_file() else sorted(source.path.rglob("*"))
+    states = ((str(file), file.lstat()) for file in files)
+    return [(name, found.st_size, found.st_mtime_ns) for name, found in states]
+
+
+def normal_class(source: Source, asked: str | None, pictures: Sequence[Listed]) -> str | None:
+    """Name the class of normal pictures; None where all are.
+
+    Raises:
+        UserError: no picture is of the class that is asked for.
+    """
+    if asked is None:
+        return GOOD if source.kind == "mvtec" else None
+    labels = sorted({picture.label for picture in pictures if picture.label is not None})
+    if asked not in labels:
+        raise UserError(
+            f"data.normal is {asked!r}, but the pictures of {source.path} are of "
+            f"{', '.join(map(repr, labels)) or 'no class'}: name one of them, or write null"
+        )
+    return asked
+
+
+def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None) -> list[Listed]:
+    """Give every picture its side: what is not normal is for the test alone.
+
+    Raises:
+        UserError: as `sides.drawn`, or a side would be empty.
+    """
+    odd = [normal is not None and picture.label != normal for picture in pictures]
+    usual = [picture for picture, is_odd in zip(pictures, odd) if not is_odd]
+    drawn = iter(
+        sides.drawn(
+            [picture.group for picture in usual],
+            [picture.part for picture in usual],
+            chosen.shares,
+            chosen.seed,
+        )
+    )
+    placed = [
+        picture._replace(side="test" if is_odd else next(drawn), normal=not is_odd)
+        for picture, is_odd in zip(pictures, odd)
+    ]
+    sides.check_groups([picture.group for picture in placed], [picture.side for picture in placed])
+    return placed
+
+
+def described(pictures: Sequence[Listed]) -> str:
+    """Count the pictures of every side in words."""
+    counts = Counter(picture.side for picture in pictures)
+    pieces = sum(picture.pieces for picture in pictures)
+    shape = " × ".join(map(str, pictures[0].shape))
+    named = ", ".join(f"{count:,} for {side}" for side, count in counts.items())
+    return f"{named}; {pieces:,} pieces of {shape}"
+
+
+if __name__ == "__main__":
+    command.run(main)

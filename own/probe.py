@@ -1,0 +1,88 @@
+"""Draw where the codes of a project's test pictures lie, and read their classes off, where there are any."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cae.ground import artifacts
+from cae.ground.arrays import Labels, Rows
+from cae.ground.splits import Splits
+from cae.measures import probes
+from cae.measures.baselines import PrincipalComponents
+from cae.measures.probes import LinearProbe, NearestProbe
+from cae.networks.autoencoder import load
+from cae.sources.prepared import Prepared
+from own import chosen, linear, pictures, settings
+from own.blocks import predicted
+from stages import MODELS, PLOTS, PREPARED, command
+from stages.inputs import Inputs
+
+
+def main() -> None:
+    """Read PROJECT/models and data/prepared, write metrics/probe.json and plots/codes."""
+    project = chosen()
+    inputs = Inputs.read("probe", project)
+    whole = settings.load(project)
+    sides = Splits(*(Prepared.read(project / PREPARED, side) for side in Splits._fields))
+    autoencoder = load(project / MODELS / "autoencoder.keras", sides.train.images.shape[1:])
+    codes = Splits(*(flat(predicted(autoencoder.encoder, side.images)) for side in sides))
+    pca = linear.fitted(sides.train.images, autoencoder.code_size, whole.split.seed)
+    by_pca = Splits(*(pca.encode(side.images) for side in sides))
+
+    known = sorted({label for label in sides.train.labels() if label is not None})
+    measured: dict[str, float] = {"classes": len(known)}
+    if len(known) > 1:
+        places = Splits(*(numbered(side.labels(), known) for side in sides))
+        measured["majority"] = share_of_largest(places)
+        for name, features in (("code", codes), ("pca", by_pca)):
+            for kind, accuracy in accuracies(features, places, whole.probes).items():
+                measured[f"{kind}_{name}"] = accuracy
+
+    inputs.check()
+    artifacts.write_json(project / "metrics/probe.json", measured)
+    points = plane(codes, whole.split.seed)
+    names = [picture.label or "" for picture in sides.test.pictures for _ in range(picture.pieces)]
+    artifacts.write_figure(project / PLOTS / "codes/map.png", pictures.code_map(points, names))
+    print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()))
+
+
+def flat(codes: Rows) -> Rows:
+    """Make one row of every code: (N, …) → (N, D)."""
+    return codes.reshape(len(codes), -1)
+
+
+def numbered(labels: Sequence[str | None], known: Sequence[str]) -> Labels:
+    """Give each label its place among the known; one past them where it is none of them."""
+    places = {label: place for place, label in enumerate(known)}
+    return np.array([places.get(label or "", len(known)) for label in labels], np.uint8)
+
+
+def share_of_largest(places: Splits[Labels]) -> float:
+    """Return the floor of every accuracy: the share of the class that most training pictures have."""
+    return float((places.test == np.bincount(places.train).argmax()).mean())
+
+
+def accuracies(features: Splits[Rows], places: Splits[Labels], chosen: settings.Probes) -> dict[str, float]:
+    """Return how often each probe names a test picture right, learned from all training pictures."""
+    standardised = probes.standardise(features)
+    neighbours = min(chosen.neighbours, len(places.train))
+    answers = {}
+    for kind, probe, rows in (
+        ("linear", LinearProbe(chosen.regularisation), standardised),
+        ("nearest", NearestProbe(neighbours), features),
+    ):
+        probe.fit(rows.train, places.train, rows.validation, places.validation)
+        answers[kind] = float((probe.predict(rows.test) == places.test).mean())
+    return answers
+
+
+def plane(codes: Splits[Rows], seed: int) -> Rows:
+    """Place test codes in the plane by the first two components of training codes: (N, 2)."""
+    known = linear.sample(codes.train, seed)
+    count = min(2, *known.shape)
+    points = PrincipalComponents(count, linear.components(known, count, seed)).encode(codes.test)
+    return np.pad(points, ((0, 0), (0, 2 - count)))
+
+
+if __name__ == "__main__":
+    command.run(main)

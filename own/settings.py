@@ -1,0 +1,115 @@
+"""The params.yaml of a project of own pictures as frozen, validated values."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from cae.ground import params, sections
+from cae.ground.params import Run
+from cae.sources.sides import Shares
+from cae.sources.sight import Sight
+from cae.sources.sizes import closing
+from cae.sources.tiles import Tiling
+
+# Structural similarity looks at 11 × 11 pixels.
+LEAST = 12
+Side = Annotated[int, Field(ge=LEAST, le=4096)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Tiles(sections.Section):
+    """Square pieces that large pictures are cut into."""
+
+    size: Side
+    stride: Annotated[int, Field(ge=1, le=4096)]
+
+    @model_validator(mode="after")
+    def networks_close_on_them(self) -> "Tiles":
+        """Refuse tiles that leave gaps, or that would have to be mirrored at their edges."""
+        if self.stride > self.size:
+            raise ValueError(f"a stride of {self.stride} leaves gaps between tiles of {self.size}: lower it")
+        if closing(self.size) != self.size:
+            raise ValueError(
+                f"size {self.size} must be 4 more than a multiple of 8, on which every network closes: "
+                f"{closing(self.size)} is the next"
+            )
+        return self
+
+
+class Data(sections.Section):
+    """Which pictures, and what is done to them before a network sees them."""
+
+    source: Annotated[str, Field(min_length=1)]
+    size: Annotated[tuple[Side, Side] | None, Field(strict=False)]
+    channels: Literal[1, 3] | None
+    window: Annotated[tuple[float, float] | None, Field(strict=False)]
+    tiles: Tiles | None
+    normal: str | None
+    skip_bad: bool
+
+    @property
+    def sight(self) -> Sight:
+        """All of that but the source."""
+        tiling = None if self.tiles is None else Tiling(self.tiles.size, self.tiles.stride)
+        return Sight(self.window, self.channels, self.size, tiling)
+
+
+class Split(sections.Section):
+    """What share of the pictures each side gets, where the source does not say it itself."""
+
+    train: Share
+    validation: Share
+    threshold: Annotated[float, Field(ge=0, lt=1)]
+    test: Share
+    seed: params.Seed
+
+    @property
+    def shares(self) -> Shares:
+        """The shares alone."""
+        return Shares(self.train, self.validation, self.test, self.threshold)
+
+
+class Train(params.Train):
+    """As of the main pipeline, and a saved network to begin with."""
+
+    start_from: str | None
+
+
+class Probes(sections.Section):
+    """How classes are read off codes, where there are any."""
+
+    regularisation: params.Increasing[Annotated[float, Field(gt=0, le=1e6)]]
+    neighbours: params.Neighbours
+
+
+class Anomaly(sections.Section):
+    """How a picture's score comes about, and how high a normal one may be."""
+
+    spot: Annotated[float, Field(gt=0, le=64)] | None
+    false_alarms: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Own(sections.Section):
+    """All of the file but what else a project keeps there; each section must be there, so a slip is found."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    data: Data
+    split: Split
+    model: params.Model
+    train: Train
+    probes: Probes
+    anomaly: Anomaly
+
+    @property
+    def run(self) -> Run:
+        """How the chosen network is trained: what all have in common, and its own pace."""
+        common, own = self.train.model_dump(exclude={"noise", "start_from"}), self.model.chosen.model_dump()
+        pace = {name: value for name, value in own.items() if name in Run.model_fields}
+        return Run(**common, **pace, warm_up=params.WARM_UP.get(self.model.name, 0))
+
+
+def load(project: Path) -> Own:
+    """Read and validate a project's params.yaml; raises as `sections.read`."""
+    return sections.read(project / "params.yaml", Own)

@@ -1,0 +1,114 @@
+"""Train the chosen autoencoder on a project's normal pictures, from nothing or from a saved network."""
+
+from contextlib import closing, nullcontext
+from functools import partial
+from pathlib import Path
+
+import keras
+
+from cae.commands.trained import loaded
+from cae.engine import family, training, workers
+from cae.engine.checkpoints import Checkpoint
+from cae.ground import artifacts
+from cae.ground.arrays import Images
+from cae.ground.errors import UserError
+from cae.sources import prepared
+from own import chosen, settings
+from stages import MODELS, PLOTS, PREPARED, command
+from stages.inputs import Inputs, from_here, mapping
+from stages.train import Bar, warn
+
+# Numbers held at once for a call of training, and for a batch of validation in the widest layer of all.
+MOST_NUMBERS = 2**28
+FILTERS = 32
+
+
+def main() -> None:
+    """Read PROJECT/data/prepared, write PROJECT/models, metrics/train.json and plots/history.csv."""
+    project = chosen()
+    inputs = Inputs.read("train", project)
+    whole = settings.load(project)
+    train, validation = (prepared.images(project / PREPARED, side) for side in ("train", "validation"))
+    check_memory(train, validation)
+    begun = beginning(project, whole.train.start_from)
+    checkpoint = Checkpoint(Path(".checkpoints") / project, inputs.fingerprint)
+
+    strategy = workers.strategy()
+    workers.check_same(strategy, inputs.parts)
+    workers.check_shards(strategy, whole.run.shards)
+    chief = workers.is_chief(strategy)
+    with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
+        autoencoder = family.build(whole.model, train.shape[1:], whole.run.seed)
+        if begun is not None:
+            take_weights(autoencoder.network, begun)
+        task = family.task(whole.model, autoencoder, whole.train.noise)
+        with closing(Bar(whole.run.epochs)) as bar:
+            history = training.fit(
+                task,
+                train,
+                validation,
+                whole.run,
+                checkpoint,
+                callbacks=[bar] if chief else [],
+                record=partial(artifacts.write_csv, project / PLOTS / "history.csv") if chief else None,
+            )
+        best = history.iloc[int(history[training.judged_by(task.losses)].argmin())]
+        if chief:
+            inputs.check()
+            artifacts.write_model(project / MODELS / "autoencoder.keras", autoencoder.network)
+            artifacts.write_model(project / MODELS / "encoder.keras", autoencoder.encoder)
+            losses = {name: float(best[name]) for name in ("loss", "val_loss")}
+            artifacts.write_json(project / "metrics/train.json", {"best_epoch": int(best["epoch"])} | losses)
+            checkpoint.clear()
+    print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
+    warn(float(best["val_loss"]), training.mean_image_loss(train, validation), whole.run)
+
+
+def check_memory(train: Images, validation: Images) -> None:
+    """Raise UserError where the pieces are so large that training would take many gigabytes."""
+    called = min(len(train), training.IMAGES_A_CALL) * train[0].size
+    validated = min(len(validation), training.VALIDATION_BATCH) * validation[0].size * FILTERS
+    if max(called, validated) > MOST_NUMBERS:
+        height, width = train.shape[1:3]
+        raise UserError(
+            f"pieces of {height} × {width} pixels are too large to train on so many at once: cut the "
+            "pictures (data.tiles in params.yaml), or make them smaller (data.size)"
+        )
+
+
+def beginning(project: Path, start_from: str | None) -> keras.Model | None:
+    """Load the network to begin with, if any.
+
+    Raises:
+        UserError: it cannot be loaded, or dvc.yaml does not say that training depends on it.
+    """
+    if start_from is None:
+        return None
+    path = from_here(project, start_from)
+    declared = mapping(project / "dvc.yaml")["stages"]["train"]["deps"]
+    if path not in [from_here(project, entry) for entry in declared]:
+        raise UserError(
+            f"train.start_from is {start_from}, which the stage train of {project / 'dvc.yaml'} does not "
+            f"name: add `- {start_from}` to its deps, so that DVC trains again when it changes"
+        )
+    return loaded(path).network
+
+
+def take_weights(network: keras.Model, begun: keras.Model) -> None:
+    """Set a network's weights to those of another one.
+
+    Raises:
+        UserError: their shapes differ.
+    """
+    shapes = [[weight.shape for weight in model.get_weights()] for model in (network, begun)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"train.start_from has weights of the shapes {shapes[1]}, but the network to train "
+            f"{shapes[0]}: choose the network in params.yaml as that one was (model, data.channels; of a "
+            "network with dense layers the size of the pictures, too)"
+        )
+    network.set_weights(begun.get_weights())
+
+
+if __name__ == "__main__":
+    command.run(main)
