@@ -32,6 +32,7 @@ MADE_BY_RUNS = (
     "own/${",
     "studies/anomaly/scores",
     "studies/denoising/models",
+    "studies/industrial/data/",
     "studies/rate/models",
     "studies/variational/models",
 )
