@@ -33,6 +33,7 @@ MADE_BY_RUNS = (
     "studies/anomaly/scores",
     "studies/denoising/models",
     "studies/industrial/data/",
+    "studies/medical/data/",
     "studies/rate/models",
     "studies/variational/models",
 )
