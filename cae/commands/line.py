@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cae.commands import options
-from cae.measures.decision import CONFIDENCE, Threshold
 from cae.commands.encode import encode
 from cae.commands.info import info
 from cae.commands.outputs import check_apart, printable
@@ -18,6 +17,8 @@ from cae.commands.score import score, scores
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing
 from cae.ground.errors import UserError
+from cae.measures.decision import CONFIDENCE, Threshold
+from cae.measures.errors import check_spot
 from cae.sources.layouts import opened
 from cae.sources.records import Picture, Source
 
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> None:
         inputs += [chosen.normal] if chosen.normal else []
     check_apart(files, folders, inputs)
     if chosen.command == "score":
-        check_threshold(chosen)
+        check_scoring(chosen)
     source, trained = opened(chosen.images, chosen.skip_bad), Trained(chosen.model)
     seeing = Seeing(chosen.window, chosen.grey, chosen.resize, chosen.tiles)
     match chosen.command:
@@ -70,8 +71,10 @@ def describe(chosen: Namespace) -> None:
         info(trained, source, pictures)
 
 
-def check_threshold(chosen: Namespace) -> None:
-    """Raise UserError, before anything is read, where a rate is none or comes without normal pictures."""
+def check_scoring(chosen: Namespace) -> None:
+    """Raise UserError, before anything is read, where a spot or rate is none or lacks normal pictures."""
+    if chosen.spot is not None:
+        check_spot(chosen.spot)
     if chosen.false_alarms is None:
         return
     Threshold.check_rate(chosen.false_alarms)
@@ -85,14 +88,14 @@ def decide(chosen: Namespace, source: Source, trained: Trained, seeing: Seeing) 
     threshold = None
     if chosen.normal is not None:
         with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
-            threshold = Threshold.fitted(scores(pictures, trained, seeing), rate)
+            threshold = Threshold.fitted(scores(pictures, trained, seeing, chosen.spot), rate)
         print(
             f"threshold {threshold.value:.6g}, from {pieces(threshold.normals)}: false alarms expected "
             f"{threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
             f"{threshold.high:.2%}"
         )
     with counted(source) as pictures:
-        table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold)
+        table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold, chosen.spot)
     print(f"scores of {pieces(len(table))} in {printable(str(chosen.out))}")
     if threshold is not None:
         print(f"above the threshold: {table['anomaly'].sum()}")

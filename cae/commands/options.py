@@ -47,21 +47,10 @@ def parser() -> argparse.ArgumentParser:
     )
     tiles(sizes(scoring))
     scoring.add_argument(
-        "--out", type=Path, required=True, help="a CSV: the mean squared error of each picture"
+        "--out", type=Path, required=True, help="a CSV: the mean squared error of each picture, or see --spot"
     )
     scoring.add_argument("--maps", type=Path, help="a folder: a PNG a picture, of the error of each pixel")
-    scoring.add_argument(
-        "--normal",
-        type=Path,
-        metavar="IMAGES",
-        help="normal pictures that the network was not trained on: they set a threshold",
-    )
-    scoring.add_argument(
-        "--false-alarms",
-        type=float,
-        metavar="SHARE",
-        help="of further normal pictures above the threshold, on average (0.01)",
-    )
+    measures(scoring)
 
     telling = commands.add_parser(
         "info", parents=[common], **words("describe a network, and what a source holds", "cae info photos")
@@ -106,6 +95,28 @@ def of_what_is_seen() -> argparse.ArgumentParser:
     )
     sight.add_argument("--grey", action="store_true", help="make pictures in colour grey")
     return sight
+
+
+def measures(own: argparse.ArgumentParser) -> None:
+    """Add what a score is and what it is compared with."""
+    own.add_argument(
+        "--spot",
+        type=float,
+        metavar="PIXELS",
+        help="smooth errors by so many pixels, and score by the greatest, not the mean: for small defects",
+    )
+    own.add_argument(
+        "--normal",
+        type=Path,
+        metavar="IMAGES",
+        help="normal pictures that the network was not trained on: they set a threshold",
+    )
+    own.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="SHARE",
+        help="of further normal pictures above the threshold, on average (0.01)",
+    )
 
 
 def sizes(own: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:

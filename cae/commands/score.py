@@ -7,13 +7,13 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from cae.measures.decision import Threshold
 from cae.commands.outputs import Folder, printable
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing, answers
 from cae.ground import artifacts
 from cae.ground.arrays import Scores
-from cae.sources.greys import Image
+from cae.measures import errors
+from cae.measures.decision import Threshold
 from cae.sources.records import Picture
 
 # Black where the reconstruction is right, the lighter the more it is wrong; as the pipeline's pictures.
@@ -27,11 +27,13 @@ def score(
     out: Path,
     maps: Path | None = None,
     threshold: Threshold | None = None,
+    spot: float | None = None,
 ) -> pd.DataFrame:
     """Write a CSV, a row a picture: name, score, with a threshold also anomaly, 0 or 1; return it.
 
-    The score is the mean squared error over the pixels that the network saw: after resizing, of so many. With
-    `maps`, a PNG a picture, in its own size, shows the absolute error of each pixel, from 0, black, to 1.
+    The score is that of `errors.score` over the pixels that the network saw: after resizing, of so many. With
+    `maps`, a PNG a picture, in its own size, shows the root of the squared error of each pixel, smoothed by
+    `spot`, from 0, black, to 1.
 
     Raises:
         UserError: a picture that does not suit the network, one name twice, or a file that cannot be written.
@@ -40,9 +42,9 @@ def score(
     rows = []
     for answer in answers(pictures, trained, seeing):
         squared = answer.squared_error
-        rows.append((printable(answer.name), mean(squared)))
+        rows.append((printable(answer.name), errors.score(squared, spot)))
         if folder is not None:
-            absolute = answer.sized(np.sqrt(squared)[..., np.newaxis])
+            absolute = answer.sized(np.sqrt(errors.smoothed(squared, spot))[..., np.newaxis])
             folder.add(answer.name, COLOURS(absolute[..., 0], bytes=True)[..., :3])
     table = pd.DataFrame(rows, columns=["name", "score"])
     if threshold is not None:
@@ -51,11 +53,9 @@ def score(
     return table
 
 
-def scores(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Scores:
+def scores(
+    pictures: Iterable[Picture], trained: Trained, seeing: Seeing, spot: float | None = None
+) -> Scores:
     """Return the scores (N,) of pictures; raises as `score`."""
-    return np.array([mean(answer.squared_error) for answer in answers(pictures, trained, seeing)])
-
-
-def mean(squared_error: Image) -> float:
-    """Return the mean of an error map (H, W)."""
-    return float(squared_error.mean(dtype=np.float64))
+    made = answers(pictures, trained, seeing)
+    return np.array([errors.score(answer.squared_error, spot) for answer in made])

@@ -9,6 +9,8 @@ import numpy as np
 from cae.commands.trained import Trained
 from cae.ground.arrays import Rows
 from cae.ground.errors import UserError
+from cae.measures import errors
+from cae.measures.errors import ErrorMap
 from cae.networks.autoencoder import BATCH, predict
 from cae.sources import greys, sizes
 from cae.sources.greys import Image
@@ -47,9 +49,9 @@ class Answer(NamedTuple):
     size: tuple[int, int]  # of the picture that came in: H, W but where it was resized
 
     @property
-    def squared_error(self) -> Image:
+    def squared_error(self) -> ErrorMap:
         """The squared error of each pixel, (H, W) in [0, 1], the mean over channels."""
-        return np.square(self.reconstruction - self.image).mean(axis=-1)
+        return errors.squared(self.image, self.reconstruction)
 
     def sized(self, image: Image) -> Image:
         """Bring an image (H, W, C) of the answer to the size of the picture that came in."""

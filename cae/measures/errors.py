@@ -5,11 +5,20 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from cae.ground.arrays import Images
+from cae.ground.errors import UserError
 
 ErrorMap = npt.NDArray[np.float32]
 """(H, W) in [0, 1]."""
 # Standard deviations after which a Gaussian ends.
 REACH = 3.0
+# The largest spot: beyond it the weights alone are thousands of numbers.
+LARGEST = 1000
+
+
+def check_spot(spot: float) -> None:
+    """Raise UserError unless `spot` is a number of pixels to smooth by."""
+    if not 0 < spot <= LARGEST:
+        raise UserError(f"the spot is {spot:g} pixels, but must be above 0 and at most {LARGEST}, such as 2")
 
 
 def squared(image: Images, reconstruction: Images) -> ErrorMap:

@@ -7,11 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from cae import __main__
-from cae.commands import line
+from cae.commands import DEFAULT, line
+from cae.commands.score import COLOURS
+from cae.commands.trained import Trained
+from cae.commands.views import Seeing, answers
 from cae.ground import artifacts
 from cae.ground.errors import UserError
+from cae.sources import layouts
 
 
 @pytest.fixture
@@ -90,6 +95,24 @@ def test_a_threshold_comes_from_normal_pictures(
     assert "above the threshold: 5" in printed
 
 
+def test_a_spot_makes_the_score_that_of_the_worst_place(photos: Path, tmp_path: Path) -> None:
+    scores, maps = tmp_path / "scores.csv", tmp_path / "maps"
+    line.run(["score", str(photos), "--out", str(scores), "--maps", str(maps), "--spot", "1.5"])
+    source, trained = layouts.opened(photos), Trained(DEFAULT)
+    for answer, score in zip(answers(source, trained, Seeing()), pd.read_csv(scores)["score"], strict=True):
+        smooth = gaussian_filter(answer.squared_error, 1.5, mode="mirror", truncate=3)
+        assert score == smooth.max()
+        shown = np.asarray(Image.open(maps / f"{answer.name}.png"))
+        np.testing.assert_array_equal(shown, COLOURS(np.sqrt(smooth), bytes=True)[..., :3])
+
+
+def test_a_threshold_is_set_by_scores_of_the_same_kind(photos: Path, tmp_path: Path) -> None:
+    rest = ["--normal", str(photos), "--false-alarms", "0.2", "--spot", "1.5"]
+    line.run(["score", str(photos), "--out", str(tmp_path / "scores.csv"), *rest])
+    # The highest of five is the threshold, and not above itself.
+    assert pd.read_csv(tmp_path / "scores.csv")["anomaly"].tolist() == [0] * 5
+
+
 def test_a_network_and_a_source_are_described(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line.run(["info", str(photos)])
     printed = capsys.readouterr().out
@@ -128,6 +151,7 @@ def test_or_is_passed_over_and_listed(
             ["score", "photos", "--out", "scores.csv", "--tiles", "0"],
             "tiles are square, 1 to 28 pixels apart",
         ),
+        (["score", "photos", "--out", "scores.csv", "--spot", "0"], "must be above 0 and at most 1000"),
         (["score", "photos", "--out", "scores.csv", "--window", "9", "1"], "the lower one first"),
     ],
 )
