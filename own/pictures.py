@@ -91,7 +91,7 @@ def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: str)
         axes.legend(loc="lower right")
     if min(float(values.min()) for values in by_class.values()) > 0:
         axes.set_xscale("log")
-        plain_ticks(axes.xaxis, (1, 2, 3, 5))
+        plain_ticks(axes.xaxis, (1, 3))
     axes.set_yticks(range(len(by_class)), list(by_class))
     axes.invert_yaxis()
     axes.set_title("Scores of single pictures by the autoencoder")
