@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cae.commands import options
 from cae.commands.encode import encode
+from cae.commands.export import Raw, check_out, check_size, export, fitting, text
 from cae.commands.info import info
 from cae.commands.outputs import check_apart, printable
 from cae.commands.reconstruct import reconstruct
@@ -19,6 +20,7 @@ from cae.commands.views import Seeing
 from cae.ground.errors import UserError
 from cae.measures.decision import CONFIDENCE, Threshold
 from cae.measures.errors import check_spot
+from cae.sources.greys import check_window
 from cae.sources.layouts import opened
 from cae.sources.records import Picture, Source
 
@@ -35,7 +37,14 @@ def run(arguments: Sequence[str]) -> None:
     chosen = options.parser().parse_args(arguments)
     if chosen.command == "info":
         describe(chosen)
-        return
+    elif chosen.command == "export":
+        give(chosen)
+    else:
+        look(chosen)
+
+
+def look(chosen: Namespace) -> None:
+    """Carry out a command that looks at pictures and writes what it sees; raises as `run`."""
     folders = [chosen.out] if chosen.command == "reconstruct" else []
     files = [] if chosen.command == "reconstruct" else [chosen.out]
     inputs = [chosen.images, chosen.model]
@@ -71,6 +80,20 @@ def describe(chosen: Namespace) -> None:
         info(trained, source, pictures)
 
 
+def give(chosen: Namespace) -> None:
+    """Write one model for all between raw pixels and a score or, with normal pictures, a decision."""
+    check_out(chosen.out)
+    check_apart([chosen.out], [], [path for path in (chosen.model, chosen.normal) if path])
+    check_scoring(chosen)
+    window, trained = check_window(chosen.window), Trained(chosen.model)
+    raw = Raw(tuple(chosen.size or trained.image_shape[:2]), window, chosen.spot)
+    check_size(trained, raw.size)
+    threshold = fitted(chosen, trained, Seeing(window), lambda pictures: fitting(pictures, trained, raw.size))
+    model = export(trained, raw, threshold and threshold.value, chosen.out)
+    taken, given = text(model.input_shape[1:]), ", ".join(model.output)
+    print(f"{taken} raw pixels to {given} in {printable(str(chosen.out))}")
+
+
 def check_scoring(chosen: Namespace) -> None:
     """Raise UserError, before anything is read, where a spot or rate is none or lacks normal pictures."""
     if chosen.spot is not None:
@@ -84,21 +107,39 @@ def check_scoring(chosen: Namespace) -> None:
 
 def decide(chosen: Namespace, source: Source, trained: Trained, seeing: Seeing) -> None:
     """Score pictures and, where there are normal ones, say which are none."""
-    rate = FALSE_ALARMS if chosen.false_alarms is None else chosen.false_alarms
-    threshold = None
-    if chosen.normal is not None:
-        with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
-            threshold = Threshold.fitted(scores(pictures, trained, seeing, chosen.spot), rate)
-        print(
-            f"threshold {threshold.value:.6g}, from {pieces(threshold.normals)}: false alarms expected "
-            f"{threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
-            f"{threshold.high:.2%}"
-        )
+    threshold = fitted(chosen, trained, seeing)
     with counted(source) as pictures:
         table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold, chosen.spot)
     print(f"scores of {pieces(len(table))} in {printable(str(chosen.out))}")
     if threshold is not None:
         print(f"above the threshold: {table['anomaly'].sum()}")
+
+
+def fitted(
+    chosen: Namespace,
+    trained: Trained,
+    seeing: Seeing,
+    suiting: Callable[[Iterable[Picture]], Iterable[Picture]] = iter,
+) -> Threshold | None:
+    """Fit a threshold to normal pictures, where there are any, and say what it is worth.
+
+    Args:
+        chosen: what the user asked for.
+        trained: the network that scores them.
+        seeing: how it sees them.
+        suiting: passes them on, or raises UserError.
+    """
+    if chosen.normal is None:
+        return None
+    rate = FALSE_ALARMS if chosen.false_alarms is None else chosen.false_alarms
+    with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
+        threshold = Threshold.fitted(scores(suiting(pictures), trained, seeing, chosen.spot), rate)
+    print(
+        f"threshold {threshold.value:.6g}, from {pieces(threshold.normals)}: false alarms expected "
+        f"{threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
+        f"{threshold.high:.2%}"
+    )
+    return threshold
 
 
 def pieces(count: int) -> str:

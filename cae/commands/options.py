@@ -52,6 +52,17 @@ def parser() -> argparse.ArgumentParser:
     scoring.add_argument("--maps", type=Path, help="a folder: a PNG a picture, of the error of each pixel")
     measures(scoring)
 
+    exporting(
+        commands.add_parser(
+            "export",
+            parents=[common],
+            **words(
+                "write one model that does all between raw pixels and a score",
+                "cae export --out whole.onnx --spot 1.5 --normal good --false-alarms 0.01",
+            ),
+        )
+    )
+
     telling = commands.add_parser(
         "info", parents=[common], **words("describe a network, and what a source holds", "cae info photos")
     )
@@ -95,6 +106,29 @@ def of_what_is_seen() -> argparse.ArgumentParser:
     )
     sight.add_argument("--grey", action="store_true", help="make pictures in colour grey")
     return sight
+
+
+def exporting(own: argparse.ArgumentParser) -> None:
+    """Add what a model of raw pixels is made of."""
+    own.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="a .keras or, with the extra onnx, a .onnx"
+    )
+    own.add_argument(
+        "--window",
+        type=float,
+        nargs=2,
+        default=(0.0, 255.0),
+        metavar=("LOW", "HIGH"),
+        help="the grey values that become black and white (0 255)",
+    )
+    own.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="height and width of the pictures; without it those that the network was trained on",
+    )
+    measures(own)
 
 
 def measures(own: argparse.ArgumentParser) -> None:

@@ -130,8 +130,8 @@ def check_within(root: Path, path: Path) -> None:
         raise RefusedError("is a link to a folder: its pictures would come twice. Remove it.")
 
 
-def extra(module: str, needed_for: str) -> ModuleType:
-    """Import a module of the optional extra `medical`.
+def extra(module: str, needed_for: str, name: str = "medical") -> ModuleType:
+    """Import a module of the optional extra `name`.
 
     Raises:
         UserError: it is not installed.
@@ -141,5 +141,5 @@ def extra(module: str, needed_for: str) -> ModuleType:
     except ImportError as error:
         raise UserError(
             f"{needed_for} needs the package {module.partition('.')[0]}, which is not installed. "
-            "Install it with: pip install '.[medical]'"
+            f"Install it with: pip install '.[{name}]'"
         ) from error

@@ -189,12 +189,14 @@ def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> No
         assert Image.open(tmp_path / "again/a.png.png").size == (60, 60)
 
 
-@pytest.mark.parametrize("command", ["encode", "reconstruct", "score", "info"])
-def test_every_command_has_an_example_in_its_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "example", ["encode photos", "reconstruct photos", "score photos", "info photos", "export --out"]
+)
+def test_every_command_has_an_example_in_its_help(example: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        line.run([command, "--help"])
+        line.run([example.split()[0], "--help"])
     assert ended.value.code == 0
-    assert f"Example: cae {command} photos" in " ".join(capsys.readouterr().out.split())
+    assert f"Example: cae {example}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_mistake_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
