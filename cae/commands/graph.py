@@ -7,18 +7,37 @@ from types import ModuleType
 from typing import Any
 
 import keras
+import numpy as np
 
+from cae.ground.errors import UserError
 from cae.sources.guards import extra
+
+# The version of ONNX's operations that brought Erf.
+ERF_SINCE = 9
 
 
 def packages() -> ModuleType:
     """Return the module `onnx`; UserError unless it and what Keras writes ONNX with are installed."""
-    extra("tf2onnx", "ONNX", "onnx")
+    handler = extra("tf2onnx.handler", "ONNX", "onnx")
+    handler.tf_op("Erfc").register_compat_handler(complement, ERF_SINCE)
     return extra("onnx", "ONNX", "onnx")
 
 
+def complement(graph: Any, node: Any, **_: Any) -> None:
+    """Write 1 − Erf where TensorFlow has Erfc, as in Keras's gelu: ONNX and tf2onnx have none."""
+    one = graph.make_const(f"{node.name}_one", np.array(1, np.float32))
+    error = graph.make_node("Erf", list(node.input))
+    graph.remove_node(node.name)
+    inputs, outputs = [one.output[0], error.output[0]], list(node.output)
+    graph.make_node("Sub", inputs, name=node.name, outputs=outputs)
+
+
 def written(model: keras.Model) -> bytes:
-    """Return a model of one input as ONNX, for any number of pictures at once; raises as `packages`."""
+    """Return a model of one input as ONNX, for any number of pictures at once.
+
+    Raises:
+        UserError: a package is missing, or the model does what ONNX cannot say.
+    """
     onnx = packages()
     (pixels,) = model.inputs
     signature = [keras.InputSpec(shape=pixels.shape, dtype=pixels.dtype, name=pixels.name)]
@@ -28,6 +47,13 @@ def written(model: keras.Model) -> bytes:
         path = str(Path(folder) / "model.onnx")
         model.export(path, format="onnx", verbose=False, input_signature=signature)
         whole = onnx.load(path)
+    try:
+        onnx.checker.check_model(whole)
+    except onnx.checker.ValidationError as error:
+        raise UserError(
+            f"the network does what cannot be written as ONNX ({str(error).strip().splitlines()[0]}): export "
+            "it as .keras"
+        ) from error
     order(whole.graph)
     number(whole.graph)
     whole.graph.name, whole.graph.doc_string = model.name, ""

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cae.commands import DEFAULT, line
+from cae.commands import DEFAULT, graph, line
 from cae.commands.export import Raw, export
 from cae.commands.trained import Trained
 from cae.ground import artifacts
 from cae.ground.errors import UserError
-from cae.networks import residual
+from cae.networks import residual, whole
 from cae.sources import idx
 
 RAW = Path(__file__).parents[2] / "data/raw/t10k-images-idx3-ubyte.gz"
@@ -127,7 +127,7 @@ def test_a_network_with_dense_layers_has_one_size(tmp_path: Path) -> None:
 
 
 def test_onnx_names_the_extra_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    monkeypatch.setitem(sys.modules, "tf2onnx.handler", None)
     with pytest.raises(UserError, match=r"ONNX needs the package tf2onnx.*pip install '\.\[onnx\]'"):
         line.run(["export", "--out", str(tmp_path / "whole.onnx")])
 
@@ -156,6 +156,24 @@ def test_onnx_gives_what_keras_gives_however_many_pictures_come(
             np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-5, err_msg=name)
         np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-4)
         np.testing.assert_array_equal(found["anomaly"], expected["score"] > 0.01)
+
+
+@needs_onnx
+def test_onnx_says_what_dense_layers_do_as_well(tmp_path: Path) -> None:
+    dense = residual.build(4, 8, (28, 28, 1), 1)
+    model = whole.build(dense, (28, 28), (0, 255), None, None)
+    (tmp_path / "whole.onnx").write_bytes(graph.written(model))
+    pixels = shirts(3)
+    found, expected = run(tmp_path / "whole.onnx", pixels), model.predict(pixels, verbose=0)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+@needs_onnx
+def test_what_onnx_cannot_say_is_refused() -> None:
+    image = keras.Input((28, 28, 1), name="pixels")
+    with pytest.raises(UserError, match=r"cannot be written as ONNX .*Erfinv"):
+        graph.written(keras.Model(image, keras.ops.erfinv(image)))
 
 
 @needs_onnx
