@@ -5,12 +5,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiled at install: TensorFlow then loads several times faster.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes
 
-.PHONY: help repro test lint fuzz studies bench reproduce requirements
+.PHONY: help repro test lint fuzz sanitize studies bench reproduce requirements
 
 help:
 	@echo "make repro      train and evaluate the autoencoder on Fashion-MNIST; nothing is done twice"
 	@echo "make test       linters, type checker and every test"
 	@echo "make fuzz       read 10,000 damaged files of every format: pictures or a clear error, nothing else"
+	@echo "make sanitize   test the C code under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc"
 	@echo "make studies    run every study that is a DVC project, after the main pipeline"
 	@echo "make bench      time training against stock Keras and PyTorch"
 	@echo "make reproduce  run the main pipeline from nothing in a fresh clone and compare with what is committed"
@@ -39,13 +40,16 @@ test: $(BIN)/.installed-dev lint
 lint: $(BIN)/.installed-dev
 	ruff check .
 	ruff format --check .
-	clang-format --dry-run --Werror cae/engine/native/*.[ch]
+	clang-format --dry-run --Werror cae/engine/native/*.[ch] checks/*.h
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	mypy
 
 fuzz: $(BIN)/.installed-dev
 	python -m checks.fuzz
+
+sanitize: $(BIN)/.installed-dev
+	python -m checks.sanitize
 
 studies: $(BIN)/.installed
 	for study in studies/*/dvc.yaml; do (cd "$${study%/*}" && dvc repro) || exit 1; done

@@ -1,0 +1,88 @@
+"""Run the tests of the C code under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+`python -m checks.sanitize` runs them once for every instruction set of this processor; what a sanitizer finds
+is printed, and the exit code is 1. Needs Linux and gcc. What follows goes to pytest, as in `-k upsampling`.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cae.ground.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+# All that call the operations: the others of test_operations are about the compiler, and the slow ones of
+# test_twin start processes for what is done here, each instruction set.
+TESTS = ("tests/engine/test_twin.py", "tests/engine/test_operations.py")
+CHOSEN = ("-m", "not slow", "-k", "test_twin or refused")
+# The sets of cae.engine.operations, and what a processor says that has them. AddressSanitizer does not see
+# accesses with a mask, which AVX has at the ends of rows; `portable` has none.
+INSTRUCTIONS = {"portable": "", "avx2": "avx2 fma", "avx512": "avx2 fma avx512f"}
+# Optimized, it takes minutes to compile, and what nobody needs is not read.
+FLAGS = ("-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-O0")
+
+
+def main() -> int:
+    """Run the tests with each instruction set and print what the sanitizers found."""
+    failed = False
+    for name in available(Path("/proc/cpuinfo").read_text()):
+        print(f"{name}:", flush=True)
+        code, report = run(ROOT, name, *sys.argv[1:])
+        print(report, file=sys.stderr, end="", flush=True)
+        failed |= code != 0
+    return int(failed)
+
+
+def available(processor: str) -> list[str]:
+    """List the instruction sets of a processor that is described as in /proc/cpuinfo."""
+    return [name for name, needed in INSTRUCTIONS.items() if set(needed.split()) <= set(processor.split())]
+
+
+def run(root: Path, instructions: str, *arguments: str) -> tuple[int, str]:
+    """Test the clone `root` with one instruction set; return pytest's exit code and the reports."""
+    command = [sys.executable, "-m", "pytest", "--numprocesses=0", *TESTS, *CHOSEN, *arguments]
+    with tempfile.TemporaryDirectory(prefix="sanitize-") as folder:
+        settings = environment(root, Path(folder)) | {"CAE_INSTRUCTIONS": instructions}
+        code = subprocess.run(command, cwd=root, env=settings, check=False).returncode
+        return code, "".join(path.read_text() for path in sorted(Path(folder).glob("report.*")))
+
+
+def environment(root: Path, folder: Path) -> dict[str, str]:
+    """Return the environment that makes operations sanitized, with what is built and reported in `folder`."""
+    native, header = root / "cae/engine/native", root / "checks/sanitize.h"
+    flags = shlex.join([*FLAGS, "-isystem", str(native), "-include", str(header)])
+    return os.environ | {
+        # The flags come last, to prevail over -O3, and the compiler itself is not tested.
+        "CC": shlex.join(["sh", "-c", f'LD_PRELOAD= exec gcc "$@" {flags}', "gcc"]),
+        # Not where other runs look for what is compiled.
+        "XDG_CACHE_HOME": str(folder),
+        # Python has neither, but AddressSanitizer must come first and find at once what throws in C++.
+        "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
+        # Python and TensorFlow never give back all they took. pytest would lose a report to the error output.
+        "ASAN_OPTIONS": f"detect_leaks=0:log_path={folder / 'report'}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={folder / 'report'}",
+    }
+
+
+def runtime(name: str) -> Path:
+    """Return the path of a library of gcc; UserError if there is no gcc, or it was installed without."""
+    command = ["gcc", f"-print-file-name={name}"]
+    try:
+        path = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+    except OSError as error:
+        raise UserError(
+            f"There is no compiler 'gcc' ({error.strerror}), whose sanitizers are used"
+        ) from error
+    if not path.is_absolute():
+        raise UserError(f"gcc has no {name}: install its sanitizers")
+    return path
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,70 @@
+"""A fault in the C code does not get past the sanitizers."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cae.engine import operations
+from cae.ground.errors import UserError
+from checks import sanitize
+
+
+def has_sanitizers() -> bool:
+    try:
+        return sanitize.runtime("libasan.so").exists()
+    except UserError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_sanitizers(), reason="this machine has no gcc with sanitizers")
+@pytest.mark.parametrize(
+    ("right", "wrong", "found"),
+    [
+        # A tensor, read one element past its end.
+        ("in + n * image, image *", "in + n * image, (image + 1) *", "buffer-overflow"),
+        # A piece of a thread's memory, between others, read past its end.
+        ("floats((pixels + SLACK) * channels)", "floats(pixels * channels)", "use-after-poison"),
+        ("pixels = layer->y.size * layer->x.size", "pixels = layer->y.size * INT32_MAX", "integer overflow"),
+    ],
+    ids=["tensor", "piece", "arithmetic"],
+)
+def test_a_fault_is_found(right: str, wrong: str, found: str, tmp_path: Path) -> None:
+    for name in ("cae", "checks", "tests"):
+        shutil.copytree(sanitize.ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(sanitize.ROOT / "pyproject.toml", tmp_path)
+    source = tmp_path / "cae/engine/native/thin.h"
+    assert source.read_text().count(right) == 1
+    source.write_text(source.read_text().replace(right, wrong))
+    code, report = sanitize.run(tmp_path, "portable", "-k", "upsampling_folds and 2-1-2-valid")
+    assert code != 0
+    assert found in report
+    assert "thin.h" in report
+
+
+def test_it_knows_every_instruction_set() -> None:
+    assert set(operations.INSTRUCTIONS) <= set(sanitize.INSTRUCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        ("fpu avx", ["portable"]),
+        ("fma avx avx2", ["portable", "avx2"]),
+        ("avx2 fma avx512f", ["portable", "avx2", "avx512"]),
+    ],
+)
+def test_a_processor_runs_what_it_says(flags: str, names: list[str]) -> None:
+    assert sanitize.available(f"model name : some\nflags\t\t: {flags}\nbugs :\n") == names
+
+
+def test_a_library_that_gcc_lacks_is_named() -> None:
+    with pytest.raises(UserError, match="gcc has no libnone"):
+        sanitize.runtime("libnone.so")
+
+
+def test_a_missing_gcc_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="no compiler 'gcc'"):
+        sanitize.runtime("libasan.so")
