@@ -139,7 +139,7 @@ def examples(test: Prepared, sight: Sight, ours: Judged, masks: Sequence[Mask | 
         Example(
             name,
             seen[place],
-            np.sqrt(ours.maps[place]),
+            ours.maps[place],
             masks[place],
             None if ours.alarms is None else bool(ours.alarms[place]),
         )

@@ -26,7 +26,7 @@ class Judged(NamedTuple):
     """Test pictures as one detector sees them, in their order."""
 
     scores: Scores
-    # Each in the size of the picture that came in, smoothed where that is asked for.
+    # How wrong each pixel is, the root of its (smoothed) squared error, in the size of what came in.
     maps: Sequence[ErrorMap]
     # None where no pictures are held out for it.
     threshold: Threshold | None
@@ -50,8 +50,8 @@ def judge(
     scores, maps = [], []
     for picture, found in error_maps(test, sight, reconstruct):
         scores.append(errors.score(found, chosen.spot))
-        smooth = errors.smoothed(found, chosen.spot)
-        maps.append(sizes.resized(smooth[..., np.newaxis], *picture.size)[..., 0])
+        wrong = np.sqrt(errors.smoothed(found, chosen.spot))
+        maps.append(sizes.resized(wrong[..., np.newaxis], *picture.size)[..., 0])
     return Judged(np.array(scores), maps, threshold)
 
 

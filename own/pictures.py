@@ -22,7 +22,7 @@ class Example(NamedTuple):
 
     title: str
     image: Images  # (H, W, C)
-    errors: ErrorMap  # (H, W), the root of the squared error
+    errors: ErrorMap  # (H, W), how wrong each pixel is
     mask: Mask | None
     alarm: bool | None
 

@@ -33,7 +33,7 @@ def export(trained: Trained, raw: Raw, threshold: float | None, out: Path) -> ke
         UserError: the network takes no pictures of this size, a package is missing, or the file cannot be
             written.
     """
-    own = raw.size == trained.image_shape[:2]
+    own = trained.takes(*raw.size)
     network = trained.own if own else trained.of_size(*map(trained.closing, raw.size))
     model = whole.build(network, *raw, threshold)
     if out.suffix == ONNX:
@@ -56,7 +56,7 @@ def check_size(trained: Trained, size: tuple[int, int]) -> None:
     own = trained.image_shape[:2]
     if min(size) < 1:
         raise UserError(f"the size is {size[0]}×{size[1]}, but both sides must be at least 1")
-    if size != own and not trained.stretches:
+    if not trained.takes(*size) and not trained.stretches:
         raise UserError(f"{trained.path} takes pictures of {own[0]}×{own[1]} alone: leave --size out")
 
 

@@ -39,9 +39,9 @@ class Folder:
             Image.fromarray(levels).save(file, format="png")
 
 
-def coloured(squared_error: ErrorMap) -> npt.NDArray[np.uint8]:
-    """Paint the absolute error of each pixel, from 0, black, to 1, light yellow: (H, W) → RGB (H, W, 3)."""
-    return COLOURS(np.sqrt(squared_error), bytes=True)[..., :3]
+def coloured(errors: ErrorMap) -> npt.NDArray[np.uint8]:
+    """Paint how wrong each pixel is, from 0, black, to 1, light yellow: (H, W) → RGB (H, W, 3)."""
+    return COLOURS(errors, bytes=True)[..., :3]
 
 
 def printable(name: str) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 
-from cae.commands.outputs import Folder, printable
+from cae.commands.outputs import Folder, coloured, printable
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing, answers
 from cae.ground import artifacts
@@ -15,9 +14,6 @@ from cae.ground.arrays import Scores
 from cae.measures import errors
 from cae.measures.decision import Threshold
 from cae.sources.records import Picture
-
-# Black where the reconstruction is right, the lighter the more it is wrong; as the pipeline's pictures.
-COLOURS = matplotlib.colormaps["magma"]
 
 
 def score(
@@ -45,7 +41,7 @@ def score(
         rows.append((printable(answer.name), errors.score(squared, spot)))
         if folder is not None:
             absolute = answer.sized(np.sqrt(errors.smoothed(squared, spot))[..., np.newaxis])
-            folder.add(answer.name, COLOURS(absolute[..., 0], bytes=True)[..., :3])
+            folder.add(answer.name, coloured(absolute[..., 0]))
     table = pd.DataFrame(rows, columns=["name", "score"])
     if threshold is not None:
         table["anomaly"] = (table["score"] > threshold.value).astype(int)

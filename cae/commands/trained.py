@@ -9,6 +9,7 @@ import keras
 from cae.ground.errors import UserError
 from cae.networks import autoencoder
 from cae.networks.autoencoder import Autoencoder
+from cae.sources import sizes
 
 # Sides that are tried, from that of a picture on, for one that the network closes on; of three poolings the
 # eighth at the latest is one.
@@ -40,6 +41,11 @@ class Trained:
             isinstance(layer, keras.layers.Dense | keras.layers.Reshape | keras.layers.Flatten)
             for layer in self.own.network.layers
         )
+
+    def takes(self, height: int, width: int) -> bool:
+        """Whether pictures of a size have its own, or come to it by mirroring their edges as for training."""
+        own = self.image_shape[:2]
+        return own in ((height, width), (sizes.closing(height), sizes.closing(width)))
 
     def of_size(self, height: int, width: int) -> Autoencoder:
         """Return the network for pictures of a size on which it closes."""

@@ -121,8 +121,8 @@ def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
 
 def closed(images: Image, trained: Trained) -> Image:
     """Mirror images (N, H, W, C) at their lower and right edges up to sizes that the network closes on."""
-    if images.shape[1:3] == trained.image_shape[:2]:
-        return images
+    if trained.takes(*images.shape[1:3]):
+        return sizes.padded(images, *trained.image_shape[:2])
     return sizes.padded(images, *(trained.closing(side) for side in images.shape[1:3]))
 
 

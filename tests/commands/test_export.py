@@ -123,7 +123,7 @@ def test_a_network_with_dense_layers_has_one_size(tmp_path: Path) -> None:
     rest = ["--model", str(dense), "--out", str(tmp_path / "whole.keras")]
     line.run(["export", *rest])
     with pytest.raises(UserError, match="takes pictures of 28×28 alone: leave --size out"):
-        line.run(["export", *rest, "--size", "23", "23"])
+        line.run(["export", *rest, "--size", "33", "23"])
 
 
 def test_onnx_names_the_extra_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

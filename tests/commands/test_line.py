@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from cae import __main__
 from cae.commands import DEFAULT, line
-from cae.commands.score import COLOURS
+from cae.commands.outputs import COLOURS
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing, answers
 from cae.ground import artifacts

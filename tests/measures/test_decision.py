@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.measures.decision import Threshold
 from cae.ground.errors import UserError
+from cae.measures.decision import Threshold
 
 
 @given(st.integers(1, 400), st.floats(0.005, 0.9))

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,11 +45,11 @@ def mvtec(root: Path) -> None:
 
 
 def medmnist(root: Path) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, count in (("train", 8), ("val", 4), ("test", 4)):
         arrays[f"{part}_images"] = np.stack([drawn((*SHAPE, 3), count * 10 + i) for i in range(count)])
         arrays[f"{part}_labels"] = np.arange(count)[:, np.newaxis] % 2
-    np.savez(root.with_suffix(".npz"), **arrays)
+    np.savez(root.with_suffix(".npz"), allow_pickle=False, **arrays)
     root.with_suffix(".npz").rename(root)
 
 

@@ -1,0 +1,209 @@
+"""What the stages of own pictures promise beyond running."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cae.commands import line
+from cae.ground.errors import UserError
+from cae.sources import prepared
+from own.train import check_memory
+from tests.own.conftest import Run, drawn, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twenty pictures of 23 × 23."""
+    for index in range(20):
+        write(tmp_path / "images" / f"{index}.png", drawn((23, 23), index))
+    return tmp_path / "images"
+
+
+def scored_by_command(project: Path, *options: str) -> pd.Series:
+    """Score all pictures by the command, with the project's network."""
+    out, model = project / "by_command.csv", project / "models/autoencoder.keras"
+    line.run(["score", str(project / "images"), "--out", str(out), "--model", str(model), *options])
+    return pd.read_csv(out, index_col="name")["score"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({}, []),
+        ({"anomaly": {"spot": 1.5}}, ["--spot", "1.5"]),
+        ({"data": {"window": [20, 200]}}, ["--window", "20", "200"]),
+        ({"data": {"tiles": {"size": 12, "stride": 5}}}, ["--tiles", "5"]),
+        ({"data": {"size": [28, 20]}}, ["--resize"]),
+    ],
+    ids=["whole", "spot", "window", "tiles", "resized"],
+)
+def test_the_command_gives_the_scores_of_the_pipeline(
+    run: Run, photos: Path, changes: dict[str, object], options: list[str]
+) -> None:
+    project = run("prepare", "train", "detect", **changes)
+    by_pipeline = pd.read_csv(project / "data/scores.csv", index_col="name")["autoencoder"]
+    by_command = scored_by_command(project, *options)[by_pipeline.index]
+    np.testing.assert_allclose(by_command, by_pipeline, rtol=1e-5)
+
+
+def test_one_model_file_decides_as_the_pipeline_does(run: Run, photos: Path) -> None:
+    project = run("prepare", "train", "detect")
+    table = pd.read_csv(project / "data/scores.csv", index_col="name")
+    raw = np.stack([np.asarray(Image.open(photos / name)) for name in table.index])[..., np.newaxis]
+    answer = keras.saving.load_model(project / "models/detector.keras").predict(raw, verbose=0)
+    np.testing.assert_allclose(answer["score"], table["autoencoder"], rtol=1e-4)
+    np.testing.assert_array_equal(answer["anomaly"], table["anomaly"] == 1)
+
+
+def test_nothing_that_is_trained_or_decided_by_depends_on_the_test_side(run: Run, photos: Path) -> None:
+    project = run("prepare", "train", "detect")
+    kept = [project / "models/autoencoder.keras", project / "models/detector.keras"]
+    before = [path.read_bytes() for path in kept]
+    for picture in prepared.pictures(project / "data/prepared"):
+        if picture.side == "test":
+            write(photos / picture.name, 255 - drawn((23, 23), 999))
+    run("prepare", "train", "detect")
+    assert [path.read_bytes() for path in kept] == before
+
+
+def test_a_rerun_gives_the_same_bytes(run: Run, photos: Path) -> None:
+    project = run()
+    made = [path for path in sorted(project.rglob("*")) if path.is_file() and path.parent != photos]
+    before = {path: path.read_bytes() for path in made}
+    run()
+    assert {path: path.read_bytes() for path in made} == before
+
+
+def test_a_class_that_is_not_normal_is_for_the_test_alone(run: Run, tmp_path: Path) -> None:
+    for index in range(24):
+        write(tmp_path / "images" / ("odd" if index % 3 else "even") / f"{index}.png", drawn((28, 28), index))
+    project = run("prepare", data={"normal": "odd"})
+    sides = {(picture.label, picture.side) for picture in prepared.pictures(project / "data/prepared")}
+    assert {side for label, side in sides if label == "even"} == {"test"}
+    assert {side for label, side in sides if label == "odd"} == {"train", "validation", "threshold", "test"}
+
+
+def test_training_may_begin_with_a_saved_network(
+    run: Run, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = run("prepare", "train", train={"epochs": 3})
+    first = losses(capsys)
+    saved = project / "start.keras"
+    saved.write_bytes((project / "models/autoencoder.keras").read_bytes())
+    declare(project, "start.keras")
+    run("train", train={"start_from": "start.keras"})
+    assert losses(capsys)[0] < first[0]
+
+
+def losses(capsys: pytest.CaptureFixture[str]) -> list[float]:
+    """Read the loss of every epoch off what training printed."""
+    return [float(loss) for loss in re.findall(r"loss ([\d.]+),", capsys.readouterr().err)]
+
+
+def declare(project: Path, path: str) -> None:
+    """Name one more dependency of training in the project's dvc.yaml."""
+    text = (project / "dvc.yaml").read_text()
+    before = "    - data/prepared/train_images.npy\n"
+    (project / "dvc.yaml").write_text(text.replace(before, f"{before}    - {path}\n", 1))
+
+
+def test_a_network_to_begin_with_must_be_declared(run: Run, photos: Path) -> None:
+    with pytest.raises(UserError, match=r"does not name: add `- start\.keras` to its deps"):
+        run("prepare", "train", train={"start_from": "start.keras"})
+
+
+def test_weights_of_another_network_are_named(run: Run, photos: Path) -> None:
+    project = run("prepare", "train")
+    (project / "start.keras").write_bytes((project / "models/autoencoder.keras").read_bytes())
+    declare(project, "start.keras")
+    with pytest.raises(UserError, match="weights of the shapes"):
+        run("train", model={"residual": {"width": 16}}, train={"start_from": "start.keras"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": {"source": "nowhere"}}, "neither a file nor a folder"),
+        ({"data": {"normal": "odd"}}, "data.normal is 'odd', but the pictures of .* are of no class"),
+        ({"data": {"tiles": {"size": 16, "stride": 8}}}, "size 16 must be 4 more than a multiple of 8"),
+        ({"data": {"tiles": {"size": 12, "stride": 20}}}, "a stride of 20 leaves gaps"),
+        ({"data": {"window": [200, 20]}}, "the lower one first"),
+        ({"split": {"test": 0.5}}, "all together 1"),
+        ({"anomaly": {"false_alarms": 0}}, "anomaly.false_alarms is 0"),
+        ({"data": {"channels": 2}}, "data.channels is 2"),
+        ({"data": {"sise": [28, 28]}}, "data.sise is not a known key"),
+    ],
+)
+def test_a_wrong_value_is_named_before_anything_is_written(
+    run: Run, photos: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        run("prepare", **changes)
+    assert not (photos.parent / "data").exists()
+
+
+def test_too_few_pictures_for_the_rate_are_named(run: Run, photos: Path) -> None:
+    with pytest.raises(UserError, match=r"4 normal pictures are too few for a rate of 0\.01"):
+        run("prepare", "train", "detect", anomaly={"false_alarms": 0.01})
+
+
+def test_a_threshold_is_left_out_where_nothing_is_held_out_for_it(run: Run, photos: Path) -> None:
+    project = run(split={"train": 0.6, "threshold": 0.0})
+    assert "threshold" not in json.loads((project / "metrics/detect.json").read_text())
+    assert "anomaly" not in pd.read_csv(project / "data/scores.csv")
+
+
+def test_a_bad_file_is_named_and_with_skip_bad_passed_over(
+    run: Run, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "bad.png").write_bytes((photos / "1.png").read_bytes()[:60])
+    with pytest.raises(UserError, match=r"bad\.png"):
+        run("prepare")
+    project = run("prepare", data={"skip_bad": True})
+    assert re.search(r"skipped: .*bad\.png", capsys.readouterr().err)
+    assert len(prepared.pictures(project / "data/prepared")) == 20
+
+
+def test_pictures_of_many_sizes_need_a_size_or_tiles(run: Run, photos: Path) -> None:
+    write(photos / "large.png", drawn((40, 30), 1))
+    with pytest.raises(UserError, match="Ask for a size"):
+        run("prepare")
+    project = run("prepare", data={"tiles": {"size": 12, "stride": 12}})
+    pieces = {picture.name: picture.pieces for picture in prepared.pictures(project / "data/prepared")}
+    assert (pieces["1.png"], pieces["large.png"]) == (4, 12)
+
+
+def test_names_of_any_kind_keep_their_pictures(run: Run, photos: Path) -> None:
+    odd = ["-dash.png", "with space.png", "new\nline.png", "ä 図.png", os.fsdecode(b"no\xffutf8.png")]
+    for index, name in enumerate(odd):
+        write(photos / name, drawn((23, 23), 50 + index))
+    project = run(split={"train": 0.2, "validation": 0.1, "threshold": 0.1, "test": 0.6})
+    assert set(odd) <= {picture.name for picture in prepared.pictures(project / "data/prepared")}
+    assert len(pd.read_csv(project / "data/scores.csv")) == len(list((project / "data/maps").glob("*.png")))
+
+
+@pytest.mark.parametrize(("training", "validation"), [(2000, 1), (1, 500)])
+def test_pieces_that_would_need_many_gigabytes_are_refused(training: int, validation: int) -> None:
+    # No memory is behind them.
+    sides = [np.broadcast_to(np.float32(0), (count, 600, 800, 1)) for count in (training, validation)]
+    with pytest.raises(UserError, match="are too large to train on"):
+        check_memory(*sides)
+
+
+def test_a_stage_is_stopped_without_a_trace_of_python_on_a_users_mistake(photos: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "own.prepare", str(photos)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.match(r"error: .*dvc\.yaml cannot be read", done.stderr)
