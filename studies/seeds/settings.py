@@ -1,6 +1,9 @@
 """studies/seeds/params.yaml as frozen, validated values."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from cae.ground import params, sections
 from studies.seeds import STUDY
@@ -8,10 +11,19 @@ from studies.seeds import STUDY
 PATH = STUDY / "params.yaml"
 
 
+class Deaths(sections.Section):
+    """The short trainings among which dead networks are counted."""
+
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+
+
 class Study(sections.Section):
     """All of the file."""
 
     seeds: params.Increasing[params.Seed]
+    learning_rates: params.Increasing[Annotated[float, Field(gt=0, le=1)]]
+    deaths: Deaths
 
 
 def load(path: Path = PATH) -> Study:

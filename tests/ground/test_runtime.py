@@ -37,6 +37,7 @@ DOORS = [
     "studies.rate.report",
     "studies.recipe.run",
     "studies.seeds.run",
+    "studies.seeds.deaths",
     "studies.seeds.report",
     "studies.variational.train",
     "studies.variational.measure",
