@@ -44,7 +44,10 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "numbers": lambda: markdown.table(*rate.by_numbers()),
         "bits": lambda: markdown.table(*rate.by_bits()),
     },
-    "studies/seeds/README.md": {"noise": lambda: markdown.table(*seeds.noise())},
+    "studies/seeds/README.md": {
+        "noise": lambda: markdown.table(*seeds.noise()),
+        "deaths": lambda: markdown.table(*seeds.deaths()),
+    },
     "studies/variational/README.md": {
         "likelihood": lambda: markdown.table(*variational.by_likelihood()),
         "betas": lambda: markdown.table(*variational.by_beta()),

@@ -23,6 +23,8 @@ PROJECTS = (ROOT, *sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc"
 # A project without pictures of its own: it has run nowhere yet.
 EMPTY = ROOT / "own"
 CODE = ("cae", "own", "stages", "studies")
+# Properties of `own.settings.Own` that read sections themselves.
+COMPOSED = {"run": ["model", "train"]}
 MADE_BY_RUNS = (
     "data/",
     "models/",
@@ -138,10 +140,6 @@ def sections_read(module: str) -> set[str]:
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in (*loads, *whole)
         for section in COMPOSED.get(node.attr, [node.attr])
     }
-
-
-# Properties of `own.settings.Own` that read sections themselves.
-COMPOSED = {"run": ["model", "train"]}
 
 
 def sections_declared(stage: Stage) -> set[str]:
