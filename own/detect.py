@@ -39,16 +39,19 @@ def main() -> None:
 
     measured: dict[str, dict[str, float]] = {}
     scores: dict[str, Scores] = {}
+    thresholds: dict[str, Threshold | None] = {}
     for name, reconstruct in detectors(autoencoder, train, own.split.seed).items():
         judged = judge(reconstruct, test, held_out, sight, own.anomaly)
         measured[name] = rightness(judged, test.pictures, masks)
-        scores[name] = judged.scores
+        scores[name], thresholds[name] = judged.scores, judged.threshold
         if name == OURS:
             ours = judged
 
     inputs.check()
-    artifacts.write_json(project / "metrics/detect.json", measured[OURS] | said(ours.threshold))
-    table = pd.DataFrame({"method": name, **values} for name, values in measured.items())
+    artifacts.write_json(project / "metrics/detect.json", measured[OURS])
+    table = pd.DataFrame(
+        {"method": name, **values, **said(thresholds[name])} for name, values in measured.items()
+    )
     artifacts.write_csv(project / "tables/detection.csv", table)
     artifacts.write_csv(project / "tables/classes.csv", by_class(scores, ours, test.pictures))
     artifacts.write_csv(project / "data/scores.csv", every_score(scores, ours, test.pictures))
@@ -73,9 +76,11 @@ def said(threshold: Threshold | None) -> dict[str, float]:
     """Name the threshold and what rate of false alarms it promises, with its interval."""
     if threshold is None:
         return {}
-    promised = {"expected": threshold.false_alarms, "low": threshold.low, "high": threshold.high}
-    return {"threshold": threshold.value} | {
-        f"false_alarms_{name}": value for name, value in promised.items()
+    return {
+        "threshold": threshold.value,
+        "expected": threshold.false_alarms,
+        "expected_low": threshold.low,
+        "expected_high": threshold.high,
     }
 
 

@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from cae.ground import artifacts
 from cae.ground.arrays import Labels, Rows
 from cae.ground.splits import Splits
 from cae.measures import probes
 from cae.measures.baselines import PrincipalComponents
-from cae.measures.probes import LinearProbe, NearestProbe
+from cae.measures.probes import LinearProbe, NearestProbe, Probe
 from cae.networks.autoencoder import load
 from cae.sources.prepared import Prepared
 from own import chosen, linear, pictures, settings
 from own.blocks import predicted
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
+
+KINDS = ("linear", "nearest")
 
 
 def main() -> None:
@@ -31,15 +34,17 @@ def main() -> None:
 
     known = sorted({label for label in sides.train.labels() if label is not None})
     measured: dict[str, float] = {"classes": len(known)}
+    rows: list[dict[str, float | str]] = []
     if len(known) > 1:
         places = Splits(*(numbered(side.labels(), known) for side in sides))
-        measured["majority"] = share_of_largest(places)
-        for name, features in (("code", codes), ("pca", by_pca)):
-            for kind, accuracy in accuracies(features, places, whole.probes).items():
-                measured[f"{kind}_{name}"] = accuracy
+        for name, features in (("autoencoder", codes), ("PCA", by_pca)):
+            rows.append({"features": name, **accuracies(features, places, whole.probes)})
+        measured |= {kind: float(rows[0][kind]) for kind in KINDS}
+        rows.append({"features": "largest class", **dict.fromkeys(KINDS, share_of_largest(places))})
 
     inputs.check()
     artifacts.write_json(project / "metrics/probe.json", measured)
+    artifacts.write_csv(project / "tables/probe.csv", pd.DataFrame(rows, columns=["features", *KINDS]))
     points = plane(codes, whole.split.seed)
     names = [picture.label or "" for picture in sides.test.pictures for _ in range(picture.pieces)]
     artifacts.write_figure(project / PLOTS / "codes/map.png", pictures.code_map(points, names))
@@ -67,10 +72,11 @@ def accuracies(features: Splits[Rows], places: Splits[Labels], chosen: settings.
     standardised = probes.standardise(features)
     neighbours = min(chosen.neighbours, len(places.train))
     answers = {}
-    for kind, probe, rows in (
-        ("linear", LinearProbe(chosen.regularisation), standardised),
-        ("nearest", NearestProbe(neighbours), features),
-    ):
+    probed: tuple[tuple[Probe, Splits[Rows]], ...] = (
+        (LinearProbe(chosen.regularisation), standardised),
+        (NearestProbe(neighbours), features),
+    )
+    for kind, (probe, rows) in zip(KINDS, probed, strict=True):
         probe.fit(rows.train, places.train, rows.validation, places.validation)
         answers[kind] = float((probe.predict(rows.test) == places.test).mean())
     return answers

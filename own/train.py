@@ -57,8 +57,8 @@ def main() -> None:
             inputs.check()
             artifacts.write_model(project / MODELS / "autoencoder.keras", autoencoder.network)
             artifacts.write_model(project / MODELS / "encoder.keras", autoencoder.encoder)
-            losses = {name: float(best[name]) for name in ("loss", "val_loss")}
-            artifacts.write_json(project / "metrics/train.json", {"best_epoch": int(best["epoch"])} | losses)
+            reached = {"best_epoch": int(best["epoch"]), "val_loss": float(best["val_loss"])}
+            artifacts.write_json(project / "metrics/train.json", reached)
             checkpoint.clear()
     print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
     warn(float(best["val_loss"]), training.mean_image_loss(train, validation), whole.run)

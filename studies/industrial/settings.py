@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from cae.ground import params, sections
 from studies.industrial import STUDY
@@ -93,7 +93,9 @@ class Drawing(sections.Section):
 
 
 class Study(sections.Section):
-    """All of the file."""
+    """What the study's own stage reads of the file; `own.settings` reads the rest."""
+
+    model_config = ConfigDict(extra="ignore")
 
     drawing: Drawing
 

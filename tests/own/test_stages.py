@@ -160,7 +160,8 @@ def test_too_few_pictures_for_the_rate_are_named(run: Run, photos: Path) -> None
 
 def test_a_threshold_is_left_out_where_nothing_is_held_out_for_it(run: Run, photos: Path) -> None:
     project = run(split={"train": 0.6, "threshold": 0.0})
-    assert "threshold" not in json.loads((project / "metrics/detect.json").read_text())
+    assert "threshold" not in pd.read_csv(project / "tables/detection.csv")
+    assert "false_alarms" not in json.loads((project / "metrics/detect.json").read_text())
     assert "anomaly" not in pd.read_csv(project / "data/scores.csv")
 
 
