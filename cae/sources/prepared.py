@@ -22,6 +22,8 @@ from cae.sources.sight import Sight
 
 PICTURES = "pictures.json"
 SIDES = ("train", "validation", "threshold", "test")
+# As `artifacts.write_json` writes.
+LISTING = json.JSONEncoder(indent=2, sort_keys=True, allow_nan=False)
 
 
 class Listed(NamedTuple):
@@ -118,7 +120,11 @@ def write(folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed]
                 raise UserError(f"{quoted(picture.name)} changed while it was read: run again")
             for piece in sight.pieces(sight.image(picture)):
                 files[known.side].write(piece.astype("<f4").tobytes())
-    artifacts.write_json(folder / PICTURES, [picture._asdict() for picture in pictures])
+    with artifacts.replacing(folder / PICTURES) as listing:
+        # Bit by bit: as one text, the list would take more memory than everything else that is known of it.
+        for part in LISTING.iterencode([picture._asdict() for picture in pictures]):
+            listing.write(part.encode())
+        listing.write(b"\n")
 
 
 def begin(file: IO[bytes], shape: tuple[int, ...]) -> None:

@@ -1,0 +1,21 @@
+"""The list of prepared pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cae.ground import artifacts
+from cae.sources import prepared
+from cae.sources.records import Entry, Picture, Source
+from cae.sources.sight import Sight
+
+
+def test_the_list_is_written_as_every_json_file(tmp_path: Path) -> None:
+    pictures = [Picture(name, np.full((12, 12), 7, np.uint8), group=name) for name in ("é", "\udcff", "b")]
+    source = Source(tmp_path, "folder", [Entry("all.npz", lambda: iter(pictures))])
+    listed = [one._replace(side="train") for one in prepared.looked_through(source, Sight())]
+    prepared.write(tmp_path / "prepared", source, Sight(), listed)
+    artifacts.write_json(tmp_path / "all.json", [one._asdict() for one in listed])
+    written = (tmp_path / "prepared" / prepared.PICTURES).read_bytes()
+    assert written == (tmp_path / "all.json").read_bytes()
+    assert prepared.pictures(tmp_path / "prepared") == listed
