@@ -13,7 +13,7 @@ help:
 	@echo "make fuzz       read 10,000 damaged files of every format: pictures or a clear error, nothing else"
 	@echo "make sanitize   test the C code under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc"
 	@echo "make studies    run every study that is a DVC project, after the main pipeline"
-	@echo "make bench      time training against stock Keras and PyTorch"
+	@echo "make bench      time training against stock Keras and PyTorch; memory of 16 times as many pictures"
 	@echo "make reproduce  run the main pipeline from nothing in a fresh clone and compare with what is committed"
 	@echo "make lint       linters and type checker alone"
 	@echo "make requirements  pin the requirements anew"
@@ -57,6 +57,7 @@ studies: $(BIN)/.installed
 bench: $(BIN)/.installed
 	python -m benchmarks.run
 	python -m benchmarks.run --network residual --out benchmarks/residual
+	python -m benchmarks.memory
 
 reproduce: $(BIN)/.installed
 	python -m checks.reproduce

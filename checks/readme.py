@@ -31,7 +31,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "results": tables.results,
         "nearest neighbours": partial(tables.transfer, "knn"),
     },
-    "benchmarks/README.md": {"target": tables.target, "residual": tables.residual},
+    "benchmarks/README.md": {"target": tables.target, "residual": tables.residual, "growth": tables.growth},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
     "studies/denoising/README.md": {
         "psnr": lambda: markdown.table(*denoising.psnr()),
