@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 
 # A study pins the environment, before pandas loads NumPy.
+from studies import detection
 from studies.anomaly import table as anomaly
 from studies.denoising import table as denoising
+from studies.medical import table as medical
 from studies.rate import table as rate
 from studies.seeds import table as seeds
 from studies.variational import table as variational
@@ -39,6 +41,16 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "differences": lambda: markdown.table(*denoising.differences()),
         "psnr of mean mse": lambda: markdown.table(*denoising.psnr_of_mean_mse()),
         "strengths": lambda: markdown.table(*denoising.strengths()),
+    },
+    "studies/industrial/README.md": {
+        "methods": lambda: markdown.table(*detection.by_method(ROOT / "studies/industrial")),
+        "classes": lambda: markdown.table(*detection.by_class(ROOT / "studies/industrial")),
+        "reconstruction": lambda: markdown.table(*detection.reconstruction(ROOT / "studies/industrial")),
+    },
+    "studies/medical/README.md": {
+        "methods": lambda: markdown.table(*detection.by_method(ROOT / "studies/medical")),
+        "sizes": lambda: markdown.table(*medical.by_size()),
+        "reconstruction": lambda: markdown.table(*detection.reconstruction(ROOT / "studies/medical")),
     },
     "studies/rate/README.md": {
         "numbers": lambda: markdown.table(*rate.by_numbers()),

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from cae.ground.params import Params
+from own.settings import Own
 from stages import inputs
 
 ROOT = Path(__file__).parents[1]
@@ -25,17 +26,21 @@ EMPTY = ROOT / "own"
 CODE = ("cae", "own", "stages", "studies")
 # Properties of `own.settings.Own` that read sections themselves.
 COMPOSED = {"run": ["model", "train"]}
+# Parameters that are handed on whole, and the sections that are read then.
+WHOLE = {"params.load()": Params.model_fields, "own_settings.load(STUDY)": Own.model_fields}
 MADE_BY_RUNS = (
     "data/",
     "models/",
     "own/data/",
+    "own/images",
     "own/models/",
     "own/plots/",
-    "own/${",
     "studies/anomaly/scores",
     "studies/denoising/models",
     "studies/industrial/data/",
+    "studies/industrial/models/",
     "studies/medical/data/",
+    "studies/medical/models/",
     "studies/rate/models",
     "studies/variational/models",
 )
@@ -61,8 +66,13 @@ class Stage(NamedTuple):
         return {self.from_root(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries}
 
     def from_root(self, path: str) -> str:
-        """Turn a path of this project's into one from the root."""
-        return str(inputs.from_here(self.project.relative_to(ROOT), path))
+        """Turn a path of this project's, which may name a parameter, into one from the root."""
+        named = re.sub(r"\$\{(?!item)([\w.]+)\}", self.parameter, path)
+        return str(inputs.from_here(self.project.relative_to(ROOT), named))
+
+    def parameter(self, named: re.Match[str]) -> str:
+        """Look up what stands for a name in params.yaml."""
+        return str(reduce(getitem, named[1].split("."), inputs.mapping(self.project / "params.yaml")))
 
 
 def stages() -> Iterator[Stage]:
@@ -131,8 +141,9 @@ def sections_read(module: str) -> set[str]:
     handed_on = {
         name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and "params.load()" in map(ast.unparse, node.args)
-        for name in Params.model_fields
+        if isinstance(node, ast.Call)
+        for argument in node.args
+        for name in WHOLE.get(ast.unparse(argument), ())
     }
     return handed_on | {
         section
