@@ -1,29 +1,30 @@
 """Score test pictures by how wrong their reconstructions are, decide which are anomalies, and show where."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
-from cae.commands.outputs import Folder, coloured, printable
+from cae.commands.outputs import Folder, coloured
 from cae.ground import artifacts
 from cae.ground.arrays import Scores
 from cae.measures.decision import Threshold
+from cae.measures.errors import ErrorMap
 from cae.measures.localisation import Mask
 from cae.networks import whole
-from cae.networks.autoencoder import load
+from cae.networks.autoencoder import Autoencoder, load
 from cae.sources import greys, prepared
 from cae.sources.prepared import Listed, Prepared
 from cae.sources.sight import Sight
-from own import chosen, pictures, settings
+from own import chosen, pictures, reports, settings
 from own.detectors import OURS, detectors
-from own.judging import Judged, judge, mask_of, rightness
+from own.judging import Judged, judge, rightness, wrong
+from own.masks import mask_of
 from own.pictures import Example
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
-
-NORMAL = "normal"
 
 
 def main() -> None:
@@ -36,120 +37,109 @@ def main() -> None:
     test, held_out = (Prepared.read(project / PREPARED, side) for side in ("test", "threshold"))
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
     masks = [mask_of(project / own.data.source, picture) for picture in test.pictures]
+    if any(mask is not None for mask in masks):
+        masks = [nowhere(picture) if picture.normal else mask for picture, mask in zip(test.pictures, masks)]
+    methods = detectors(autoencoder, train, own.split.seed)
 
     measured: dict[str, dict[str, float]] = {}
     scores: dict[str, Scores] = {}
     thresholds: dict[str, Threshold | None] = {}
-    for name, reconstruct in detectors(autoencoder, train, own.split.seed).items():
-        judged = judge(reconstruct, test, held_out, sight, own.anomaly)
+    for name, reconstruct in methods.items():
+        judged = judge(reconstruct, test, held_out, sight, own.anomaly, masks)
         measured[name] = rightness(judged, test.pictures, masks)
         scores[name], thresholds[name] = judged.scores, judged.threshold
         if name == OURS:
-            ours = judged
+            ours = judged._replace(maps=())
 
     inputs.check()
     artifacts.write_json(project / "metrics/detect.json", measured[OURS])
-    table = pd.DataFrame(
-        {"method": name, **values, **said(thresholds[name])} for name, values in measured.items()
-    )
-    artifacts.write_csv(project / "tables/detection.csv", table)
-    artifacts.write_csv(project / "tables/classes.csv", by_class(scores, ours, test.pictures))
-    artifacts.write_csv(project / "data/scores.csv", every_score(scores, ours, test.pictures))
-    folder = Folder(project / "data/maps")
-    for picture, found in zip(test.pictures, ours.maps):
+    rows = ({"method": name, **values, **reports.said(thresholds[name])} for name, values in measured.items())
+    artifacts.write_csv(project / "tables/detection.csv", pd.DataFrame(rows))
+    artifacts.write_csv(project / "tables/classes.csv", reports.by_class(scores, ours, test.pictures))
+    artifacts.write_csv(project / "data/scores.csv", reports.every_score(scores, ours, test.pictures))
+    shown, folder = medians(ours.scores, test.pictures), Folder(project / "data/maps")
+    maps: dict[int, ErrorMap] = {}
+    for place, (picture, found) in enumerate(wrong(methods[OURS], test, sight, own.anomaly)):
         folder.add(picture.name, coloured(found))
+        if place in shown:
+            maps[place] = found
     limit = None if ours.threshold is None else ours.threshold.value
-    figures = {
-        "scores": pictures.scores(grouped(ours.scores, test.pictures), limit, NORMAL),
-        "examples": pictures.detections(examples(test, sight, ours, masks)),
-    }
-    for name, figure in figures.items():
+    by_class, normal = reports.grouped(ours.scores, test.pictures), reports.normal_classes(test.pictures)
+    for name, figure in {
+        "scores": pictures.scores(by_class, limit, normal),
+        "examples": pictures.detections(examples(shown, test, sight, ours, maps, masks)),
+    }.items():
         artifacts.write_figure(project / PLOTS / f"detection/{name}.png", figure)
-    size = (own.data.tiles.size,) * 2 if own.data.tiles else test.pictures[0].seen
+    artifacts.write_model(project / MODELS / "detector.keras", detector(autoencoder, own, test, limit))
+    tell(measured[OURS], held_out)
+
+
+def nowhere(picture: Listed) -> Mask:
+    """Return the mask of a picture without a defect."""
+    return np.zeros(picture.size, bool)
+
+
+def detector(
+    autoencoder: Autoencoder, own: settings.Own, test: Prepared, threshold: float | None
+) -> keras.Model:
+    """Make one model of everything between raw pixels and the decision.
+
+    Of tiles it takes one, and decides nothing: the threshold is that of whole pictures.
+    """
+    size = test.pictures[0].seen
+    if own.data.tiles:
+        size, threshold = (own.data.tiles.size, own.data.tiles.size), None
     window = own.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
-    model = whole.build(autoencoder, size, window, own.anomaly.spot, limit)
-    artifacts.write_model(project / MODELS / "detector.keras", model)
-    print(", ".join(f"{name} {value:.3g}" for name, value in measured[OURS].items()) or "scored")
+    return whole.build(autoencoder, size, window, own.anomaly.spot, threshold)
 
 
-def said(threshold: Threshold | None) -> dict[str, float]:
-    """Name the threshold and what rate of false alarms it promises, with its interval."""
-    if threshold is None:
-        return {}
-    return {
-        "threshold": threshold.value,
-        "expected": threshold.false_alarms,
-        "expected_low": threshold.low,
-        "expected_high": threshold.high,
-    }
-
-
-def class_of(picture: Listed) -> str:
-    """Name the class of a picture: all normal ones are one."""
-    return NORMAL if picture.normal else printable(picture.label or "other")
-
-
-def grouped(scores: Scores, listed: Sequence[Listed]) -> dict[str, Scores]:
-    """Sort scores by the classes of their pictures, normal ones first."""
-    classes = np.array([class_of(picture) for picture in listed])
-    names = sorted(set(classes), key=lambda name: (name != NORMAL, name))
-    return {str(name): scores[classes == name] for name in names}
-
-
-def by_class(scores: Mapping[str, Scores], ours: Judged, listed: Sequence[Listed]) -> pd.DataFrame:
-    """Tabulate each class: how many pictures, the AUROC of every method, the share above our threshold."""
-    alarms = None if ours.alarms is None else grouped(ours.alarms.astype(np.float64), listed)
-    by_method = {name: grouped(values, listed) for name, values in scores.items()}
-    rows = []
-    for name, own in by_method[OURS].items():
-        row: dict[str, float | str] = {"class": name, "pictures": len(own)}
-        for method, classes in by_method.items():
-            if name != NORMAL and NORMAL in classes:
-                both = np.concatenate([classes[NORMAL], classes[name]])
-                odd = np.arange(len(both)) >= len(classes[NORMAL])
-                row[f"auroc {method}"] = float(roc_auc_score(odd, both))
-        if alarms is not None:
-            row["alarms"] = float(alarms[name].mean())
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def every_score(scores: Mapping[str, Scores], ours: Judged, listed: Sequence[Listed]) -> pd.DataFrame:
-    """Tabulate every test picture: its name, class, the score of every method, and our decision."""
-    table = pd.DataFrame(
-        {
-            "name": [printable(picture.name) for picture in listed],
-            "class": [class_of(picture) for picture in listed],
-            **scores,
-        }
-    )
-    return table if ours.alarms is None else table.assign(anomaly=ours.alarms.astype(int))
-
-
-def examples(test: Prepared, sight: Sight, ours: Judged, masks: Sequence[Mask | None]) -> list[Example]:
-    """Take of every class, of at most as many as a picture has columns, the picture of median score."""
-    classes = np.array([class_of(picture) for picture in test.pictures])
-    taken = []
-    for name in list(grouped(ours.scores, test.pictures))[: pictures.COLUMNS]:
+def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:
+    """Find of every class, of at most as many as a picture has columns, the picture of median score."""
+    classes = np.array([reports.class_of(picture) for picture in listed])
+    places = []
+    for name in list(reports.grouped(scores, listed))[: pictures.COLUMNS]:
         members = np.flatnonzero(classes == name)
-        order = members[np.argsort(ours.scores[members], kind="stable")]
-        taken.append((name, int(order[(len(order) - 1) // 2])))
-    wanted = {place for _, place in taken}
+        order = members[np.argsort(scores[members], kind="stable")]
+        places.append(int(order[(len(order) - 1) // 2]))
+    return places
+
+
+def examples(
+    shown: Sequence[int],
+    test: Prepared,
+    sight: Sight,
+    ours: Judged,
+    maps: dict[int, ErrorMap],
+    masks: Sequence[Mask | None],
+) -> list[Example]:
+    """Put together what is shown of some pictures, by their places."""
     seen = {
         place: sight.whole(iter(pieces), *picture.seen)
         for place, (picture, pieces) in enumerate(test.of_each())
-        if place in wanted
+        if place in shown
     }
     return [
         Example(
-            name,
+            reports.class_of(test.pictures[place]),
             seen[place],
-            ours.maps[place],
+            maps[place],
             masks[place],
             None if ours.alarms is None else bool(ours.alarms[place]),
         )
-        for name, place in taken
+        for place in shown
     ]
+
+
+def tell(measured: dict[str, float], held_out: Prepared) -> None:
+    """Print what was measured, and what the interval of the false alarms takes for granted."""
+    groups, count = len({picture.group for picture in held_out.pictures}), len(held_out.pictures)
+    if groups < count:
+        print(
+            f"note: the {count} pictures that set the threshold are of {groups} files, patients or volumes: "
+            "the interval of its false alarms holds for pictures that are independent",
+            file=sys.stderr,
+        )
+    print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()) or "test pictures scored")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main() -> None:
     compared = {name: scores[OURS][name] for name in COMPARED}
     artifacts.write_json(
         project / "metrics/evaluate.json",
-        compared | {"mse_over_pca": ratio(scores[OURS]["mse"], scores["PCA"]["mse"])},
+        compared | over_pca(scores[OURS]["mse"], scores["PCA"]["mse"]),
     )
     artifacts.write_csv(plots / "reconstruction.csv", beside_the_floor(scores, costs, floor))
     curves = reconstructions.loss_curves(history, floor_if_below(history, validation_floor))
@@ -94,9 +94,9 @@ def by_channel(images: Images) -> Images:
     return np.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:3], 1)
 
 
-def ratio(error: float, of_pca: float) -> float:
-    """Divide by an error that may be 0: PCA is perfect on a few pictures that it was fitted to."""
-    return error / max(of_pca, np.finfo(float).eps)
+def over_pca(error: float, of_pca: float) -> dict[str, float]:
+    """Set an error beside PCA's, which may be 0: pictures that are all alike have no ratio."""
+    return {"mse_over_pca": error / of_pca} if of_pca else {}
 
 
 if __name__ == "__main__":

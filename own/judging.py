@@ -1,7 +1,6 @@
 """What a detector says of test pictures, and how right it is."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +8,11 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from cae.ground.arrays import Scores
-from cae.ground.errors import UserError
 from cae.measures import errors, localisation
 from cae.measures.decision import Threshold
 from cae.measures.errors import ErrorMap
 from cae.measures.localisation import Mask
-from cae.sources import images, sizes
-from cae.sources.guards import guarded, quoted
+from cae.sources import sizes
 from cae.sources.prepared import Listed, Prepared
 from cae.sources.sight import Sight
 from own.detectors import Reconstruct, error_maps
@@ -26,7 +23,7 @@ class Judged(NamedTuple):
     """Test pictures as one detector sees them, in their order."""
 
     scores: Scores
-    # How wrong each pixel is, the root of its (smoothed) squared error, in the size of what came in.
+    # Where its source says where the defects are: how wrong each pixel is.
     maps: Sequence[ErrorMap]
     # None where no pictures are held out for it.
     threshold: Threshold | None
@@ -38,7 +35,12 @@ class Judged(NamedTuple):
 
 
 def judge(
-    reconstruct: Reconstruct, test: Prepared, held_out: Prepared, sight: Sight, chosen: Anomaly
+    reconstruct: Reconstruct,
+    test: Prepared,
+    held_out: Prepared,
+    sight: Sight,
+    chosen: Anomaly,
+    masks: Sequence[Mask | None],
 ) -> Judged:
     """Score test pictures, and fit the threshold to normal ones that are held out, if there are any.
 
@@ -48,11 +50,25 @@ def judge(
     normal = [errors.score(found, chosen.spot) for _, found in error_maps(held_out, sight, reconstruct)]
     threshold = Threshold.fitted(np.array(normal), chosen.false_alarms) if normal else None
     scores, maps = [], []
-    for picture, found in error_maps(test, sight, reconstruct):
+    for mask, (picture, found) in zip(masks, error_maps(test, sight, reconstruct), strict=True):
         scores.append(errors.score(found, chosen.spot))
-        wrong = np.sqrt(errors.smoothed(found, chosen.spot))
-        maps.append(sizes.resized(wrong[..., np.newaxis], *picture.size)[..., 0])
+        if mask is not None:
+            maps.append(wrongness(found, picture, chosen))
     return Judged(np.array(scores), maps, threshold)
+
+
+def wrong(
+    reconstruct: Reconstruct, test: Prepared, sight: Sight, chosen: Anomaly
+) -> Iterator[tuple[Listed, ErrorMap]]:
+    """Yield each test picture, and how wrong each of its pixels is."""
+    for picture, found in error_maps(test, sight, reconstruct):
+        yield picture, wrongness(found, picture, chosen)
+
+
+def wrongness(found: ErrorMap, picture: Listed, chosen: Anomaly) -> ErrorMap:
+    """Return the root of a squared error map, smoothed where that is asked for, in the picture's own size."""
+    root = np.sqrt(errors.smoothed(found, chosen.spot))
+    return sizes.resized(root[..., np.newaxis], *picture.size)[..., 0]
 
 
 def rightness(judged: Judged, pictures: Sequence[Listed], masks: Sequence[Mask | None]) -> dict[str, float]:
@@ -65,34 +81,12 @@ def rightness(judged: Judged, pictures: Sequence[Listed], masks: Sequence[Mask |
     measured: dict[str, float] = {}
     if odd.any() and not odd.all():
         measured["auroc"] = float(roc_auc_score(odd, judged.scores))
-    known = [place for place, mask in enumerate(masks) if mask is not None]
-    found, truth = [judged.maps[place] for place in known], [mask for mask in masks if mask is not None]
+    truth = [mask for mask in masks if mask is not None]
     if any(mask.any() for mask in truth) and not all(mask.all() for mask in truth):
-        measured["pixel_auroc"] = localisation.pixel_auroc(found, truth)
-        measured["aupro"] = localisation.region_overlap(found, truth)
+        measured["pixel_auroc"] = localisation.pixel_auroc(judged.maps, truth)
+        measured["aupro"] = localisation.region_overlap(judged.maps, truth)
     if judged.alarms is not None:
         for name, kind in (("caught", odd), ("false_alarms", ~odd)):
             if kind.any():
                 measured[name] = float(judged.alarms[kind].mean())
     return measured
-
-
-def mask_of(source: Path, picture: Listed) -> Mask | None:
-    """Read where the defect of a picture is: nowhere in a normal one; None where nobody says.
-
-    Raises:
-        UserError: the mask cannot be read, or has another size than its picture.
-    """
-    if picture.normal:
-        return np.zeros(picture.size, bool)
-    if picture.mask is None:
-        return None
-    path = source / picture.mask
-    (frame, *_) = guarded(path, images.frames(path))
-    mask = frame.pixels if frame.pixels.ndim == 2 else frame.pixels.max(axis=-1)
-    if mask.shape != picture.size:
-        raise UserError(
-            f"{quoted(path)} has {mask.shape[0]}×{mask.shape[1]} pixels, but its picture "
-            f"{picture.size[0]}×{picture.size[1]}: as many are needed"
-        )
-    return mask > 0

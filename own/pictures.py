@@ -1,6 +1,6 @@
 """Pictures of pictures, grey or in colour, of any size: functions that return a matplotlib Figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,11 @@ class Example(NamedTuple):
     errors: ErrorMap  # (H, W), how wrong each pixel is
     mask: Mask | None
     alarm: bool | None
+
+
+def literal(name: str) -> str:
+    """Write a name so that matplotlib sets no formula in it."""
+    return name.replace("$", r"\$")
 
 
 def shown(axes: Axes, image: Images) -> None:
@@ -68,7 +73,7 @@ def code_map(points: Rows, names: Sequence[str]) -> Figure:
         points[:, 0], points[:, 1], c=[colour(place) for place in places], s=10, linewidths=0, alpha=0.7
     )
     if len(classes) > 1:
-        name_classes(axes, points, places, classes)
+        name_classes(axes, points, places, [literal(name) for name in classes])
     axes.set_title(f"Codes of {len(points):,} test pieces, in the plane in which training codes vary most")
     axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
     axes.set_adjustable("datalim")
@@ -76,7 +81,7 @@ def code_map(points: Rows, names: Sequence[str]) -> Figure:
 
 
 @picture
-def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: str) -> Figure:
+def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: Collection[str]) -> Figure:
     """Draw the score of every picture, a row a class, and the threshold that separates alarms."""
     figure = Picture(figsize=(WIDTH, 1.6 + 0.55 * len(by_class)))
     axes = figure.subplots()
@@ -84,7 +89,7 @@ def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: str)
         # Dots side by side, so that equal scores do not hide each other: the same for the same scores.
         offsets = 0.6 * (np.arange(len(values)) * 0.618 % 1 - 0.5)
         axes.scatter(
-            values, row + offsets, s=14, linewidths=0, alpha=0.6, color=BLUE if name == normal else ORANGE
+            values, row + offsets, s=14, linewidths=0, alpha=0.6, color=BLUE if name in normal else ORANGE
         )
     if threshold is not None:
         axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3g}")
@@ -92,7 +97,7 @@ def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: str)
     if min(float(values.min()) for values in by_class.values()) > 0:
         axes.set_xscale("log")
         plain_ticks(axes.xaxis, (1, 3))
-    axes.set_yticks(range(len(by_class)), list(by_class))
+    axes.set_yticks(range(len(by_class)), [literal(name) for name in by_class])
     axes.invert_yaxis()
     axes.set_title("Scores of single pictures by the autoencoder")
     axes.set_xlabel("score: error of the reconstruction (right is more anomalous)")
@@ -108,7 +113,7 @@ def detections(examples: Sequence[Example]) -> Figure:
     grid = figure.subplots(2, count, squeeze=False)
     limit = max(float(example.errors.max()) for example in examples) or 1.0
     for column, example in enumerate(examples):
-        grid[0, column].set_title(example.title, fontsize=10, loc="center")
+        grid[0, column].set_title(literal(example.title), fontsize=10, loc="center")
         shown(grid[0, column], example.image)
         drawn = grid[1, column].imshow(example.errors, cmap=ERRORS, vmin=0, vmax=limit)
         if example.mask is not None and example.mask.any():

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cae.ground.errors import UserError
+from cae.measures.decision import Threshold
 from cae.sources import prepared, sides
 from cae.sources.layouts import opened
 from cae.sources.prepared import Listed
 from cae.sources.records import Source
-from own import chosen, settings
+from own import chosen, masks, settings
 from stages import PREPARED, command
 from stages.inputs import Inputs
 
@@ -30,6 +31,8 @@ def main() -> None:
     for skipped in source.skipped:
         print(f"skipped: {skipped.reason}", file=sys.stderr)
     pictures = split(pictures, whole.split, normal_class(source, whole.data.normal, pictures))
+    check_threshold(pictures, whole.anomaly.false_alarms)
+    masks.check(source.path, pictures)
     prepared.write(project / PREPARED, source, sight, pictures)
 
     if state(source) != files:
@@ -66,7 +69,7 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
     """Give every picture its side: what is not normal is for the test alone.
 
     Raises:
-        UserError: as `sides.drawn`, or a side would be empty.
+        UserError: as `sides.drawn`, or what belongs together is partly normal.
     """
     odd = [normal is not None and picture.label != normal for picture in pictures]
     usual = [picture for picture, is_odd in zip(pictures, odd) if not is_odd]
@@ -84,6 +87,17 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
     ]
     sides.check_groups([picture.group for picture in placed], [picture.side for picture in placed])
     return placed
+
+
+def check_threshold(pictures: Sequence[Listed], false_alarms: float) -> None:
+    """Raise UserError, before any training, where pictures are too few for the threshold that is wanted."""
+    count, needed = sum(picture.side == "threshold" for picture in pictures), Threshold.least(false_alarms)
+    if 0 < count < needed:
+        raise UserError(
+            f"{count} normal pictures are held out to set the threshold, but for false alarms of "
+            f"{false_alarms:g} at least {needed} are needed: add pictures, raise split.threshold, allow more "
+            "(anomaly.false_alarms in params.yaml), or write 0 for split.threshold: then there is none"
+        )
 
 
 def described(pictures: Sequence[Listed]) -> str:

@@ -15,10 +15,13 @@ from cae.networks.autoencoder import load
 from cae.sources.prepared import Prepared
 from own import chosen, linear, pictures, settings
 from own.blocks import predicted
+from own.reports import class_of
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
 
 KINDS = ("linear", "nearest")
+# Labels are bytes, and one more is for what is of no known class; more folders are days or patients.
+MOST_CLASSES = 255
 
 
 def main() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
     known = sorted({label for label in sides.train.labels() if label is not None})
     measured: dict[str, float] = {"classes": len(known)}
     rows: list[dict[str, float | str]] = []
-    if len(known) > 1:
+    if 1 < len(known) <= MOST_CLASSES:
         places = Splits(*(numbered(side.labels(), known) for side in sides))
         for name, features in (("autoencoder", codes), ("PCA", by_pca)):
             rows.append({"features": name, **accuracies(features, places, whole.probes)})
@@ -46,7 +49,7 @@ def main() -> None:
     artifacts.write_json(project / "metrics/probe.json", measured)
     artifacts.write_csv(project / "tables/probe.csv", pd.DataFrame(rows, columns=["features", *KINDS]))
     points = plane(codes, whole.split.seed)
-    names = [picture.label or "" for picture in sides.test.pictures for _ in range(picture.pieces)]
+    names = [class_of(picture) for picture in sides.test.pictures for _ in range(picture.pieces)]
     artifacts.write_figure(project / PLOTS / "codes/map.png", pictures.code_map(points, names))
     print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()))
 

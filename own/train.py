@@ -31,7 +31,7 @@ def main() -> None:
     train, validation = (prepared.images(project / PREPARED, side) for side in ("train", "validation"))
     check_memory(train, validation)
     begun = beginning(project, whole.train.start_from)
-    checkpoint = Checkpoint(Path(".checkpoints") / project, inputs.fingerprint)
+    checkpoint = Checkpoint(project / ".checkpoints", inputs.fingerprint)
 
     strategy = workers.strategy()
     workers.check_same(strategy, inputs.parts)

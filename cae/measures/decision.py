@@ -36,6 +36,11 @@ class Threshold(NamedTuple):
                 f"the rate of false alarms is {false_alarms:g}, but must lie between 0 and 1, such as 0.01"
             )
 
+    @staticmethod
+    def least(false_alarms: float) -> int:
+        """Return how many normal pictures a rate of false alarms needs at least."""
+        return max(1, math.ceil(1 / false_alarms - 1e-9) - 1)
+
     @classmethod
     def fitted(cls, normal: Scores, false_alarms: float) -> Self:
         """Choose the lowest threshold whose expected rate of false alarms is at most the one asked for.
@@ -54,7 +59,7 @@ class Threshold(NamedTuple):
         if rank < 1:
             raise UserError(
                 f"{count} normal pictures are too few for a rate of {false_alarms:g}: at least "
-                f"{math.ceil(1 / false_alarms - 1e-9) - 1} are needed. Add some, or allow more false alarms"
+                f"{cls.least(false_alarms)} are needed. Add some, or allow more false alarms"
             )
         rate = beta(rank, count + 1 - rank)
         low, high = rate.interval(CONFIDENCE)

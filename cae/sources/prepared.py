@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
@@ -16,6 +17,7 @@ import numpy as np
 from cae.ground import artifacts, splits
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
+from cae.sources.greys import Image
 from cae.sources.guards import quoted
 from cae.sources.records import Picture, Source, uniform
 from cae.sources.sight import Sight
@@ -79,7 +81,7 @@ def looked_through(source: Source, sight: Sight) -> list[Listed]:
     Raises:
         UserError: a picture cannot be read, or differs from the first where all must be alike.
     """
-    return [listed(picture, source.path, sight) for picture in alike(source, sight)]
+    return [listed(picture, sight.image(picture), source.path, sight) for picture in alike(source, sight)]
 
 
 def alike(source: Source, sight: Sight) -> Iterator[Picture]:
@@ -88,9 +90,8 @@ def alike(source: Source, sight: Sight) -> Iterator[Picture]:
     return uniform(source, sizes=sizes, channels=sight.channels is None)
 
 
-def listed(picture: Picture, root: Path, sight: Sight) -> Listed:
-    """Say what is to be known of a picture."""
-    image = sight.image(picture)
+def listed(picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:
+    """Say what is to be known of a picture, which looks as `image`."""
     height, width = image.shape[:2]
     shapes = [piece.shape for piece in sight.pieces(image)]
     mask = None if picture.mask is None else picture.mask.relative_to(root).as_posix()
@@ -114,17 +115,22 @@ def write(folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed]
         }
         for side, file in files.items():
             begin(file, (counts[side], *pictures[0].shape))
-        for known, picture in zip(pictures, alike(source, sight), strict=True):
-            now = listed(picture, source.path, sight)._replace(side=known.side, normal=known.normal)
-            if now != known:
-                raise UserError(f"{quoted(picture.name)} changed while it was read: run again")
-            for piece in sight.pieces(sight.image(picture)):
+        for known, picture in zip_longest(pictures, alike(source, sight)):
+            image = None if picture is None else sight.image(picture)
+            if image is None or known is None or known != again(known, picture, image, source.path, sight):
+                raise UserError(f"{quoted(source.path)} changed while it was read: run again")
+            for piece in sight.pieces(image):
                 files[known.side].write(piece.astype("<f4").tobytes())
     with artifacts.replacing(folder / PICTURES) as listing:
         # Bit by bit: as one text, the list would take more memory than everything else that is known of it.
         for part in LISTING.iterencode([picture._asdict() for picture in pictures]):
             listing.write(part.encode())
         listing.write(b"\n")
+
+
+def again(known: Listed, picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:
+    """List a picture once more, on the side that it was given."""
+    return listed(picture, image, root, sight)._replace(side=known.side, normal=known.normal)
 
 
 def begin(file: IO[bytes], shape: tuple[int, ...]) -> None:

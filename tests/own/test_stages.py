@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -153,9 +154,47 @@ def test_a_wrong_value_is_named_before_anything_is_written(
     assert not (photos.parent / "data").exists()
 
 
-def test_too_few_pictures_for_the_rate_are_named(run: Run, photos: Path) -> None:
-    with pytest.raises(UserError, match=r"4 normal pictures are too few for a rate of 0\.01"):
-        run("prepare", "train", "detect", anomaly={"false_alarms": 0.01})
+def test_too_few_pictures_for_the_rate_are_named_before_training(run: Run, photos: Path) -> None:
+    with pytest.raises(UserError, match=r"4 normal pictures are held out .* at least 99 are needed"):
+        run("prepare", anomaly={"false_alarms": 0.01})
+
+
+def test_a_mask_of_another_size_is_named_before_training(run: Run, tmp_path: Path) -> None:
+    for index in range(8):
+        write(tmp_path / "images/train/good" / f"{index}.png", drawn((28, 28), index))
+    write(tmp_path / "images/test/spot/0.png", drawn((28, 28), 9))
+    write(tmp_path / "images/ground_truth/spot/0_mask.png", np.zeros((28, 27), np.uint8))
+    with pytest.raises(UserError, match="has 28×27 pixels, but its picture 28×28"):
+        run("prepare")
+
+
+def test_a_source_that_changes_while_it_is_read_is_named(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_through = prepared.looked_through
+
+    def then_lost(*arguments: Any) -> list[prepared.Listed]:
+        listed = looked_through(*arguments)
+        (photos / "9.png").write_bytes(b"")
+        return listed
+
+    monkeypatch.setattr(prepared, "looked_through", then_lost)
+    with pytest.raises(UserError, match="changed while it was read"):
+        run("prepare", data={"skip_bad": True})
+
+
+def test_classes_keep_their_names_whatever_they_are(run: Run, tmp_path: Path) -> None:
+    for index in range(24):
+        write(tmp_path / "images" / ("$a_$", "normal")[index % 2] / f"{index}.png", drawn((28, 28), index))
+    project = run(data={"normal": "$a_$"})
+    assert pd.read_csv(project / "tables/classes.csv")["class"].tolist() == ["$a_$", "normal"]
+
+
+def test_a_model_of_tiles_decides_nothing(run: Run, photos: Path) -> None:
+    project = run("prepare", "train", "detect", data={"tiles": {"size": 12, "stride": 6}})
+    answer = keras.saving.load_model(project / "models/detector.keras")
+    assert answer.input_shape == (None, 12, 12, 1)
+    assert "anomaly" not in answer.output
 
 
 def test_a_threshold_is_left_out_where_nothing_is_held_out_for_it(run: Run, photos: Path) -> None:
