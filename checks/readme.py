@@ -33,6 +33,9 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "results": tables.results,
         "nearest neighbours": partial(tables.transfer, "knn"),
     },
+    "docs/machines.md": {},
+    "docs/pictures.md": {},
+    "own/README.md": {},
     "benchmarks/README.md": {"target": tables.target, "residual": tables.residual, "growth": tables.growth},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
     "studies/denoising/README.md": {

@@ -1,0 +1,97 @@
+"""Own pictures and the two worked examples by the real dvc command, on a small part."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.own.conftest import SMALL, drawn, write
+from tests.pipeline.conftest import ROOT, Project, merged
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = ("industrial", "medical")
+# Training pieces do not overlap, and training is short.
+SHORT = {
+    "drawing": {"stride": 28},
+    "train": {"epochs": 2},
+    "model": {"residual": {"width": 32, "batch_size": 32}},
+}
+
+
+@pytest.fixture(scope="module")
+def clone(new_project: Callable[[], Project]) -> Project:
+    """A clone in which only these projects run."""
+    return new_project()
+
+
+def change(project: Project, changes: dict[str, Any]) -> None:
+    """Change the params.yaml of a project in its place."""
+    path = project.folder / "params.yaml"
+    path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
+
+
+@pytest.fixture(scope="module")
+def own(clone: Project) -> Project:
+    """Own pictures that went through all stages."""
+    project = Project(clone.folder / "own")
+    for index in range(20):
+        write(project.folder / "images" / f"{index}.png", drawn((28, 28), index))
+    change(project, dict(SMALL))
+    project.dvc("repro")
+    return project
+
+
+def test_all_stages_run_and_then_none(own: Project) -> None:
+    assert own.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+    assert own.dvc("repro").stdout.count("didn't change, skipping") == 5
+
+
+@pytest.mark.parametrize("command", [("metrics", "show"), ("dag",)], ids=" ".join)
+def test_what_it_shows_fits_a_screen(own: Project, command: tuple[str, ...]) -> None:
+    shown = own.dvc(*command).stdout
+    assert 0 < max(map(len, shown.splitlines())) <= 200
+
+
+def test_its_charts_are_drawn(own: Project) -> None:
+    own.dvc("plots", "show")
+    page = (own.folder / "dvc_plots/index.html").read_text()
+    for chart in ("history.csv", "reconstruction.csv", "map.png", "scores.png", "examples.png"):
+        assert chart in page
+
+
+def test_a_changed_picture_runs_what_depends_on_it(own: Project, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(own.folder.parent, tmp_path / "clone", symlinks=True) / "own")
+    write(project.folder / "images" / "3.png", drawn((28, 28), 99))
+    assert "prepare" in project.dvc("status").stdout
+    project.dvc("repro")
+    assert project.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_another_spot_trains_nothing_anew(own: Project, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(own.folder.parent, tmp_path / "clone", symlinks=True) / "own")
+    change(project, {"anomaly": {"spot": 1.5}})
+    assert project.dvc("repro").stdout.count("didn't change, skipping") == 4
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_goes_from_its_source_to_measures(clone: Project, name: str) -> None:
+    project = Project(clone.folder / "studies" / name)
+    # What was fetched for this checkout need not be fetched once more.
+    if (raw := ROOT / "studies" / name / "data/raw").exists():
+        shutil.copytree(raw, project.folder / "data/raw")
+    change(project, SHORT)
+    project.dvc("repro", "evaluate", "probe", "detect")
+    measured = json.loads((project.folder / "metrics/detect.json").read_text())
+    assert set(measured) == {"auroc", "pixel_auroc", "aupro", "caught", "false_alarms"}
+    assert 0 <= measured["auroc"] <= 1
+
+
+def test_a_smaller_code_of_the_medical_example_is_measured_too(clone: Project) -> None:
+    project = Project(clone.folder / "studies/medical")
+    project.dvc("repro", "sizes@2")
+    assert "auroc" in json.loads((project.folder / "sizes/2.json").read_text())
