@@ -45,8 +45,8 @@ window.vegaEmbed = (target, chart) => embed(target, chart, { renderer: "svg" });
 def main() -> None:
     """Write the page, then point every DVC project to it."""
     write_page()
-    for project in (ROOT, *sorted(settings.parent for settings in ROOT.glob("studies/*/.dvc"))):
-        point_to_page(project)
+    for settings in (ROOT / ".dvc", ROOT / "own/.dvc", *sorted(ROOT.glob("studies/*/.dvc"))):
+        point_to_page(settings.parent)
 
 
 def write_page() -> None:
