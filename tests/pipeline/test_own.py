@@ -2,21 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from tests.own.conftest import SMALL, drawn, write
-from tests.pipeline.conftest import ROOT, Project, merged
+from tests.pipeline.conftest import ROOT, Project
 
 pytestmark = pytest.mark.slow
 
 EXAMPLES = ("industrial", "medical")
 # Training pieces do not overlap, and training is short.
-SHORT = {
+SHORT: Mapping[str, Mapping[str, object]] = {
     "drawing": {"stride": 28},
     "train": {"epochs": 2},
     "model": {"residual": {"width": 32, "batch_size": 32}},
@@ -29,19 +27,13 @@ def clone(new_project: Callable[[], Project]) -> Project:
     return new_project()
 
 
-def change(project: Project, changes: dict[str, Any]) -> None:
-    """Change the params.yaml of a project in its place."""
-    path = project.folder / "params.yaml"
-    path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
-
-
 @pytest.fixture(scope="module")
 def own(clone: Project) -> Project:
     """Own pictures that went through all stages."""
     project = Project(clone.folder / "own")
     for index in range(20):
         write(project.folder / "images" / f"{index}.png", drawn((28, 28), index))
-    change(project, dict(SMALL))
+    project.set_params(SMALL)
     project.dvc("repro")
     return project
 
@@ -80,7 +72,7 @@ def test_a_changed_picture_runs_what_depends_on_it(own: Project, tmp_path: Path)
 
 def test_another_spot_trains_nothing_anew(own: Project, tmp_path: Path) -> None:
     project = Project(shutil.copytree(own.folder.parent, tmp_path / "clone", symlinks=True) / "own")
-    change(project, {"anomaly": {"spot": 1.5}})
+    project.set_params({"anomaly": {"spot": 1.5}})
     assert project.dvc("repro").stdout.count("didn't change, skipping") == 4
 
 
@@ -90,7 +82,7 @@ def test_an_example_goes_from_its_source_to_measures(clone: Project, name: str) 
     # What was fetched for this checkout need not be fetched once more.
     if (raw := ROOT / "studies" / name / "data/raw").exists():
         shutil.copytree(raw, project.folder / "data/raw")
-    change(project, SHORT)
+    project.set_params(SHORT)
     project.dvc("repro", "evaluate", "probe", "detect")
     measured = json.loads((project.folder / "metrics/detect.json").read_text())
     assert set(measured) == {"auroc", "pixel_auroc", "aupro", "caught", "false_alarms"}
