@@ -30,6 +30,8 @@ class Study(sections.Section):
         AfterValidator(with_the_bound),
     ]
     epochs: Annotated[int, Field(ge=1, le=1000)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    rise: Annotated[int, Field(ge=1, le=1000)]
     samples: Annotated[int, Field(ge=1, le=1_000_000)]
     # A standard error needs two.
     images: Annotated[int, Field(ge=2, le=10_000)]

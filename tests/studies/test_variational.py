@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +15,11 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
+from cae.engine import tasks, training
+from cae.engine.checkpoints import Checkpoint
 from cae.ground.arrays import Images, Rows, Scores
 from cae.ground.errors import UserError
+from cae.ground.params import Run
 from cae.networks import variational
 from cae.networks.autoencoder import predict
 from studies.variational import (
@@ -30,6 +34,7 @@ from studies.variational import (
     report,
     settings,
     table,
+    train,
 )
 
 # Logits of four pixels are linear in a code of one number.
@@ -37,7 +42,16 @@ SLOPES, OFFSETS = np.array([2.0, -1.0, 0.5, 3.0]), np.array([0.3, -0.2, 0.0, -1.
 PICTURE = np.array([1, 0, 1, 1], np.float32).reshape(1, 2, 2, 1)
 # Near the true posterior, and not it.
 MEAN, LOG_VARIANCE = np.array([0.9], np.float32), np.array([-0.4], np.float32)
-STUDY = settings.Study(betas=(1.0, 2.0), epochs=1, samples=20, images=7, pixels_seed=3, codes_seed=4)
+STUDY = settings.Study(
+    betas=(1.0, 2.0),
+    epochs=1,
+    learning_rate=0.001,
+    rise=2,
+    samples=20,
+    images=7,
+    pixels_seed=3,
+    codes_seed=4,
+)
 
 
 def fit(codes: Rows, picture: Images) -> Scores:
@@ -232,6 +246,47 @@ def test_a_summary_has_the_standard_error_over_pictures() -> None:
     assert found == pytest.approx(
         {"log_likelihood": -3, "standard_error": 2 / 3**0.5, "effective_samples": 20}
     )
+
+
+def test_the_divergence_weighs_more_in_each_of_the_first_epochs_and_in_full_for_validation() -> None:
+    divergence = train.Rising(2.0, epochs=4)
+    weights = []
+    for epoch in range(6):
+        divergence.on_epoch_begin(epoch)
+        divergence.on_train_batch_end(0, {"epoch_share": 0.5})
+        weights.append(float(divergence.weight))
+        divergence.on_train_batch_end(1, {"epoch_share": 1.0})
+        assert float(divergence.weight) == 2
+    assert weights == [0.5, 1, 1.5, 2, 2, 2]
+
+
+class StoppedAfter(keras.callbacks.Callback):
+    """Ends training early, as a kill between two epochs does."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self.model is not None
+        self.model.stop_training = epoch + 1 >= self.epochs
+
+
+def trained(images: Images, folder: Path, epochs: int) -> list[Any]:
+    """Train with a rising weight, or go on after a stop; return the history and the weights."""
+    network = variational.build(3, 8, (4, 4, 1), seed=1)
+    divergence = train.Rising(1.0, epochs=3)
+    task = train.rising(tasks.generation(variational.sampled(network), 1.0), divergence)
+    pace: dict[str, Any] = {"batch_size": 3, "learning_rate": 0.01}
+    recipe = Run(epochs=4, patience=4, shards=2, seed=1, engine="fast", **pace)
+    listening = [divergence, StoppedAfter(epochs)]
+    history = training.fit(task, images, images, recipe, Checkpoint(folder, "a run"), callbacks=listening)
+    return [history.to_dict(), [weights.tolist() for weights in network.network.get_weights()]]
+
+
+def test_training_with_a_rising_weight_resumes_to_the_same_bits(drawn: Images, tmp_path: Path) -> None:
+    trained(drawn, tmp_path / "stopped", epochs=2)
+    assert trained(drawn, tmp_path / "stopped", epochs=4) == trained(drawn, tmp_path / "whole", epochs=4)
 
 
 def test_betas_must_hold_that_of_the_bound(tmp_path: Path) -> None:
