@@ -104,11 +104,13 @@ def draw(folder: Path, pictures: int) -> None:
 
 
 def commands(project: Path) -> Mapping[str, Sequence[str]]:
-    """Return what is run on a project, by its name and in this order: the second trains for the third."""
+    """Return what is run on a project, by its name and in this order: the second trains for the others."""
     score = ["--out", f"{project / 'scores.csv'}", "--model", f"{project / 'models/autoencoder.keras'}"]
     return {
         "own.prepare": ["own.prepare", f"{project}"],
         "own.train": ["own.train", f"{project}"],
+        "own.evaluate": ["own.evaluate", f"{project}"],
+        "own.detect": ["own.detect", f"{project}"],
         "cae score": ["cae", "score", f"{project / 'images'}", *score],
     }
 

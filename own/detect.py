@@ -1,7 +1,9 @@
 """Score test pictures by how wrong their reconstructions are, decide which are anomalies, and show where."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,18 +12,16 @@ import pandas as pd
 from cae.commands.outputs import Folder, coloured
 from cae.ground import artifacts
 from cae.ground.arrays import Scores
-from cae.measures.decision import Threshold
 from cae.measures.errors import ErrorMap
 from cae.measures.localisation import Mask
 from cae.networks import whole
 from cae.networks.autoencoder import Autoencoder, load
 from cae.sources import greys, prepared
 from cae.sources.prepared import Listed, Prepared
-from cae.sources.sight import Sight
 from own import chosen, pictures, reports, settings
 from own.detectors import OURS, detectors
 from own.judging import Judged, judge, rightness, wrong
-from own.masks import mask_of
+from own.masks import truth
 from own.pictures import Example
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
@@ -32,51 +32,64 @@ def main() -> None:
     project = chosen()
     inputs = Inputs.read("detect", project)
     own = settings.load(project)
-    sight = own.data.sight
     train = prepared.images(project / PREPARED, "train")
     test, held_out = (Prepared.read(project / PREPARED, side) for side in ("test", "threshold"))
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
-    masks = [mask_of(project / own.data.source, picture) for picture in test.pictures]
-    if any(mask is not None for mask in masks):
-        masks = [nowhere(picture) if picture.normal else mask for picture, mask in zip(test.pictures, masks)]
+    masks = partial(truth, project / own.data.source, test.pictures)
     methods = detectors(autoencoder, train, own.split.seed)
-
-    measured: dict[str, dict[str, float]] = {}
-    scores: dict[str, Scores] = {}
-    thresholds: dict[str, Threshold | None] = {}
-    for name, reconstruct in methods.items():
-        judged = judge(reconstruct, test, held_out, sight, own.anomaly, masks)
-        measured[name] = rightness(judged, test.pictures, masks)
-        scores[name], thresholds[name] = judged.scores, judged.threshold
-        if name == OURS:
-            ours = judged._replace(maps=())
+    judged = {
+        name: judge(reconstruct, test, held_out, own.data.sight, own.anomaly, masks())
+        for name, reconstruct in methods.items()
+    }
 
     inputs.check()
-    artifacts.write_json(project / "metrics/detect.json", measured[OURS])
-    rows = ({"method": name, **values, **reports.said(thresholds[name])} for name, values in measured.items())
+    measured = tabulate(project, judged, test.pictures)
+    draw(project, wrong(methods[OURS], test, own.data.sight, own.anomaly), masks(), test, own, judged[OURS])
+    model = detector(autoencoder, own, test, judged[OURS].limit)
+    artifacts.write_model(project / MODELS / "detector.keras", model)
+    tell(measured, held_out)
+
+
+def tabulate(project: Path, judged: Mapping[str, Judged], listed: Sequence[Listed]) -> dict[str, float]:
+    """Write the metrics of ours, which are returned, and every table."""
+    scores = {name: one.scores for name, one in judged.items()}
+    rows = [
+        {"method": name, **rightness(one, listed), **reports.said(one.threshold)}
+        for name, one in judged.items()
+    ]
+    measured = rightness(judged[OURS], listed)
+    artifacts.write_json(project / "metrics/detect.json", measured)
     artifacts.write_csv(project / "tables/detection.csv", pd.DataFrame(rows))
-    artifacts.write_csv(project / "tables/classes.csv", reports.by_class(scores, ours, test.pictures))
-    artifacts.write_csv(project / "data/scores.csv", reports.every_score(scores, ours, test.pictures))
+    artifacts.write_csv(project / "tables/classes.csv", reports.by_class(scores, judged[OURS], listed))
+    artifacts.write_csv(project / "data/scores.csv", reports.every_score(scores, judged[OURS], listed))
+    return measured
+
+
+def draw(
+    project: Path,
+    errors: Iterable[tuple[Listed, ErrorMap]],
+    masks: Iterable[Mask | None],
+    test: Prepared,
+    own: settings.Own,
+    ours: Judged,
+) -> None:
+    """Write a heat map of every test picture, all scores, and some pictures beside their maps."""
     shown, folder = medians(ours.scores, test.pictures), Folder(project / "data/maps")
-    maps: dict[int, ErrorMap] = {}
-    for place, (picture, found) in enumerate(wrong(methods[OURS], test, sight, own.anomaly)):
+    examples: dict[int, Example] = {}
+    for place, ((picture, found), (_, pieces), mask) in enumerate(
+        zip(errors, test.of_each(), masks, strict=True)
+    ):
         folder.add(picture.name, coloured(found))
         if place in shown:
-            maps[place] = found
-    limit = None if ours.threshold is None else ours.threshold.value
+            image = own.data.sight.whole(iter(pieces), *picture.seen)
+            alarm = None if ours.alarms is None else bool(ours.alarms[place])
+            examples[place] = Example(reports.class_of(picture), image, found, mask, alarm)
     by_class, normal = reports.grouped(ours.scores, test.pictures), reports.normal_classes(test.pictures)
     for name, figure in {
-        "scores": pictures.scores(by_class, limit, normal),
-        "examples": pictures.detections(examples(shown, test, sight, ours, maps, masks)),
+        "scores": pictures.scores(by_class, ours.limit, normal),
+        "examples": pictures.detections([examples[place] for place in shown]),
     }.items():
         artifacts.write_figure(project / PLOTS / f"detection/{name}.png", figure)
-    artifacts.write_model(project / MODELS / "detector.keras", detector(autoencoder, own, test, limit))
-    tell(measured[OURS], held_out)
-
-
-def nowhere(picture: Listed) -> Mask:
-    """Return the mask of a picture without a defect."""
-    return np.zeros(picture.size, bool)
 
 
 def detector(
@@ -102,32 +115,6 @@ def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:
         order = members[np.argsort(scores[members], kind="stable")]
         places.append(int(order[(len(order) - 1) // 2]))
     return places
-
-
-def examples(
-    shown: Sequence[int],
-    test: Prepared,
-    sight: Sight,
-    ours: Judged,
-    maps: dict[int, ErrorMap],
-    masks: Sequence[Mask | None],
-) -> list[Example]:
-    """Put together what is shown of some pictures, by their places."""
-    seen = {
-        place: sight.whole(iter(pieces), *picture.seen)
-        for place, (picture, pieces) in enumerate(test.of_each())
-        if place in shown
-    }
-    return [
-        Example(
-            reports.class_of(test.pictures[place]),
-            seen[place],
-            maps[place],
-            masks[place],
-            None if ours.alarms is None else bool(ours.alarms[place]),
-        )
-        for place in shown
-    ]
 
 
 def tell(measured: dict[str, float], held_out: Prepared) -> None:

@@ -11,10 +11,10 @@ from cae.measures import errors
 from cae.measures.baselines import MeanImage
 from cae.measures.errors import ErrorMap
 from cae.networks.autoencoder import Autoencoder
+from cae.networks.pieces import blocks, predicted
 from cae.sources.prepared import Listed, Prepared
 from cae.sources.sight import Sight
 from own import linear
-from own.blocks import blocks, predicted
 
 Reconstruct = Callable[[Images], Images]
 """Pieces (N, h, w, C) → what normal pieces like them would look like."""

@@ -1,20 +1,22 @@
 """Measure reconstructions of normal test pictures beside their floor, PCA and the mean picture."""
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
 
 from cae.ground import artifacts
-from cae.ground.arrays import Images
+from cae.ground.arrays import Images, Indices, Scores
 from cae.ground.errors import UserError
 from cae.measures import metrics
 from cae.measures.baselines import MeanImage
 from cae.networks.autoencoder import load
+from cae.networks.pieces import blocks, most, predicted
 from cae.pictures import reconstructions
 from cae.sources import prepared
 from cae.sources.prepared import Prepared
 from own import chosen, linear, pictures, settings
-from own.blocks import predicted
+from own.detectors import Reconstruct
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.evaluate import OURS, beside_the_floor, floor_if_below
 from stages.inputs import Inputs
@@ -31,28 +33,29 @@ def main() -> None:
     folder, plots = project / PREPARED, project / PLOTS
     history = artifacts.read_csv(plots / "history.csv")
     train, validation = (prepared.images(folder, side) for side in ("train", "validation"))
-    test = normal(Prepared.read(folder, "test"))
+    test = Prepared.read(folder, "test")
+    places = normal(test)
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
     pca = linear.fitted(train, autoencoder.code_size, whole.split.seed)
     mean_image = MeanImage().fit(train)
-
-    # Edges that were only mirrored are not measured.
-    cut = partial(cut_back, seen=None if whole.data.tiles else prepared.pictures(folder)[0].seen)
-    originals, reconstructed = cut(test), cut(predicted(autoencoder.network, test))
-    answers = {
-        OURS: reconstructed,
-        "PCA": cut(pca.reconstruct(test)),
-        "mean image": cut(mean_image.reconstruct(test)),
+    methods: dict[str, Reconstruct] = {
+        OURS: partial(predicted, autoencoder.network),
+        "PCA": pca.reconstruct,
+        "mean image": mean_image.reconstruct,
     }
     costs = {OURS: (autoencoder.code_size, autoencoder.network.count_params())} | {
         name: (baseline.code_size, baseline.parameters)
         for name, baseline in (("PCA", pca), ("mean image", mean_image))
     }
-    scores = {
-        name: metrics.summary(by_channel(originals), by_channel(answer)) for name, answer in answers.items()
+
+    # Edges that were only mirrored are not measured.
+    cut = partial(cut_back, seen=None if whole.data.tiles else prepared.pictures(folder)[0].seen)
+    measured = {
+        name: measure(reconstruct, taken(test.images, places), cut) for name, reconstruct in methods.items()
     }
+    scores = {name: averages for name, (averages, _) in measured.items()}
     floor, validation_floor = (
-        float(metrics.floor(by_channel(part)).mean()) for part in (originals, cut(validation))
+        mean_floor(pieces, cut) for pieces in (taken(test.images, places), blocks(validation))
     )
 
     inputs.check()
@@ -64,7 +67,10 @@ def main() -> None:
     artifacts.write_csv(plots / "reconstruction.csv", beside_the_floor(scores, costs, floor))
     curves = reconstructions.loss_curves(history, floor_if_below(history, validation_floor))
     artifacts.write_figure(plots / "reconstructions/loss_curves.png", curves)
-    examples = pictures.reconstructions(originals, reconstructed)
+    _, errors = measured[OURS]
+    shown = ranked(errors, pictures.COLUMNS)
+    originals = test.images[places[shown]]
+    examples = pictures.reconstructions(cut(originals), cut(methods[OURS](originals)), errors[shown])
     artifacts.write_figure(plots / "reconstructions/examples.png", examples)
     print(
         f"test mean squared error {scores[OURS]['mse']:.5f}; "
@@ -72,14 +78,50 @@ def main() -> None:
     )
 
 
-def normal(test: Prepared) -> Images:
-    """Take the pieces of normal pictures; UserError where there are none."""
+def normal(test: Prepared) -> Indices:
+    """Find the pieces of normal pictures; UserError where there are none."""
     kept = np.repeat(
         [picture.normal for picture in test.pictures], [picture.pieces for picture in test.pictures]
     )
     if not kept.any():
         raise UserError("no test picture is normal, so no reconstruction can be measured: add some")
-    return test.images if kept.all() else test.images[np.flatnonzero(kept)]
+    return np.flatnonzero(kept)
+
+
+def taken(images: Images, places: Indices) -> Iterator[Images]:
+    """Yield some of the images in blocks that memory holds easily."""
+    for start in range(0, len(places), size := most(*images.shape[1:3])):
+        yield images[places[start : start + size]]
+
+
+def measure(
+    reconstruct: Reconstruct, pieces: Iterable[Images], cut: Callable[[Images], Images]
+) -> tuple[dict[str, float], Scores]:
+    """Average every metric over blocks of pieces, and return the squared error of each piece, (N,)."""
+    summaries, errors = [], []
+    for block in pieces:
+        pair = by_channel(cut(block)), by_channel(cut(reconstruct(block)))
+        summaries.append(metrics.summary(*pair))
+        errors.append(metrics.mse(*pair).reshape(len(block), -1).mean(axis=1))
+    counts = [len(of_block) for of_block in errors]
+    averages = {
+        name: float(np.average([summary[name] for summary in summaries], weights=counts))
+        for name in summaries[0]
+    }
+    # Not the mean of its values: a mean of logarithms is not the logarithm of a mean.
+    averages["psnr_of_mean_mse"] = float(metrics.decibels(averages["mse"]))
+    return averages, np.concatenate(errors)
+
+
+def mean_floor(pieces: Iterable[Images], cut: Callable[[Images], Images]) -> float:
+    """Average over pieces what the cross-entropy of a perfect reconstruction would be."""
+    return float(np.concatenate([metrics.floor(by_channel(cut(block))) for block in pieces]).mean())
+
+
+def ranked(errors: Scores, count: int) -> Indices:
+    """Find pieces from the least error to the greatest, evenly by rank."""
+    order = np.argsort(errors, kind="stable")
+    return order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
 
 
 def cut_back(pieces: Images, seen: tuple[int, int] | None) -> Images:

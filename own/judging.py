@@ -1,6 +1,6 @@
 """What a detector says of test pictures, and how right it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +8,10 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from cae.ground.arrays import Scores
-from cae.measures import errors, localisation
+from cae.measures import errors
 from cae.measures.decision import Threshold
 from cae.measures.errors import ErrorMap
-from cae.measures.localisation import Mask
+from cae.measures.localisation import Localisation, Mask
 from cae.sources import sizes
 from cae.sources.prepared import Listed, Prepared
 from cae.sources.sight import Sight
@@ -23,15 +23,20 @@ class Judged(NamedTuple):
     """Test pictures as one detector sees them, in their order."""
 
     scores: Scores
-    # Where its source says where the defects are: how wrong each pixel is.
-    maps: Sequence[ErrorMap]
+    # How well its error maps point at defects, of pictures whose source says where these are.
+    localisation: Localisation
     # None where no pictures are held out for it.
     threshold: Threshold | None
 
     @property
+    def limit(self) -> float | None:
+        """The score above which a picture is an anomaly."""
+        return None if self.threshold is None else self.threshold.value
+
+    @property
     def alarms(self) -> npt.NDArray[np.bool_] | None:
         """Whether each picture lies above the threshold."""
-        return None if self.threshold is None else self.scores > self.threshold.value
+        return None if self.limit is None else self.scores > self.limit
 
 
 def judge(
@@ -40,7 +45,7 @@ def judge(
     held_out: Prepared,
     sight: Sight,
     chosen: Anomaly,
-    masks: Sequence[Mask | None],
+    masks: Iterable[Mask | None],
 ) -> Judged:
     """Score test pictures, and fit the threshold to normal ones that are held out, if there are any.
 
@@ -49,12 +54,12 @@ def judge(
     """
     normal = [errors.score(found, chosen.spot) for _, found in error_maps(held_out, sight, reconstruct)]
     threshold = Threshold.fitted(np.array(normal), chosen.false_alarms) if normal else None
-    scores, maps = [], []
+    scores, localisation = [], Localisation()
     for mask, (picture, found) in zip(masks, error_maps(test, sight, reconstruct), strict=True):
         scores.append(errors.score(found, chosen.spot))
         if mask is not None:
-            maps.append(wrongness(found, picture, chosen))
-    return Judged(np.array(scores), maps, threshold)
+            localisation.add(wrongness(found, picture, chosen), mask)
+    return Judged(np.array(scores), localisation, threshold)
 
 
 def wrong(
@@ -71,20 +76,19 @@ def wrongness(found: ErrorMap, picture: Listed, chosen: Anomaly) -> ErrorMap:
     return sizes.resized(root[..., np.newaxis], *picture.size)[..., 0]
 
 
-def rightness(judged: Judged, pictures: Sequence[Listed], masks: Sequence[Mask | None]) -> dict[str, float]:
+def rightness(judged: Judged, pictures: Sequence[Listed]) -> dict[str, float]:
     """Measure a detector against what the test pictures are; what cannot be measured on them is left out.
 
-    `auroc` of pictures; `pixel_auroc` and `aupro` (`localisation.region_overlap`) where defects have masks;
+    `auroc` of pictures; `pixel_auroc` and `aupro` (`Localisation.region_overlap`) where defects have masks;
     `caught`, the share of anomalies above the threshold, and `false_alarms`, that of normal pictures.
     """
     odd = np.array([not picture.normal for picture in pictures])
     measured: dict[str, float] = {}
     if odd.any() and not odd.all():
         measured["auroc"] = float(roc_auc_score(odd, judged.scores))
-    truth = [mask for mask in masks if mask is not None]
-    if any(mask.any() for mask in truth) and not all(mask.all() for mask in truth):
-        measured["pixel_auroc"] = localisation.pixel_auroc(judged.maps, truth)
-        measured["aupro"] = localisation.region_overlap(judged.maps, truth)
+    if judged.localisation.measurable:
+        measured["pixel_auroc"] = judged.localisation.pixel_auroc()
+        measured["aupro"] = judged.localisation.region_overlap()
     if judged.alarms is not None:
         for name, kind in (("caught", odd), ("false_alarms", ~odd)):
             if kind.any():

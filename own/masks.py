@@ -1,7 +1,9 @@
 """Where the defects of pictures are, as the source says it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from cae.ground.errors import UserError
 from cae.measures.localisation import Mask
@@ -27,6 +29,17 @@ def mask_of(source: Path, picture: Listed) -> Mask | None:
             f"{picture.size[0]}×{picture.size[1]}: as many are needed"
         )
     return mask > 0
+
+
+def truth(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
+    """Yield where the defects of pictures are, one after another; None where their source does not say.
+
+    Where any picture has a mask, normal ones are without defect. Raises as `mask_of`.
+    """
+    any_masked = any(picture.mask is not None for picture in pictures)
+    for picture in pictures:
+        nowhere = any_masked and picture.normal
+        yield np.zeros(picture.size, bool) if nowhere else mask_of(source, picture)
 
 
 def check(source: Path, pictures: Iterable[Listed]) -> None:

@@ -41,21 +41,18 @@ def shown(axes: Axes, image: Images) -> None:
 
 
 @picture
-def reconstructions(originals: Images, reconstructed: Images) -> Figure:
-    """Draw original, reconstruction and error of pictures from the best reconstructed to the worst."""
-    errors = np.array([squared(*pair).mean(dtype=np.float64) for pair in zip(originals, reconstructed)])
-    order = np.argsort(errors, kind="stable")
-    places = order[np.linspace(0, len(order) - 1, min(COLUMNS, len(order))).round().astype(int)]
-    differences = [np.sqrt(squared(originals[place], reconstructed[place])) for place in places]
+def reconstructions(originals: Images, reconstructed: Images, errors: Scores) -> Figure:
+    """Draw original, reconstruction and error of pictures, (N, H, W, C) twice and (N,), in their order."""
+    differences = [np.sqrt(squared(*pair)) for pair in zip(originals, reconstructed)]
     figure = Picture(figsize=(WIDTH, 4.2))
     heading(figure, "Normal test pictures, from the least squared error to the greatest, evenly by rank")
-    grid = figure.subplots(3, len(places), squeeze=False)
+    grid = figure.subplots(3, len(originals), squeeze=False)
     limit = max(float(difference.max()) for difference in differences) or 1.0
-    for column, (place, difference) in enumerate(zip(places, differences)):
-        shown(grid[0, column], originals[place])
-        shown(grid[1, column], reconstructed[place])
+    for column, difference in enumerate(differences):
+        shown(grid[0, column], originals[column])
+        shown(grid[1, column], reconstructed[column])
         drawn = grid[2, column].imshow(difference, cmap=ERRORS, vmin=0, vmax=limit)
-        grid[2, column].set_xlabel(f"MSE\n{errors[place]:.4f}", fontsize=10)
+        grid[2, column].set_xlabel(f"MSE\n{errors[column]:.4f}", fontsize=10)
     bare(grid, ("original", "reconstruction", "error"))
     bar = figure.colorbar(drawn, ax=grid, shrink=0.9, aspect=30, pad=0.01)
     bar.set_label("absolute error,\ngrey value from 0 to 1", fontsize=11)

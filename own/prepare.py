@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.measures.decision import Threshold
 from cae.sources import prepared, sides
@@ -16,6 +17,8 @@ from stages.inputs import Inputs
 
 # The class of normal pictures where the layout says so itself: MVTec AD's.
 GOOD = "good"
+# Pictures of 12 bits that are stored in 16 end at 0.06.
+DARK = 0.1
 
 
 def main() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
     if state(source) != files:
         raise UserError(f"{source.path} changed while it was read: run again")
     inputs.check()
+    tell_if_dark(prepared.images(project / PREPARED, "train"), whole.data.window)
     print(f"{source.path}, {source.kind}:", described(pictures))
 
 
@@ -97,6 +101,18 @@ def check_threshold(pictures: Sequence[Listed], false_alarms: float) -> None:
             f"{count} normal pictures are held out to set the threshold, but for false alarms of "
             f"{false_alarms:g} at least {needed} are needed: add pictures, raise split.threshold, allow more "
             "(anomaly.false_alarms in params.yaml), or write 0 for split.threshold: then there is none"
+        )
+
+
+def tell_if_dark(train: Images, window: tuple[float, float] | None) -> None:
+    """Say so where pictures use little of the grey values: there is next to nothing to learn."""
+    brightest = max(float(piece.max()) for piece in train)
+    if brightest < DARK:
+        values = "all that their type can hold" if window is None else f"{window[0]:g} to {window[1]:g}"
+        print(
+            f"note: no pixel to train on is brighter than {brightest:.3f} of {values}: say by data.window in "
+            "params.yaml which values become black and white",
+            file=sys.stderr,
         )
 
 

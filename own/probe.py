@@ -12,9 +12,9 @@ from cae.measures import probes
 from cae.measures.baselines import PrincipalComponents
 from cae.measures.probes import LinearProbe, NearestProbe, Probe
 from cae.networks.autoencoder import load
+from cae.networks.pieces import predicted
 from cae.sources.prepared import Prepared
 from own import chosen, linear, pictures, settings
-from own.blocks import predicted
 from own.reports import class_of
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs

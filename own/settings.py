@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from cae.ground import params, sections
 from cae.ground.params import Run
@@ -15,6 +15,8 @@ from cae.sources.tiles import Tiling
 # Structural similarity looks at 11 × 11 pixels.
 LEAST = 12
 Side = Annotated[int, Field(ge=LEAST, le=4096)]
+# A folder called 1 is a number to YAML.
+Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -45,7 +47,7 @@ class Data(sections.Section):
     channels: Literal[1, 3] | None
     window: Annotated[tuple[float, float] | None, Field(strict=False)]
     tiles: Tiles | None
-    normal: str | None
+    normal: Name | None
     skip_bad: bool
 
     @property

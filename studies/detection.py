@@ -1,5 +1,6 @@
 """Tables of a study that ran the stages of own pictures: every method, over all anomalies and by class."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,15 @@ MEASURES = {
     "false_alarms": "false alarms",
 }
 Table = tuple[list[str], list[list[str]]]
+
+
+def measured(project: Path) -> dict[str, float]:
+    """Read what training and detection measured of a project."""
+    return {
+        name: value
+        for stage in ("train", "detect")
+        for name, value in json.loads((project / f"metrics/{stage}.json").read_text()).items()
+    }
 
 
 def by_method(study: Path) -> Table:

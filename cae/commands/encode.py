@@ -13,6 +13,7 @@ from cae.commands.trained import Trained
 from cae.commands.views import Seeing, codes
 from cae.ground import artifacts
 from cae.ground.errors import UserError
+from cae.sources.prepared import begin
 from cae.sources.records import Picture
 
 
@@ -39,8 +40,7 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
         rows.seek(0)
         with zipfile.ZipFile(file, "w") as archive:
             with member(archive, "codes.npy") as stored:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (len(names), length)}
-                np.lib.format.write_array_header_1_0(stored, header)
+                begin(stored, (len(names), length))
                 while block := rows.read(1 << 20):
                     stored.write(block)
             with member(archive, "names.npy") as stored:

@@ -1,5 +1,6 @@
 """One command, from its arguments to what it prints."""
 
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from cae.sources.layouts import opened
 from cae.sources.records import Picture, Source
 
 FALSE_ALARMS = 0.01
+EXPONENT = re.compile(r"-\d*\.?\d+[eE][+-]?\d+")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -34,13 +36,18 @@ def run(arguments: Sequence[str]) -> None:
         UserError: what was asked for cannot be done; it says why.
         SystemExit: the arguments are none, or --help was asked for.
     """
-    chosen = options.parser().parse_args(arguments)
+    chosen = options.parser().parse_args([plain(argument) for argument in arguments])
     if chosen.command == "info":
         describe(chosen)
     elif chosen.command == "export":
         give(chosen)
     else:
         look(chosen)
+
+
+def plain(argument: str) -> str:
+    """Write out a negative number with an exponent, which argparse takes for an option."""
+    return f"{float(argument):f}" if EXPONENT.fullmatch(argument) else argument
 
 
 def look(chosen: Namespace) -> None:
@@ -55,7 +62,9 @@ def look(chosen: Namespace) -> None:
     if chosen.command == "score":
         check_scoring(chosen)
     source, trained = opened(chosen.images, chosen.skip_bad), Trained(chosen.model)
-    seeing = Seeing(chosen.window, chosen.grey, chosen.resize, chosen.tiles)
+    height, width = trained.image_shape[:2]
+    size = (height, width) if chosen.resize else sized(chosen.resize_to)
+    seeing = Seeing(chosen.window, chosen.grey, size, chosen.tiles)
     match chosen.command:
         case "encode":
             with counted(source) as pictures:
@@ -67,6 +76,16 @@ def look(chosen: Namespace) -> None:
             print(f"{pieces(count)} in {printable(str(chosen.out))}")
         case "score":
             decide(chosen, source, trained, seeing)
+
+
+def sized(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """Return what --resize-to says; UserError where a side is none."""
+    if size is None:
+        return None
+    height, width = size
+    if min(size) < 1:
+        raise UserError(f"--resize-to {height} {width}: both sides must be at least 1")
+    return height, width
 
 
 def describe(chosen: Namespace) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import TypedDict
 
 from cae.commands import DEFAULT
 
@@ -10,6 +9,7 @@ IMAGES = (
     "IMAGES is a folder of images (PNG, JPEG, TIFF, BMP, PGM, PPM), flat or one folder a class, or as MVTec "
     "AD; a MedMNIST-style .npz; a folder of IDX files; DICOM or NIfTI; or one file of these."
 )
+DECIDING = "--normal good --false-alarms 0.01"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,68 +19,41 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common, sight = of_every_command(), of_what_is_seen()
-
-    encoding = commands.add_parser(
-        "encode",
-        parents=[common, sight],
-        **words("write the code of each picture", "cae encode photos --out codes.npz"),
-    )
-    sizes(encoding)
-    encoding.set_defaults(tiles=None)
-    encoding.add_argument(
-        "--out", type=Path, required=True, help="an .npz of names and codes, a row a picture"
-    )
-
-    making = commands.add_parser(
-        "reconstruct",
-        parents=[common, sight],
-        **words("paint each picture again from its code", "cae reconstruct photos --out again"),
-    )
-    tiles(sizes(making))
-    making.add_argument("--out", type=Path, required=True, help="a folder: a PNG a picture, in its size")
-
-    example = "cae score photos --out scores.csv --maps maps --normal good --false-alarms 0.01"
-    scoring = commands.add_parser(
-        "score",
-        parents=[common, sight],
-        **words("say how badly each picture is reconstructed", example),
-    )
-    tiles(sizes(scoring))
-    scoring.add_argument(
-        "--out", type=Path, required=True, help="a CSV: the mean squared error of each picture, or see --spot"
-    )
-    scoring.add_argument("--maps", type=Path, help="a folder: a PNG a picture, of the error of each pixel")
-    measures(scoring)
-
-    exporting(
-        commands.add_parser(
+    for name, parents, purpose, example, add in (
+        ("encode", [common, sight], "write the code of each picture", "photos --out codes.npz", encoding),
+        (
+            "reconstruct",
+            [common, sight],
+            "paint each picture again from its code",
+            "photos --out again",
+            making,
+        ),
+        (
+            "score",
+            [common, sight],
+            "say how badly each picture is reconstructed",
+            f"photos --out scores.csv --maps maps {DECIDING}",
+            scoring,
+        ),
+        (
             "export",
-            parents=[common],
-            **words(
-                "write one model that does all between raw pixels and a score",
-                "cae export --out whole.onnx --spot 1.5 --normal good --false-alarms 0.01",
-            ),
+            [common],
+            "write one model that does all between raw pixels and a score",
+            f"--out whole.onnx --spot 1.5 {DECIDING}",
+            exporting,
+        ),
+        ("info", [common], "describe a network, and what a source holds", "photos", telling),
+    ):
+        add(
+            commands.add_parser(
+                name,
+                parents=parents,
+                help=purpose,
+                description=f"{purpose.capitalize()}.",
+                epilog=f"Example: cae {name} {example}. {IMAGES}",
+            )
         )
-    )
-
-    telling = commands.add_parser(
-        "info", parents=[common], **words("describe a network, and what a source holds", "cae info photos")
-    )
-    telling.add_argument("images", type=Path, nargs="?", metavar="IMAGES")
     return whole
-
-
-class Words(TypedDict):
-    """The texts of a command."""
-
-    help: str
-    description: str
-    epilog: str
-
-
-def words(purpose: str, example: str) -> Words:
-    """Describe a command in general and by an example."""
-    return Words(help=purpose, description=f"{purpose.capitalize()}.", epilog=f"Example: {example}. {IMAGES}")
 
 
 def of_every_command() -> argparse.ArgumentParser:
@@ -106,6 +79,34 @@ def of_what_is_seen() -> argparse.ArgumentParser:
     )
     sight.add_argument("--grey", action="store_true", help="make pictures in colour grey")
     return sight
+
+
+def encoding(own: argparse.ArgumentParser) -> None:
+    """Add what codes are written to."""
+    sizes(own)
+    own.set_defaults(tiles=None)
+    own.add_argument("--out", type=Path, required=True, help="an .npz of names and codes, a row a picture")
+
+
+def making(own: argparse.ArgumentParser) -> None:
+    """Add what reconstructions are written to."""
+    tiles(sizes(own))
+    own.add_argument("--out", type=Path, required=True, help="a folder: a PNG a picture, in its size")
+
+
+def scoring(own: argparse.ArgumentParser) -> None:
+    """Add what scores are written to, and what they are."""
+    tiles(sizes(own))
+    own.add_argument(
+        "--out", type=Path, required=True, help="a CSV: the mean squared error of each picture, or see --spot"
+    )
+    own.add_argument("--maps", type=Path, help="a folder: a PNG a picture, of the error of each pixel")
+    measures(own)
+
+
+def telling(own: argparse.ArgumentParser) -> None:
+    """Add what is described."""
+    own.add_argument("images", type=Path, nargs="?", metavar="IMAGES")
 
 
 def exporting(own: argparse.ArgumentParser) -> None:
@@ -158,6 +159,13 @@ def sizes(own: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
     group = own.add_mutually_exclusive_group()
     group.add_argument(
         "--resize", action="store_true", help="stretch pictures to the size that the network was trained on"
+    )
+    group.add_argument(
+        "--resize-to",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="stretch them to this height and width, as data.size in params.yaml does",
     )
     return group
 

@@ -1,5 +1,6 @@
 """What commands write, and what they must not write over."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cae.sources import formats
 
 # Black where the reconstruction is right, the lighter the more it is wrong; as the pipeline's pictures.
 COLOURS = matplotlib.colormaps["magma"]
+# A name on the disk has 255 bytes at most, and while it is written some more belong to it.
+LONGEST = 230
 
 
 class Folder:
@@ -28,12 +31,14 @@ class Folder:
         """Write NAME.png of grey or RGB levels, (H, W) or (H, W, 3).
 
         Raises:
-            UserError: another picture had this name, or the file cannot be written.
+            UserError: another picture had this name, it is too long, or the file cannot be written.
         """
         if name in self.written:
             raise UserError(
                 f"two pictures are called {name!r}, a file and a page of another: rename one of the files"
             )
+        if len(os.fsencode(Path(name).name)) > LONGEST:
+            raise UserError(f"the name {name!r} has more than {LONGEST} bytes: shorten that of the file")
         self.written.add(name)
         with artifacts.replacing(self.path / f"{name}.png") as file:
             Image.fromarray(levels).save(file, format="png")

@@ -1,7 +1,7 @@
 """A trained autoencoder for pictures of any size: convolutions have none of their own."""
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import keras
@@ -11,9 +11,6 @@ from cae.networks import autoencoder
 from cae.networks.autoencoder import Autoencoder
 from cae.sources import sizes
 
-# Sides that are tried, from that of a picture on, for one that the network closes on; of three poolings the
-# eighth at the latest is one.
-TRIED = 64
 # Networks kept, one a size: sizes that come again are few, and each network takes megabytes.
 KEPT = 8
 
@@ -27,20 +24,23 @@ class Trained:
         self.own = loaded(path)
         self.image_shape: tuple[int, int, int] = self.own.network.input_shape[1:]
         self._of_other_size = lru_cache(KEPT)(self._stretched)
-        self.closing = cache(self._closing)
 
     @property
     def channels(self) -> int:
         """How many channels its pictures have."""
         return self.image_shape[-1]
 
-    @property
+    @cached_property
     def stretches(self) -> bool:
-        """Whether the network takes other sizes too: its layers are one chain, none for one size alone."""
-        return isinstance(self.own.network, keras.Sequential) and not any(
+        """Whether the network takes other sizes too: a chain of layers that closes where ours does."""
+        network = self.own.network
+        if not isinstance(network, keras.Sequential) or any(
             isinstance(layer, keras.layers.Dense | keras.layers.Reshape | keras.layers.Flatten)
-            for layer in self.own.network.layers
-        )
+            for layer in network.layers
+        ):
+            return False
+        longer = (*(sizes.closing(side + 1) for side in self.image_shape[:2]), self.channels)
+        return bool(stretched(network, longer).output_shape[1:] == longer)
 
     def takes(self, height: int, width: int) -> bool:
         """Whether pictures of a size have its own, or come to it by mirroring their edges as for training."""
@@ -55,16 +55,14 @@ class Trained:
     def _stretched(self, height: int, width: int) -> Autoencoder:
         return autoencoder.split(stretched(self.own.network, (height, width, self.channels)))
 
-    def _closing(self, side: int) -> int:
+    def closing(self, side: int) -> int:
         """Return the least side, at least `side`, at which reconstructions have the size of the picture.
 
         Raises:
             UserError: the network takes its own size alone.
         """
         if self.stretches:
-            for longer in range(side, side + TRIED):
-                if stretched(self.own.network, (longer, longer, self.channels)).output_shape[1] == longer:
-                    return longer
+            return sizes.closing(side)
         raise UserError(
             f"{self.path} takes pictures of {self.image_shape[0]}×{self.image_shape[1]} alone: add --resize, "
             "which stretches them to that size, or, but to encode, --tiles, which cuts them into such pieces"

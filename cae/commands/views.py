@@ -12,13 +12,11 @@ from cae.ground.errors import UserError
 from cae.measures import errors
 from cae.measures.errors import ErrorMap
 from cae.networks.autoencoder import BATCH, predict
+from cae.networks.pieces import most
 from cae.sources import greys, sizes
 from cae.sources.greys import Image
 from cae.sources.records import Picture
 from cae.sources.tiles import Tiling
-
-# Pixels that a network works on at once: BATCH pictures of the pipeline's size, or fewer larger ones.
-PIXELS = BATCH * 28 * 28
 
 
 class Seeing(NamedTuple):
@@ -27,7 +25,8 @@ class Seeing(NamedTuple):
     # The grey values that become 0 and 1.
     window: tuple[float, float] | None = None
     grey: bool = False
-    resize: bool = False
+    # Height and width to stretch to.
+    size: tuple[int, int] | None = None
     # Pixels from one tile to the next.
     tiles: int | None = None
 
@@ -93,9 +92,9 @@ def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> It
     for picture in pictures:
         image = seen(picture, trained, seeing)
         height, width = picture.pixels.shape[:2]
-        if seeing.resize:
-            image = sizes.resized(image, *trained.image_shape[:2])
-        if batch and (batch[0].image.shape != image.shape or len(batch) >= most(image)):
+        if seeing.size is not None:
+            image = sizes.resized(image, *seeing.size)
+        if batch and (batch[0].image.shape != image.shape or len(batch) >= most(*image.shape[:2])):
             yield batch
             batch = []
         batch.append(View(picture.name, image, (height, width)))
@@ -123,7 +122,7 @@ def closed(images: Image, trained: Trained) -> Image:
     """Mirror images (N, H, W, C) at their lower and right edges up to sizes that the network closes on."""
     if trained.takes(*images.shape[1:3]):
         return sizes.padded(images, *trained.image_shape[:2])
-    return sizes.padded(images, *(trained.closing(side) for side in images.shape[1:3]))
+    return sizes.padded(images, *map(trained.closing, images.shape[1:3]))
 
 
 def tiled(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, stride: int) -> Iterator[Answer]:
@@ -145,8 +144,3 @@ def reconstructed(tiles: Iterator[Image], trained: Trained) -> Iterator[Image]:
     """Yield the reconstructions of tiles of the network's own size."""
     while part := list(islice(tiles, BATCH)):
         yield from predict(trained.own.network, np.stack(part))
-
-
-def most(image: Image) -> int:
-    """Return how many images of this size are worked on at once."""
-    return max(1, min(BATCH, PIXELS // (image.shape[0] * image.shape[1])))

@@ -47,10 +47,10 @@ def kind_of(path: Path) -> str | None:
         OSError: it cannot be read.
     """
     told = told_by(head(path))
-    # Pictures are not read out of gzip, as IDX and NIfTI are.
-    if told in IMAGES and not gzipped(path):
-        return "image"
-    if told and told not in IMAGES:
+    if told in IMAGES:
+        # Pictures are not read out of gzip, as IDX and NIfTI are.
+        told = None if gzipped(path) else "image"
+    if told:
         return told
     endings = (kind for name, kind in NAMES if re.search(rf"{name}\Z", path.name, re.IGNORECASE))
     return next(endings, None)

@@ -93,11 +93,13 @@ def alike(source: Source, sight: Sight) -> Iterator[Picture]:
 def listed(picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:
     """Say what is to be known of a picture, which looks as `image`."""
     height, width = image.shape[:2]
-    shapes = [piece.shape for piece in sight.pieces(image)]
+    first = next(sight.pieces(image))
     mask = None if picture.mask is None else picture.mask.relative_to(root).as_posix()
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     kept = (picture.name, picture.label, picture.part, picture.group, mask)
-    return Listed(*kept, size, (height, width), len(shapes), shapes[0], str(picture.pixels.dtype))
+    return Listed(
+        *kept, size, (height, width), sight.counted(height, width), first.shape, str(picture.pixels.dtype)
+    )
 
 
 def write(folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed]) -> None:

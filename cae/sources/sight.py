@@ -37,6 +37,10 @@ class Sight(NamedTuple):
         else:
             yield from self.tiling.cut(image)
 
+    def counted(self, height: int, width: int) -> int:
+        """Return how many pieces an image of a size gives."""
+        return 1 if self.tiling is None else len(self.tiling.places(height, width))
+
     def whole(self, pieces: Iterable[Image], height: int, width: int) -> Image:
         """Put maps (h, w, C) of the pieces of one image together again: (height, width, C).
 

@@ -1,7 +1,6 @@
 """Train with another size of the code, and see how well lesions are found."""
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from own import detect, train
 from own import settings as own_settings
 from stages import command
 from stages.inputs import Inputs
+from studies.detection import measured
 from studies.medical import STUDY
 
 # What they read besides params.yaml, as links.
@@ -36,12 +36,7 @@ def main() -> None:
             raise UserError(f"{stage.__name__} failed in {folder}: see above")
 
     inputs.check()
-    measured = {
-        name: value
-        for stage in ("train", "detect")
-        for name, value in json.loads((folder / f"metrics/{stage}.json").read_text()).items()
-    }
-    artifacts.write_json(STUDY / f"sizes/{size}.json", measured)
+    artifacts.write_json(STUDY / f"sizes/{size}.json", measured(folder))
     shutil.rmtree(folder)
 
 

@@ -153,6 +153,10 @@ def test_or_is_passed_over_and_listed(
         ),
         (["score", "photos", "--out", "scores.csv", "--spot", "0"], "must be above 0 and at most 1000"),
         (["score", "photos", "--out", "scores.csv", "--window", "9", "1"], "the lower one first"),
+        (
+            ["score", "photos", "--out", "scores.csv", "--resize-to", "0", "9"],
+            "both sides must be at least 1",
+        ),
     ],
 )
 def test_what_would_do_harm_or_nothing_is_refused(
@@ -187,6 +191,22 @@ def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> No
         rest = ["--out", str(tmp_path / "again"), "--grey", "--window", "0", "9", size]
         line.run(["reconstruct", str(tmp_path / "photos"), *rest])
         assert Image.open(tmp_path / "again/a.png.png").size == (60, 60)
+
+
+@pytest.mark.parametrize("low", ["-1e3", "-1000", "-1.0E+3"])
+def test_a_window_may_begin_below_0(tmp_path: Path, low: str) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("L", (28, 28), 9).save(tmp_path / "photos/a.png")
+    out = tmp_path / "again"
+    line.run(["reconstruct", str(tmp_path / "photos"), "--out", str(out), "--window", low, "400"])
+    assert (out / "a.png.png").exists()
+
+
+def test_a_name_too_long_for_what_is_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("L", (28, 28)).save(tmp_path / "photos" / f"{'a' * 240}.png")
+    with pytest.raises(UserError, match="has more than 230 bytes: shorten"):
+        line.run(["reconstruct", str(tmp_path / "photos"), "--out", str(tmp_path / "again")])
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_sizes_may_change_from_picture_to_picture_and_the_order_stays() -> None:
 
 
 def test_resizing_is_asked_for_and_undone_in_what_is_shown() -> None:
-    (answer,) = views.answers(pictures((100, 60)), TRAINED, Seeing(resize=True))
+    (answer,) = views.answers(pictures((100, 60)), TRAINED, Seeing(size=(28, 28)))
     assert answer.image.shape == (28, 28, 1)
     assert answer.sized(answer.reconstruction).shape == (100, 60, 1)
 

@@ -46,8 +46,9 @@ def scored_by_command(project: Path, *options: str) -> pd.Series:
         ({"data": {"window": [20, 200]}}, ["--window", "20", "200"]),
         ({"data": {"tiles": {"size": 12, "stride": 5}}}, ["--tiles", "5"]),
         ({"data": {"size": [28, 20]}}, ["--resize"]),
+        ({"data": {"size": [30, 21]}}, ["--resize-to", "30", "21"]),
     ],
-    ids=["whole", "spot", "window", "tiles", "resized"],
+    ids=["whole", "spot", "window", "tiles", "resized", "resized and mirrored"],
 )
 def test_the_command_gives_the_scores_of_the_pipeline(
     run: Run, photos: Path, changes: dict[str, object], options: list[str]
@@ -93,6 +94,25 @@ def test_a_class_that_is_not_normal_is_for_the_test_alone(run: Run, tmp_path: Pa
     sides = {(picture.label, picture.side) for picture in prepared.pictures(project / "data/prepared")}
     assert {side for label, side in sides if label == "even"} == {"test"}
     assert {side for label, side in sides if label == "odd"} == {"train", "validation", "threshold", "test"}
+
+
+def test_a_class_may_be_called_by_a_number(run: Run, tmp_path: Path) -> None:
+    for index in range(24):
+        write(tmp_path / "images" / str(index % 2) / f"{index}.png", drawn((28, 28), index))
+    project = run("prepare", data={"normal": 1})
+    normal = {picture.label for picture in prepared.pictures(project / "data/prepared") if picture.normal}
+    assert normal == {"1"}
+
+
+def test_pictures_that_are_nearly_black_are_told_of(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(20):
+        write(tmp_path / "images" / f"{index}.png", drawn((23, 23), index).astype(np.uint16))
+    run("prepare")
+    assert "note: no pixel to train on is brighter than 0.00" in capsys.readouterr().err
+    run("prepare", data={"window": [0, 255]})
+    assert "note" not in capsys.readouterr().err
 
 
 def test_training_may_begin_with_a_saved_network(

@@ -87,7 +87,10 @@ def test_labels_that_do_not_pair_are_named(folder: Path, labels: Any, message: s
         (bytes.fromhex("00000803 ffffffff ffffffff ffffffff"), "at most 67,108,864 pixels"),
         (encode(IMAGES) + b"x", "goes on after the 3 values"),
         (gzip.compress(encode(IMAGES), mtime=0)[:-9], "is damaged or of an unknown kind .EOFError"),
-        (gzip.compress(encode(IMAGES), mtime=0)[:-2] + b"xx", "is damaged or of an unknown kind .BadGzipFile"),
+        (
+            gzip.compress(encode(IMAGES), mtime=0)[:-2] + b"xx",
+            "is damaged or of an unknown kind .BadGzipFile",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
