@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -73,9 +74,9 @@ def test_repro_leaves_nothing_uncommitted_but_its_results(finished: Project) -> 
     assert all(name.startswith(written) for name in changed)
 
 
-def test_a_second_repro_has_nothing_to_do(project: Project) -> None:
-    assert "Data and pipelines are up to date." in project.dvc("repro").stdout
-    assert project.git("status", "--porcelain") == ""
+def test_a_second_repro_has_nothing_to_do(finished: Project) -> None:
+    assert "Data and pipelines are up to date." in finished.dvc("repro").stdout
+    assert finished.git("status", "--porcelain") == ""
 
 
 def width(text: str) -> int:
@@ -96,8 +97,8 @@ def test_bytecode_and_editors_files_among_the_sources_outdate_nothing(project: P
     assert json.loads(project.dvc("status", "--json").stdout) == {}
 
 
-def test_dag_runs_from_prepare_through_train_to_evaluate(project: Project) -> None:
-    drawn = project.dvc("dag", "--dot").stdout
+def test_dag_runs_from_prepare_through_train_to_evaluate(finished: Project) -> None:
+    drawn = finished.dvc("dag", "--dot").stdout
     edges = {
         "prepare -> baselines",
         "prepare -> train",
@@ -109,23 +110,23 @@ def test_dag_runs_from_prepare_through_train_to_evaluate(project: Project) -> No
         "train -> probe",
     }
     assert {line.strip().rstrip(";").replace('"', "") for line in drawn.splitlines() if "->" in line} == edges
-    assert width(project.dvc("dag").stdout) <= 100
+    assert width(finished.dvc("dag").stdout) <= 100
 
 
-def test_metrics_are_the_few_that_experiments_are_compared_by_and_fit_a_screen(project: Project) -> None:
-    shown = json.loads(project.dvc("metrics", "show", "--json").stdout)[""]["data"]
+def test_metrics_are_the_few_that_experiments_are_compared_by_and_fit_a_screen(finished: Project) -> None:
+    shown = json.loads(finished.dvc("metrics", "show", "--json").stdout)[""]["data"]
     assert {name: set(content["data"]) for name, content in shown.items()} == METRICS
     assert sum(map(len, METRICS.values())) <= 16
-    assert width(project.dvc("metrics", "show").stdout) <= 200
+    assert width(finished.dvc("metrics", "show").stdout) <= 200
 
 
-def test_metrics_agree_with_the_floor_and_the_baselines(project: Project) -> None:
-    ours = json.loads(project.read("metrics/evaluate.json"))
-    table = pd.read_csv(project.folder / "plots/reconstruction.csv").set_index("method")
+def test_metrics_agree_with_the_floor_and_the_baselines(finished: Project) -> None:
+    ours = json.loads(finished.read("metrics/evaluate.json"))
+    table = pd.read_csv(finished.folder / "plots/reconstruction.csv").set_index("method")
     assert list(table.index) == ["autoencoder", "PCA", "mean image", "floor"]
     assert ours["bce_above_floor"] == pytest.approx(ours["bce"] - table.loc["floor", "bce"])
     assert ours["mse_over_pca"] == pytest.approx(ours["mse"] / table.loc["PCA", "mse"])
-    floors = pd.read_csv(project.folder / "data/baselines/floors.csv").set_index("split")["floor"]
+    floors = pd.read_csv(finished.folder / "data/baselines/floors.csv").set_index("split")["floor"]
     assert table.loc["floor", "bce"] == floors["test"]
 
 
@@ -251,10 +252,12 @@ def test_a_parameter_changed_and_changed_back_trains_nothing(project: Project) -
     assert project.git("status", "--porcelain") == ""
 
 
-@pytest.fixture
-def pushed(project: Project, tmp_path: Path) -> Project:
+@pytest.fixture(scope="module")
+def pushed(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose artifacts lie in a remote that its committed settings name."""
-    project.dvc("remote", "add", "--default", "storage", str(tmp_path / "storage"))
+    folder = tmp_path_factory.mktemp("pushed")
+    project = Project(shutil.copytree(finished.folder, folder / "project", symlinks=True))
+    project.dvc("remote", "add", "--default", "storage", str(folder / "storage"))
     project.dvc("push")
     project.commit()
     return project
@@ -308,10 +311,18 @@ def declared_charts(project: Project) -> dict[str, str]:
     }
 
 
-def test_every_declared_chart_and_picture_is_drawn_once_under_a_title(project: Project) -> None:
-    plots = json.loads(project.dvc("plots", "show", "--json").stdout)["data"]
+@pytest.fixture(scope="module")
+def plots(finished: Project) -> dict[str, Any]:
+    """What dvc plots show says, by the IDs of charts and pictures."""
+    shown: dict[str, Any] = json.loads(finished.dvc("plots", "show", "--json").stdout)["data"]
+    return shown
+
+
+def test_every_declared_chart_and_picture_is_drawn_once_under_a_title(
+    plots: dict[str, Any], finished: Project
+) -> None:
     charts = {name: chart for name, (chart,) in plots.items() if chart["type"] == "vega"}
-    declared = declared_charts(project)
+    declared = declared_charts(finished)
     assert len(declared) == CHARTS
     assert {name: chart["content"]["title"]["text"] for name, chart in charts.items()} == declared
     assert len(set(declared.values())) == CHARTS
@@ -329,9 +340,8 @@ def test_every_declared_chart_and_picture_is_drawn_once_under_a_title(project: P
     ],
 )
 def test_series_that_belong_together_stand_on_one_chart(
-    chart: str, lines: set[str], project: Project
+    chart: str, lines: set[str], plots: dict[str, Any]
 ) -> None:
-    plots = json.loads(project.dvc("plots", "show", "--json").stdout)["data"]
     (drawn,) = plots[chart]
     assert {row["field"] for row in drawn["content"]["data"]["values"]} == lines
 

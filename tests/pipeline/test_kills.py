@@ -2,9 +2,12 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 # Long enough for kills between two epochs.
 EPOCHS = {"train": {"epochs": 150, "patience": 150}}
-KILLS_A_VICTIM = 4
+STAGES = ("prepare", "baselines", "train", "evaluate", "probe")
+TRAINED = ("models/autoencoder.keras", "models/encoder.keras", "metrics/train.json", "plots/history.csv")
 RESULTS = ("dvc.lock", "metrics/train.json", "metrics/evaluate.json", "plots/history.csv")
 
 
@@ -28,10 +32,12 @@ def uninterrupted(new_project: Callable[[], Project]) -> Project:
 
 
 @pytest.fixture
-def project(new_project: Callable[[], Project]) -> Project:
-    made = new_project()
-    made.set_params(EPOCHS)
-    return made
+def untrained(uninterrupted: Project, tmp_path: Path) -> Project:
+    """A clone in which the data are prepared, and nothing is trained."""
+    shutil.copytree(uninterrupted.folder, tmp_path / "project", symlinks=True)
+    for name in TRAINED:
+        (tmp_path / "project" / name).unlink()
+    return Project(tmp_path / "project")
 
 
 def start(project: Project, *command: str) -> subprocess.Popen[str]:
@@ -67,13 +73,13 @@ def children(process: subprocess.Popen[str]) -> Iterator[psutil.Process]:
         return
 
 
-def run_and_kill(project: Project, victim: str, delay: float) -> bool:
-    """Start dvc repro and kill the victim `delay` seconds after it has started, if it still lives.
+def run_and_kill(project: Project, stage: str, victim: str, delay: float) -> bool:
+    """Run a stage by dvc and kill the victim, either of them, `delay` seconds after its start, if it lives.
 
     Returns whether that ended the run.
     """
-    with start(project, "dvc", "repro") as dvc:
-        target = psutil.Process(dvc.pid) if victim == "dvc" else stage_process(dvc, victim)
+    with start(project, "dvc", "repro", stage) as dvc:
+        target = psutil.Process(dvc.pid) if victim == "dvc" else stage_process(dvc, stage)
         if target is None:
             return False
         killed = False
@@ -89,15 +95,22 @@ def run_and_kill(project: Project, victim: str, delay: float) -> bool:
     return killed and dvc.returncode != 0
 
 
-@pytest.mark.parametrize("victim", ["dvc", "prepare", "baselines", "train", "evaluate", "probe"])
-def test_killed_runs_end_in_the_same_bytes(victim: str, project: Project, uninterrupted: Project) -> None:
+def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
+    new_project: Callable[[], Project], uninterrupted: Project
+) -> None:
+    project = new_project()
+    project.set_params(EPOCHS)
     seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
     print(f"KILL_SEED={seed}")
     moments = random.Random(seed)
-    # Whatever runs takes a second to load. Later moments come last: a stage that outruns its kill is done.
-    delays = [moments.uniform(0, 1), *sorted(moments.uniform(0, 8) for _ in range(KILLS_A_VICTIM - 1))]
-    kills = sum(run_and_kill(project, victim, delay) for delay in delays)
-    assert kills > 0, "no run was ended by its kill"
+    kills = Counter[str]()
+    for stage in STAGES:
+        # Whatever runs takes a second to load. Later moments come last: a stage that outruns a kill is done.
+        later = sorted(moments.uniform(0, 8) for _ in range(3 if stage == "train" else 1))
+        delays = [(stage, moments.uniform(0, 1)), ("dvc", moments.uniform(0, 4))]
+        for victim, delay in (*delays, *((stage, delay) for delay in later)):
+            kills[victim] += run_and_kill(project, stage, victim, delay)
+    assert all(kills[victim] for victim in ("dvc", *STAGES)), kills
     project.dvc("repro")
     for name in RESULTS:
         assert project.read(name) == uninterrupted.read(name), name
@@ -105,10 +118,9 @@ def test_killed_runs_end_in_the_same_bytes(victim: str, project: Project, uninte
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
-    number: signal.Signals, project: Project, uninterrupted: Project
+    number: signal.Signals, untrained: Project, uninterrupted: Project
 ) -> None:
-    project.dvc("repro", "prepare")
-    with start(project, "python", "-m", "stages.train") as train:
+    with start(untrained, "python", "-m", "stages.train") as train:
         assert train.stderr is not None
         # An epoch is told before it is saved: once the second is told, the first is saved.
         assert train.stderr.readline().startswith("epoch 1/150")
@@ -119,18 +131,17 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     assert f"stopped by {number.name}" in said
     assert "Run the same command again to go on" in said
     assert "Traceback" not in said
-    resumed = project.run("python", "-m", "stages.train").stderr
+    resumed = untrained.run("python", "-m", "stages.train").stderr
     assert "epoch 1/150" not in resumed
-    assert project.read("models/autoencoder.keras") == uninterrupted.read("models/autoencoder.keras")
+    assert untrained.read("models/autoencoder.keras") == uninterrupted.read("models/autoencoder.keras")
 
 
-def test_a_second_training_process_is_refused(project: Project) -> None:
-    project.dvc("repro", "prepare")
-    with start(project, "python", "-m", "stages.train") as first:
+def test_a_second_training_process_is_refused(untrained: Project) -> None:
+    with start(untrained, "python", "-m", "stages.train") as first:
         assert first.stderr is not None
         assert first.stderr.readline().startswith("epoch 1/150")
         first.send_signal(signal.SIGSTOP)
-        second = project.run("python", "-m", "stages.train", check=False)
+        second = untrained.run("python", "-m", "stages.train", check=False)
         first.kill()
     assert second.returncode == 1
     assert f"Process {first.pid} is already training here" in second.stderr
@@ -142,11 +153,10 @@ def test_after_a_run_no_checkpoint_is_left(uninterrupted: Project) -> None:
 
 
 def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(
-    project: Project, uninterrupted: Project
+    untrained: Project, uninterrupted: Project
 ) -> None:
-    project.dvc("repro", "prepare")
-    history = project.folder / "plots/history.csv"
-    with start(project, "python", "-m", "stages.train") as train:
+    history = untrained.folder / "plots/history.csv"
+    with start(untrained, "python", "-m", "stages.train") as train:
         assert train.stderr is not None
         # An epoch is told before it is written: once the third is told, two are written.
         assert any(line.startswith("epoch 3/150") for line in iter(train.stderr.readline, ""))
@@ -156,7 +166,7 @@ def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(
     assert 2 <= len(seen.splitlines()) - 1 < 150
     assert whole.startswith(seen)
     history.unlink()
-    with start(project, "python", "-m", "stages.train") as train:
+    with start(untrained, "python", "-m", "stages.train") as train:
         assert train.stderr is not None
         assert train.stderr.readline().startswith("epoch ")
         resumed = history.read_bytes()

@@ -77,16 +77,14 @@ def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
     return said
 
 
-def test_two_workers_give_the_bytes_of_one_process(machines: list[Project], finished: Project) -> None:
+def test_two_workers_give_the_bytes_of_one_process_and_only_the_chief_writes(
+    machines: list[Project], finished: Project
+) -> None:
     processes = start(machines)
     said = finish(processes)
     assert [process.returncode for process in processes] == [0, 0], said
     for name in WRITTEN:
         assert machines[0].read(name) == finished.read(name), name
-
-
-def test_only_the_chief_writes(machines: list[Project]) -> None:
-    finish(start(machines))
     chief, other = ([name for name in WRITTEN if (one.folder / name).exists()] for one in machines)
     assert chief == list(WRITTEN)
     assert other == []
