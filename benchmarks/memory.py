@@ -110,6 +110,7 @@ def commands(project: Path) -> Mapping[str, Sequence[str]]:
         "own.prepare": ["own.prepare", f"{project}"],
         "own.train": ["own.train", f"{project}"],
         "own.evaluate": ["own.evaluate", f"{project}"],
+        "own.probe": ["own.probe", f"{project}"],
         "own.detect": ["own.detect", f"{project}"],
         "cae score": ["cae", "score", f"{project / 'images'}", *score],
     }

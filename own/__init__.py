@@ -9,7 +9,7 @@ import stages  # noqa: F401
 DEFAULT = Path("own")
 
 
-def chosen() -> Path:
+def project_folder() -> Path:
     """Return the folder of the project that the command line names, from the top folder: own without one."""
     parser = argparse.ArgumentParser()
     parser.add_argument("project", type=Path, nargs="?", default=DEFAULT)

@@ -12,40 +12,46 @@ import pandas as pd
 from cae.commands.outputs import Folder, coloured
 from cae.ground import artifacts
 from cae.ground.arrays import Scores
-from cae.measures.errors import ErrorMap
 from cae.measures.localisation import Mask
 from cae.networks import whole
 from cae.networks.autoencoder import Autoencoder, load
 from cae.sources import greys, prepared
 from cae.sources.prepared import Listed, Prepared
-from own import chosen, pictures, reports, settings
-from own.detectors import OURS, detectors
+from own import pictures, project_folder, reports, settings
+from own.detectors import OURS, Found, detectors
 from own.judging import Judged, judge, rightness, wrong
 from own.masks import truth
 from own.pictures import Example
+from own.unchanged import Unchanged
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
 
 
 def main() -> None:
     """Read PROJECT/models and data/prepared; write scores, maps, tables, and one model for elsewhere."""
-    project = chosen()
+    project = project_folder()
     inputs = Inputs.read("detect", project)
-    own = settings.load(project)
+    whole = settings.load(project)
+    source, sight = project / whole.data.source, whole.data.sight
+    unchanged = Unchanged(source)
     train = prepared.images(project / PREPARED, "train")
     test, held_out = (Prepared.read(project / PREPARED, side) for side in ("test", "threshold"))
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
-    masks = partial(truth, project / own.data.source, test.pictures)
-    methods = detectors(autoencoder, train, own.split.seed)
+    masks = partial(truth, source, test.pictures)
+    methods = detectors(autoencoder, train, whole.split.seed)
     judged = {
-        name: judge(reconstruct, test, held_out, own.data.sight, own.anomaly, masks())
+        name: judge(reconstruct, test, held_out, sight, whole.anomaly, masks())
         for name, reconstruct in methods.items()
     }
+    ours = judged[OURS]
 
+    unchanged.check()
     inputs.check()
     measured = tabulate(project, judged, test.pictures)
-    draw(project, wrong(methods[OURS], test, own.data.sight, own.anomaly), masks(), test, own, judged[OURS])
-    model = detector(autoencoder, own, test, judged[OURS].limit)
+    shown = medians(ours.scores, test.pictures)
+    examples = write_maps(project, wrong(methods[OURS], test, sight, whole.anomaly), masks(), shown, ours)
+    draw(project, test.pictures, ours, examples)
+    model = detector(autoencoder, whole, test, ours.limit)
     artifacts.write_model(project / MODELS / "detector.keras", model)
     tell(measured, held_out)
 
@@ -65,45 +71,47 @@ def tabulate(project: Path, judged: Mapping[str, Judged], listed: Sequence[Liste
     return measured
 
 
-def draw(
+def write_maps(
     project: Path,
-    errors: Iterable[tuple[Listed, ErrorMap]],
+    errors: Iterable[Found],
     masks: Iterable[Mask | None],
-    test: Prepared,
-    own: settings.Own,
+    shown: Sequence[int],
     ours: Judged,
-) -> None:
-    """Write a heat map of every test picture, all scores, and some pictures beside their maps."""
-    shown, folder = medians(ours.scores, test.pictures), Folder(project / "data/maps")
-    examples: dict[int, Example] = {}
-    for place, ((picture, found), (_, pieces), mask) in enumerate(
-        zip(errors, test.of_each(), masks, strict=True)
-    ):
-        folder.add(picture.name, coloured(found))
+) -> list[Example]:
+    """Write a heat map of every test picture; return what is shown of some, by their places."""
+    folder = Folder(project / "data/maps")
+    examples = {}
+    for place, (found, mask) in enumerate(zip(errors, masks, strict=True)):
+        folder.add(found.picture.name, coloured(found.errors))
         if place in shown:
-            image = own.data.sight.whole(iter(pieces), *picture.seen)
             alarm = None if ours.alarms is None else bool(ours.alarms[place])
-            examples[place] = Example(reports.class_of(picture), image, found, mask, alarm)
-    by_class, normal = reports.grouped(ours.scores, test.pictures), reports.normal_classes(test.pictures)
+            title = reports.class_of(found.picture)
+            examples[place] = Example(title, found.image, found.errors, mask, alarm)
+    return [examples[place] for place in shown]
+
+
+def draw(project: Path, listed: Sequence[Listed], ours: Judged, examples: Sequence[Example]) -> None:
+    """Draw all scores, and some pictures beside their maps."""
+    by_class, normal = reports.grouped(ours.scores, listed), reports.normal_classes(listed)
     for name, figure in {
         "scores": pictures.scores(by_class, ours.limit, normal),
-        "examples": pictures.detections([examples[place] for place in shown]),
+        "examples": pictures.detections(examples),
     }.items():
         artifacts.write_figure(project / PLOTS / f"detection/{name}.png", figure)
 
 
 def detector(
-    autoencoder: Autoencoder, own: settings.Own, test: Prepared, threshold: float | None
+    autoencoder: Autoencoder, chosen: settings.Own, test: Prepared, threshold: float | None
 ) -> keras.Model:
     """Make one model of everything between raw pixels and the decision.
 
     Of tiles it takes one, and decides nothing: the threshold is that of whole pictures.
     """
     size = test.pictures[0].seen
-    if own.data.tiles:
-        size, threshold = (own.data.tiles.size, own.data.tiles.size), None
-    window = own.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
-    return whole.build(autoencoder, size, window, own.anomaly.spot, threshold)
+    if chosen.data.tiles:
+        size, threshold = (chosen.data.tiles.size, chosen.data.tiles.size), None
+    window = chosen.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
+    return whole.build(autoencoder, size, window, chosen.anomaly.spot, threshold)
 
 
 def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
+from typing import NamedTuple
 
 from sklearn.neighbors import NearestNeighbors
 
@@ -12,6 +13,7 @@ from cae.measures.baselines import MeanImage
 from cae.measures.errors import ErrorMap
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.pieces import blocks, predicted
+from cae.sources.greys import Image
 from cae.sources.prepared import Listed, Prepared
 from cae.sources.sight import Sight
 from own import linear
@@ -44,10 +46,19 @@ class Nearest:
         return self.known[places[:, 0]]
 
 
-def error_maps(side: Prepared, sight: Sight, reconstruct: Reconstruct) -> Iterator[tuple[Listed, ErrorMap]]:
-    """Yield each picture of a side with its squared error map, (H, W) as the network saw it."""
+class Found(NamedTuple):
+    """A picture, and how wrong what would be normal in its place is."""
+
+    picture: Listed
+    # Both as the network saw it, or in the size that the picture came in.
+    image: Image  # (H, W, C)
+    errors: ErrorMap  # (H, W)
+
+
+def squared_errors(side: Prepared, sight: Sight, reconstruct: Reconstruct) -> Iterator[Found]:
+    """Yield each picture of a side with the squared error of each pixel, as the network saw it."""
     made = chain.from_iterable(reconstruct(block) for block in blocks(side.images))
     for picture, pieces in side.of_each():
         original = sight.whole(iter(pieces), *picture.seen)
         reconstruction = sight.whole(islice(made, picture.pieces), *picture.seen)
-        yield picture, errors.squared(original, reconstruction)
+        yield Found(picture, original, errors.squared(original, reconstruction))

@@ -15,7 +15,7 @@ from cae.measures.localisation import Localisation, Mask
 from cae.sources import sizes
 from cae.sources.prepared import Listed, Prepared
 from cae.sources.sight import Sight
-from own.detectors import Reconstruct, error_maps
+from own.detectors import Found, Reconstruct, squared_errors
 from own.settings import Anomaly
 
 
@@ -52,28 +52,28 @@ def judge(
     Raises:
         UserError: they are too few for the rate of false alarms.
     """
-    normal = [errors.score(found, chosen.spot) for _, found in error_maps(held_out, sight, reconstruct)]
-    threshold = Threshold.fitted(np.array(normal), chosen.false_alarms) if normal else None
+    usual = squared_errors(held_out, sight, reconstruct)
+    normal = np.array([errors.score(found.errors, chosen.spot) for found in usual])
+    threshold = Threshold.fitted(normal, chosen.false_alarms) if len(normal) else None
     scores, localisation = [], Localisation()
-    for mask, (picture, found) in zip(masks, error_maps(test, sight, reconstruct), strict=True):
-        scores.append(errors.score(found, chosen.spot))
+    for mask, found in zip(masks, squared_errors(test, sight, reconstruct), strict=True):
+        scores.append(errors.score(found.errors, chosen.spot))
         if mask is not None:
-            localisation.add(wrongness(found, picture, chosen), mask)
+            localisation.add(wrongness(found, chosen), mask)
     return Judged(np.array(scores), localisation, threshold)
 
 
-def wrong(
-    reconstruct: Reconstruct, test: Prepared, sight: Sight, chosen: Anomaly
-) -> Iterator[tuple[Listed, ErrorMap]]:
-    """Yield each test picture, and how wrong each of its pixels is."""
-    for picture, found in error_maps(test, sight, reconstruct):
-        yield picture, wrongness(found, picture, chosen)
+def wrong(reconstruct: Reconstruct, test: Prepared, sight: Sight, chosen: Anomaly) -> Iterator[Found]:
+    """Yield each test picture, and how wrong each of its pixels is, in the size that it came in."""
+    for found in squared_errors(test, sight, reconstruct):
+        image = sizes.resized(found.image, *found.picture.size)
+        yield Found(found.picture, image, wrongness(found, chosen))
 
 
-def wrongness(found: ErrorMap, picture: Listed, chosen: Anomaly) -> ErrorMap:
-    """Return the root of a squared error map, smoothed where that is asked for, in the picture's own size."""
-    root = np.sqrt(errors.smoothed(found, chosen.spot))
-    return sizes.resized(root[..., np.newaxis], *picture.size)[..., 0]
+def wrongness(found: Found, chosen: Anomaly) -> ErrorMap:
+    """Return the root of squared errors, smoothed where that is asked for, in the picture's own size."""
+    root = np.sqrt(errors.smoothed(found.errors, chosen.spot))
+    return sizes.resized(root[..., np.newaxis], *found.picture.size)[..., 0]
 
 
 def rightness(judged: Judged, pictures: Sequence[Listed]) -> dict[str, float]:

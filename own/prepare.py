@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from cae.commands.outputs import check_name
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.measures.decision import Threshold
@@ -11,7 +12,8 @@ from cae.sources import prepared, sides
 from cae.sources.layouts import opened
 from cae.sources.prepared import Listed
 from cae.sources.records import Source
-from own import chosen, masks, settings
+from own import masks, project_folder, settings
+from own.unchanged import Unchanged
 from stages import PREPARED, command
 from stages.inputs import Inputs
 
@@ -23,33 +25,28 @@ DARK = 0.1
 
 def main() -> None:
     """Read the source of PROJECT/params.yaml twice, write PROJECT/data/prepared."""
-    project = chosen()
+    project = project_folder()
     inputs = Inputs.read("prepare", project)
     whole = settings.load(project)
     source = opened(project / whole.data.source, whole.data.skip_bad)
     sight = whole.data.sight
-    files = state(source)
+    unchanged = Unchanged(source.path)
 
     pictures = prepared.looked_through(source, sight)
     for skipped in source.skipped:
         print(f"skipped: {skipped.reason}", file=sys.stderr)
     pictures = split(pictures, whole.split, normal_class(source, whole.data.normal, pictures))
     check_threshold(pictures, whole.anomaly.false_alarms)
+    check_measurable(pictures, whole.data)
     masks.check(source.path, pictures)
-    prepared.write(project / PREPARED, source, sight, pictures)
 
-    if state(source) != files:
-        raise UserError(f"{source.path} changed while it was read: run again")
-    inputs.check()
+    def check() -> None:
+        unchanged.check()
+        inputs.check()
+
+    prepared.write(project / PREPARED, source, sight, pictures, check)
     tell_if_dark(prepared.images(project / PREPARED, "train"), whole.data.window)
     print(f"{source.path}, {source.kind}:", described(pictures))
-
-
-def state(source: Source) -> list[tuple[str, int, int]]:
-    """Say when every file of a source was last changed, and how long it is."""
-    files = [source.path] if source.path.is_file() else sorted(source.path.rglob("*"))
-    states = ((str(file), file.lstat()) for file in files)
-    return [(name, found.st_size, found.st_mtime_ns) for name, found in states]
 
 
 def normal_class(source: Source, asked: str | None, pictures: Sequence[Listed]) -> str | None:
@@ -76,6 +73,8 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
         UserError: as `sides.drawn`, or what belongs together is partly normal.
     """
     odd = [normal is not None and picture.label != normal for picture in pictures]
+    if all(odd):
+        raise UserError(f"no picture is of the class {normal!r}, which is to be learned: add some")
     usual = [picture for picture, is_odd in zip(pictures, odd) if not is_odd]
     drawn = iter(
         sides.drawn(
@@ -108,12 +107,26 @@ def tell_if_dark(train: Images, window: tuple[float, float] | None) -> None:
     """Say so where pictures use little of the grey values: there is next to nothing to learn."""
     brightest = max(float(piece.max()) for piece in train)
     if brightest < DARK:
-        values = "all that their type can hold" if window is None else f"{window[0]:g} to {window[1]:g}"
+        values = "all that they could be" if window is None else f"{window[0]:g} to {window[1]:g}"
         print(
             f"note: no pixel to train on is brighter than {brightest:.3f} of {values}: say by data.window in "
             "params.yaml which values become black and white",
             file=sys.stderr,
         )
+
+
+def check_measurable(pictures: Sequence[Listed], data: settings.Data) -> None:
+    """Raise UserError, before any training, where what comes after it could not measure or write."""
+    height, width = pictures[0].seen
+    if data.tiles is None and min(height, width) < settings.WINDOW:
+        raise UserError(
+            f"pictures are {height}×{width}, but structural similarity, by which they are measured, looks at "
+            f"{settings.WINDOW}×{settings.WINDOW} pixels: ask for a larger size, such as data.size [28, 28]"
+        )
+    taken: set[str] = set()
+    for picture in pictures:
+        check_name(picture.name, taken)
+        taken.add(picture.name)
 
 
 def described(pictures: Sequence[Listed]) -> str:

@@ -12,9 +12,9 @@ from cae.measures import probes
 from cae.measures.baselines import PrincipalComponents
 from cae.measures.probes import LinearProbe, NearestProbe, Probe
 from cae.networks.autoencoder import load
-from cae.networks.pieces import predicted
+from cae.networks.pieces import blocks, predicted
 from cae.sources.prepared import Prepared
-from own import chosen, linear, pictures, settings
+from own import linear, pictures, project_folder, settings
 from own.reports import class_of
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs
@@ -26,14 +26,14 @@ MOST_CLASSES = 255
 
 def main() -> None:
     """Read PROJECT/models and data/prepared, write metrics/probe.json and plots/codes."""
-    project = chosen()
+    project = project_folder()
     inputs = Inputs.read("probe", project)
     whole = settings.load(project)
     sides = Splits(*(Prepared.read(project / PREPARED, side) for side in Splits._fields))
     autoencoder = load(project / MODELS / "autoencoder.keras", sides.train.images.shape[1:])
     codes = Splits(*(flat(predicted(autoencoder.encoder, side.images)) for side in sides))
     pca = linear.fitted(sides.train.images, autoencoder.code_size, whole.split.seed)
-    by_pca = Splits(*(pca.encode(side.images) for side in sides))
+    by_pca = Splits(*(np.concatenate([pca.encode(block) for block in blocks(side.images)]) for side in sides))
 
     known = sorted({label for label in sides.train.labels() if label is not None})
     measured: dict[str, float] = {"classes": len(known)}

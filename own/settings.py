@@ -12,11 +12,20 @@ from cae.sources.sight import Sight
 from cae.sources.sizes import closing
 from cae.sources.tiles import Tiling
 
-# Structural similarity looks at 11 × 11 pixels.
+# Structural similarity looks at so many pixels a side; the next side on which networks close.
+WINDOW = 11
 LEAST = 12
 Side = Annotated[int, Field(ge=LEAST, le=4096)]
-# A folder called 1 is a number to YAML.
-Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
+
+
+def text(name: object) -> object:
+    """Refuse what YAML takes for something else: folders may be called 1, 007 or no."""
+    if isinstance(name, bool | int | float):
+        raise ValueError(f"YAML reads {name!r}, no text: write the name of the folder in quotes")
+    return name
+
+
+Name = Annotated[str, BeforeValidator(text)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 

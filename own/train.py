@@ -12,24 +12,24 @@ from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
+from cae.ground.params import Model
 from cae.sources import prepared
-from own import chosen, settings
+from own import project_folder, settings
 from stages import MODELS, PLOTS, PREPARED, command
 from stages.inputs import Inputs, from_here, mapping
 from stages.train import Bar, warn
 
 # Numbers held at once for a call of training, and for a batch of validation in the widest layer of all.
 MOST_NUMBERS = 2**28
-FILTERS = 32
 
 
 def main() -> None:
     """Read PROJECT/data/prepared, write PROJECT/models, metrics/train.json and plots/history.csv."""
-    project = chosen()
+    project = project_folder()
     inputs = Inputs.read("train", project)
     whole = settings.load(project)
     train, validation = (prepared.images(project / PREPARED, side) for side in ("train", "validation"))
-    check_memory(train, validation)
+    check_memory(train, validation, whole.model)
     begun = beginning(project, whole.train.start_from)
     checkpoint = Checkpoint(project / ".checkpoints", inputs.fingerprint)
 
@@ -64,12 +64,14 @@ def main() -> None:
     warn(float(best["val_loss"]), training.mean_image_loss(train, validation), whole.run)
 
 
-def check_memory(train: Images, validation: Images) -> None:
+def check_memory(train: Images, validation: Images, model: Model) -> None:
     """Raise UserError where the pieces are so large that training would take many gigabytes."""
     called = min(len(train), training.IMAGES_A_CALL) * train[0].size
-    validated = min(len(validation), training.VALIDATION_BATCH) * validation[0].size * FILTERS
+    height, width, channels = validation.shape[1:]
+    # Convolutions have as many numbers a pixel as filters; dense layers have none as wide as the image.
+    widest = max(channels, *model.convolutional.filters) if model.name == "convolutional" else channels
+    validated = min(len(validation), training.VALIDATION_BATCH) * height * width * widest
     if max(called, validated) > MOST_NUMBERS:
-        height, width = train.shape[1:3]
         raise UserError(
             f"pieces of {height} × {width} pixels are too large to train on so many at once: cut the "
             "pictures (data.tiles in params.yaml), or make them smaller (data.size)"

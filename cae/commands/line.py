@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
@@ -47,7 +48,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def plain(argument: str) -> str:
     """Write out a negative number with an exponent, which argparse takes for an option."""
-    return f"{float(argument):f}" if EXPONENT.fullmatch(argument) else argument
+    return f"{Decimal(argument):f}" if EXPONENT.fullmatch(argument) else argument
 
 
 def look(chosen: Namespace) -> None:

@@ -1,7 +1,7 @@
 """What commands write, and what they must not write over."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -33,15 +33,20 @@ class Folder:
         Raises:
             UserError: another picture had this name, it is too long, or the file cannot be written.
         """
-        if name in self.written:
-            raise UserError(
-                f"two pictures are called {name!r}, a file and a page of another: rename one of the files"
-            )
-        if len(os.fsencode(Path(name).name)) > LONGEST:
-            raise UserError(f"the name {name!r} has more than {LONGEST} bytes: shorten that of the file")
+        check_name(name, self.written)
         self.written.add(name)
         with artifacts.replacing(self.path / f"{name}.png") as file:
             Image.fromarray(levels).save(file, format="png")
+
+
+def check_name(name: str, taken: Collection[str]) -> None:
+    """Raise UserError where no file can be called after a picture: another is, or its name is too long."""
+    if name in taken:
+        raise UserError(
+            f"two pictures are called {name!r}, a file and a page of another: rename one of the files"
+        )
+    if len(os.fsencode(Path(name).name)) > LONGEST:
+        raise UserError(f"the name {name!r} has more than {LONGEST} bytes: shorten that of the file")
 
 
 def coloured(errors: ErrorMap) -> npt.NDArray[np.uint8]:

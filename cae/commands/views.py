@@ -11,7 +11,7 @@ from cae.ground.arrays import Rows
 from cae.ground.errors import UserError
 from cae.measures import errors
 from cae.measures.errors import ErrorMap
-from cae.networks.autoencoder import BATCH, predict
+from cae.networks.autoencoder import predict
 from cae.networks.pieces import most
 from cae.sources import greys, sizes
 from cae.sources.greys import Image
@@ -142,5 +142,5 @@ def tiled(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, stride:
 
 def reconstructed(tiles: Iterator[Image], trained: Trained) -> Iterator[Image]:
     """Yield the reconstructions of tiles of the network's own size."""
-    while part := list(islice(tiles, BATCH)):
+    while part := list(islice(tiles, most(*trained.image_shape[:2]))):
         yield from predict(trained.own.network, np.stack(part))

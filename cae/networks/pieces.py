@@ -26,4 +26,5 @@ def blocks(images: Images) -> Iterator[Images]:
 
 def predicted(network: keras.Model, images: Images) -> Images:
     """Run images (N, H, W, C) through a network."""
-    return np.asarray(network.predict(images, batch_size=most(*images.shape[1:3]), verbose=0))
+    # Keras's predict would copy all images into memory first.
+    return np.concatenate([np.asarray(network.predict_on_batch(block)) for block in blocks(images)])

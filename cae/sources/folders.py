@@ -79,7 +79,10 @@ def within(
     if mask is not None:
         check_within(root, mask)
         if not mask.is_file():
-            raise RefusedError(f"has no mask {quoted(mask)}, and others of its defect have one. Add it.")
+            raise RefusedError(
+                f"has no mask {quoted(mask)}, though there is a folder of masks for its defect. Add it, or "
+                "remove that folder."
+            )
     yield from decode(path)
 
 
@@ -144,7 +147,13 @@ def places_of(root: Path, paths: Sequence[Path], mvtec: bool) -> dict[Path, Plac
     in_parts = are_parts(folders)
     skipped = 1 if in_parts else 0
     # Folders are classes where every picture lies in one, and none deeper: a tree by date means none.
-    classes = {len(above) - skipped for above in folders.values()} == {1}
+    astray = [path for path, above in folders.items() if len(above) - skipped != 1]
+    classes = not astray
+    if mvtec and astray:
+        raise UserError(
+            f"{quoted(astray[0])} is no PART/CLASS/PICTURE, as all are in a folder like MVTec AD's: move it "
+            "into the folder of its class, or away"
+        )
     return {
         path: Place(
             label=above[skipped] if classes else None,

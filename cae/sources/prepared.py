@@ -6,7 +6,7 @@ Pictures are read one after another, twice, and never kept: memory does not grow
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
@@ -102,8 +102,12 @@ def listed(picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:
     )
 
 
-def write(folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed]) -> None:
+def write(
+    folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed], check: Callable[[], None]
+) -> None:
     """Write the pieces of every side, and the list of the pictures, each of which has its side by now.
+
+    `check` is called before any file takes its place: what it raises leaves the folder as it was.
 
     Raises:
         UserError: the source is no longer what was looked through, or a file cannot be written.
@@ -115,6 +119,7 @@ def write(folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed]
         files = {
             side: stack.enter_context(artifacts.replacing(folder / f"{side}_images.npy")) for side in SIDES
         }
+        listing = stack.enter_context(artifacts.replacing(folder / PICTURES))
         for side, file in files.items():
             begin(file, (counts[side], *pictures[0].shape))
         for known, picture in zip_longest(pictures, alike(source, sight)):
@@ -123,11 +128,11 @@ def write(folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed]
                 raise UserError(f"{quoted(source.path)} changed while it was read: run again")
             for piece in sight.pieces(image):
                 files[known.side].write(piece.astype("<f4").tobytes())
-    with artifacts.replacing(folder / PICTURES) as listing:
         # Bit by bit: as one text, the list would take more memory than everything else that is known of it.
         for part in LISTING.iterencode([picture._asdict() for picture in pictures]):
             listing.write(part.encode())
         listing.write(b"\n")
+        check()
 
 
 def again(known: Listed, picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:

@@ -186,20 +186,30 @@ def test_a_name_that_is_no_utf_8_is_written_in_hexadecimal(tmp_path: Path) -> No
 
 def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    Image.new("RGB", (60, 60), (9, 9, 9)).save(tmp_path / "photos/a.png")
-    for size in ("--resize", "--tiles=14"):
-        rest = ["--out", str(tmp_path / "again"), "--grey", "--window", "0", "9", size]
+    colours = np.random.default_rng(0).integers(0, 90, (60, 60, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "photos/a.png")
+    (picture,) = layouts.opened(tmp_path / "photos")
+    for options, seeing in (
+        (["--resize"], Seeing((0, 90), grey=True, size=(28, 28))),
+        (["--resize-to", "28", "36"], Seeing((0, 90), grey=True, size=(28, 36))),
+        (["--tiles", "14"], Seeing((0, 90), grey=True, tiles=14)),
+    ):
+        rest = ["--out", str(tmp_path / "again"), "--grey", "--window", "0", "90", *options]
         line.run(["reconstruct", str(tmp_path / "photos"), *rest])
-        assert Image.open(tmp_path / "again/a.png.png").size == (60, 60)
+        (answer,) = answers([picture], Trained(DEFAULT), seeing)
+        written = np.asarray(Image.open(tmp_path / "again/a.png.png"))
+        assert written.shape == (60, 60)
+        levels = np.rint(255 * answer.sized(answer.reconstruction)[..., 0])
+        np.testing.assert_allclose(written, levels, atol=1)
 
 
-@pytest.mark.parametrize("low", ["-1e3", "-1000", "-1.0E+3"])
-def test_a_window_may_begin_below_0(tmp_path: Path, low: str) -> None:
-    (tmp_path / "photos").mkdir()
-    Image.new("L", (28, 28), 9).save(tmp_path / "photos/a.png")
-    out = tmp_path / "again"
-    line.run(["reconstruct", str(tmp_path / "photos"), "--out", str(out), "--window", low, "400"])
-    assert (out / "a.png.png").exists()
+@pytest.mark.parametrize("low", ["-1e3", "-1000", "-1.0E+3", "-1e-7"])
+def test_a_window_may_begin_below_0(low: str, photos: Path, tmp_path: Path) -> None:
+    rest = ["--out", str(tmp_path / "scores.csv"), "--window", low, "400"]
+    line.run(["score", str(photos), *rest])
+    made = answers(layouts.opened(photos), Trained(DEFAULT), Seeing((float(low), 400)))
+    expected = [answer.squared_error.mean() for answer in made]
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "scores.csv")["score"], expected, rtol=1e-6)
 
 
 def test_a_name_too_long_for_what_is_written_is_named(tmp_path: Path) -> None:

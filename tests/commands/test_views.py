@@ -1,6 +1,7 @@
 """Pictures of any size come back in their own, and nothing happens to them that was not asked for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from cae.commands import DEFAULT, views
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing
+from cae.ground import artifacts
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
+from cae.networks import convolutional
 from cae.networks.autoencoder import predict
 from cae.sources.records import Picture
 
@@ -86,6 +89,20 @@ def test_a_window_says_what_is_black_and_white() -> None:
     values = np.array([[-1000, 0], [500, 1000]], np.int16).repeat(14, 0).repeat(14, 1)
     (answer,) = views.answers([Picture("ct", values)], TRAINED, Seeing(window=(0, 1000)))
     np.testing.assert_array_equal(np.unique(answer.image), [0, 0.5, 1])
+
+
+def test_tiles_worked_on_at_once_are_the_fewer_the_larger(tmp_path: Path) -> None:
+    artifacts.write_model(tmp_path / "large.keras", convolutional.build((2, 2, 2), (252, 252, 1), 1).network)
+    trained = Trained(tmp_path / "large.keras")
+    taken: list[int] = []
+
+    def tiles() -> Iterator[Images]:
+        for place in range(20):
+            taken.append(place)
+            yield np.zeros((252, 252, 1), np.float32)
+
+    next(views.reconstructed(tiles(), trained))
+    assert len(taken) == 6
 
 
 @pytest.mark.parametrize(("side", "batches"), [(280, [5, 5, 2]), (1, [12])])

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,16 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cae.commands import line
+from cae.ground.arrays import Images
 from cae.ground.errors import UserError
+from cae.ground.params import Model
 from cae.sources import prepared
+from own import detect, masks, pictures, settings
+from own.pictures import Example
 from own.train import check_memory
 from tests.own.conftest import Run, drawn, write
 
@@ -75,8 +81,11 @@ def test_nothing_that_is_trained_or_decided_by_depends_on_the_test_side(run: Run
     for picture in prepared.pictures(project / "data/prepared"):
         if picture.side == "test":
             write(photos / picture.name, 255 - drawn((23, 23), 999))
+    scores = project / "data/scores.csv"
+    scored = scores.read_bytes()
     run("prepare", "train", "detect")
     assert [path.read_bytes() for path in kept] == before
+    assert scores.read_bytes() != scored
 
 
 def test_a_rerun_gives_the_same_bytes(run: Run, photos: Path) -> None:
@@ -96,12 +105,95 @@ def test_a_class_that_is_not_normal_is_for_the_test_alone(run: Run, tmp_path: Pa
     assert {side for label, side in sides if label == "odd"} == {"train", "validation", "threshold", "test"}
 
 
-def test_a_class_may_be_called_by_a_number(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [1, 1.5, False])
+def test_a_class_whose_name_yaml_takes_for_something_else_wants_quotes(
+    run: Run, tmp_path: Path, name: object
+) -> None:
+    with pytest.raises(UserError, match=f"data.normal: YAML reads {name}, no text: .* in quotes"):
+        run("prepare", data={"normal": name})
+
+
+def test_pictures_that_are_too_small_to_be_measured_are_named_before_training(
+    run: Run, tmp_path: Path
+) -> None:
+    for index in range(20):
+        write(tmp_path / "images" / f"{index}.png", drawn((8, 9), index))
+    with pytest.raises(UserError, match=r"pictures are 8×9, but .* looks at 11×11 pixels: ask for a larger"):
+        run("prepare")
+
+
+def test_a_picture_astray_in_a_folder_like_mvtec_ads_is_named(run: Run, tmp_path: Path) -> None:
+    for folder in ("train/good", "test/good", "test"):
+        write(tmp_path / "images" / folder / "0.png", drawn((28, 28), 9))
+    with pytest.raises(UserError, match=r"test/0\.png' is no PART/CLASS/PICTURE"):
+        run("prepare")
+
+
+def test_masks_that_change_while_they_are_read_are_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_squares(tmp_path / "images", (28, 28))
+    run("prepare", "train")
+    truth = masks.truth
+
+    def edited(source: Path, listed: Any) -> Any:
+        yield from truth(source, listed)
+        write(source / "ground_truth/square/0_mask.png", np.zeros((28, 28), np.uint8))
+
+    monkeypatch.setattr(detect, "truth", edited)
+    with pytest.raises(UserError, match="changed while it was read"):
+        run("detect")
+
+
+def of_squares(root: Path, shape: tuple[int, int]) -> None:
+    """Draw pictures as MVTec AD's: each anomaly has one bright square, elsewhere in each, and its mask."""
+    for index in range(12):
+        write(root / "train/good" / f"{index}.png", drawn(shape, index) // 2)
+    for index in range(6):
+        write(root / "test/good" / f"{index}.png", drawn(shape, 100 + index) // 2)
+        spoilt, mask = drawn(shape, 200 + index) // 2, np.zeros(shape, np.uint8)
+        top, left = (shape[0] * place // 8 for place in (1 + index, 6 - index))
+        square = slice(top, top + shape[0] // 7), slice(left, left + shape[1] // 7)
+        spoilt[square], mask[square] = 255, 255
+        write(root / "test/square" / f"{index}.png", spoilt)
+        write(root / "ground_truth/square" / f"{index}_mask.png", mask)
+
+
+@pytest.mark.parametrize("size", [None, [28, 28]])
+def test_maps_and_masks_are_those_of_their_pictures(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: list[int] | None
+) -> None:
+    of_squares(tmp_path / "images", (56, 56))
+    examples: list[Example] = []
+    detections = pictures.detections
+
+    def kept(shown: Sequence[Example]) -> Figure:
+        examples.extend(shown)
+        return detections(shown)
+
+    monkeypatch.setattr(pictures, "detections", kept)
+    project = run("prepare", "train", "detect", data={"size": size}, train={"epochs": 100, "patience": 100})
+    table = pd.read_csv(project / "tables/detection.csv", index_col="method")
+    assert (table["pixel_auroc"] > 0.9).all()
+    for index in range(6):
+        lightness = np.asarray(Image.open(project / f"data/maps/test/square/{index}.png.png").convert("L"))
+        mask = np.asarray(Image.open(tmp_path / f"images/ground_truth/square/{index}_mask.png"))
+        assert mask.ravel()[lightness.argmax()]
+    for example in examples:
+        assert example.image.shape[:2] == example.errors.shape == (56, 56)
+    assert [example.mask is not None and example.mask.any() for example in examples] == [False, True]
+
+
+@pytest.mark.parametrize("shape", [(23, 23), (23, 23, 3)])
+def test_the_error_that_is_measured_is_the_mean_score_of_normal_test_pictures(
+    run: Run, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
     for index in range(24):
-        write(tmp_path / "images" / str(index % 2) / f"{index}.png", drawn((28, 28), index))
-    project = run("prepare", data={"normal": 1})
-    normal = {picture.label for picture in prepared.pictures(project / "data/prepared") if picture.normal}
-    assert normal == {"1"}
+        write(tmp_path / "images" / ("odd" if index % 3 else "even") / f"{index}.png", drawn(shape, index))
+    project = run("prepare", "train", "evaluate", "detect", data={"normal": "odd"})
+    scores = pd.read_csv(project / "data/scores.csv").groupby("class")["autoencoder"].mean()
+    measured = json.loads((project / "metrics/evaluate.json").read_text())
+    assert measured["mse"] == pytest.approx(scores["odd"], rel=1e-5)
 
 
 def test_pictures_that_are_nearly_black_are_told_of(
@@ -182,7 +274,8 @@ def test_too_few_pictures_for_the_rate_are_named_before_training(run: Run, photo
 def test_a_mask_of_another_size_is_named_before_training(run: Run, tmp_path: Path) -> None:
     for index in range(8):
         write(tmp_path / "images/train/good" / f"{index}.png", drawn((28, 28), index))
-    write(tmp_path / "images/test/spot/0.png", drawn((28, 28), 9))
+    for folder in ("good", "spot"):
+        write(tmp_path / "images/test" / folder / "0.png", drawn((28, 28), 9))
     write(tmp_path / "images/ground_truth/spot/0_mask.png", np.zeros((28, 27), np.uint8))
     with pytest.raises(UserError, match="has 28×27 pixels, but its picture 28×28"):
         run("prepare")
@@ -253,12 +346,35 @@ def test_names_of_any_kind_keep_their_pictures(run: Run, photos: Path) -> None:
     assert len(pd.read_csv(project / "data/scores.csv")) == len(list((project / "data/maps").glob("*.png")))
 
 
-@pytest.mark.parametrize(("training", "validation"), [(2000, 1), (1, 500)])
-def test_pieces_that_would_need_many_gigabytes_are_refused(training: int, validation: int) -> None:
-    # No memory is behind them.
-    sides = [np.broadcast_to(np.float32(0), (count, 600, 800, 1)) for count in (training, validation)]
+def sides(training: int, validation: int, shape: tuple[int, int, int]) -> tuple[Images, Images]:
+    """Return pieces without memory behind them."""
+    train, held_out = (np.broadcast_to(np.float32(0), (count, *shape)) for count in (training, validation))
+    return train, held_out
+
+
+def network(name: str, filters: int = 32) -> Model:
+    """Return the committed values of a network, but for the filters."""
+    model = settings.load(Path("own")).model.model_dump()
+    convolutional = model["convolutional"] | {"filters": [filters, 8, 8]}
+    return Model.model_validate(model | {"name": name, "convolutional": convolutional})
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "model"),
+    [(2000, 1, "residual"), (1, 500, "convolutional"), (1, 500, "residual")],
+)
+def test_pieces_that_would_need_many_gigabytes_are_refused(
+    training: int, validation: int, model: str
+) -> None:
     with pytest.raises(UserError, match="are too large to train on"):
-        check_memory(*sides)
+        check_memory(*sides(training, validation, (600, 1000, 1)), network(model))
+
+
+def test_filters_need_memory_and_not_once_more_for_every_colour() -> None:
+    few = sides(1, 46, (256, 256, 3))
+    check_memory(*few, network("convolutional"))
+    with pytest.raises(UserError, match="are too large to train on"):
+        check_memory(*few, network("convolutional", filters=128))
 
 
 def test_a_stage_is_stopped_without_a_trace_of_python_on_a_users_mistake(photos: Path) -> None:

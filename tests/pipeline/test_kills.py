@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -55,8 +56,9 @@ def stage_process(dvc: subprocess.Popen[str], stage: str) -> psutil.Process | No
     """Wait until dvc runs a stage and return its process; None if dvc ends first."""
     while dvc.poll() is None:
         for child in children(dvc):
-            if child.cmdline()[1:] == ["-m", f"stages.{stage}"]:
-                return child
+            with suppress(psutil.NoSuchProcess):
+                if child.cmdline()[1:] == ["-m", f"stages.{stage}"]:
+                    return child
         try:
             dvc.wait(timeout=0.01)
         except subprocess.TimeoutExpired:
@@ -65,12 +67,12 @@ def stage_process(dvc: subprocess.Popen[str], stage: str) -> psutil.Process | No
 
 
 def children(process: subprocess.Popen[str]) -> Iterator[psutil.Process]:
-    try:
+    """Yield what a process has started and still runs; any of it may end meanwhile."""
+    with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
-            if child.status() != psutil.STATUS_ZOMBIE and child.cmdline():
-                yield child
-    except psutil.NoSuchProcess:
-        return
+            with suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE and child.cmdline():
+                    yield child
 
 
 def run_and_kill(project: Project, stage: str, victim: str, delay: float) -> bool:
@@ -79,18 +81,19 @@ def run_and_kill(project: Project, stage: str, victim: str, delay: float) -> boo
     Returns whether that ended the run.
     """
     with start(project, "dvc", "repro", stage) as dvc:
-        target = psutil.Process(dvc.pid) if victim == "dvc" else stage_process(dvc, stage)
-        if target is None:
+        # dvc too is killed only once the stage runs, which then outlives it.
+        running = stage_process(dvc, stage)
+        if running is None:
             return False
+        target = psutil.Process(dvc.pid) if victim == "dvc" else running
         killed = False
         try:
             target.wait(timeout=delay)
         except psutil.TimeoutExpired:
-            orphans = list(children(dvc)) if victim == "dvc" else []
             target.kill()
             killed = True
             # What a killed dvc leaves running is let run: it must do no harm.
-            psutil.wait_procs(orphans)
+            psutil.wait_procs([running])
         dvc.communicate()
     return killed and dvc.returncode != 0
 

@@ -73,20 +73,25 @@ def test_another_spot_trains_nothing_anew_and_a_changed_picture_outdates_what_re
     assert set(json.loads(project.dvc("status", "--json").stdout)) == {"prepare", "detect"}
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_goes_from_its_source_to_measures(clone: Project, name: str) -> None:
-    project = Project(clone.folder / "studies" / name)
+@pytest.fixture(scope="module", params=EXAMPLES)
+def example(request: pytest.FixtureRequest, clone: Project) -> Project:
+    """A worked example, shortened, after its stages."""
+    project = Project(clone.folder / "studies" / request.param)
     # What was fetched for this checkout need not be fetched once more.
-    if (raw := ROOT / "studies" / name / "data/raw").exists():
+    if (raw := ROOT / "studies" / request.param / "data/raw").exists():
         shutil.copytree(raw, project.folder / "data/raw")
     project.set_params(SHORT)
     project.dvc("repro", "evaluate", "probe", "detect")
-    measured = json.loads((project.folder / "metrics/detect.json").read_text())
+    return project
+
+
+def test_an_example_goes_from_its_source_to_measures(example: Project) -> None:
+    measured = json.loads((example.folder / "metrics/detect.json").read_text())
     assert set(measured) == {"auroc", "pixel_auroc", "aupro", "caught", "false_alarms"}
     assert 0 <= measured["auroc"] <= 1
 
 
-def test_a_smaller_code_of_the_medical_example_is_measured_too(clone: Project) -> None:
-    project = Project(clone.folder / "studies/medical")
-    project.dvc("repro", "sizes@2")
-    assert "auroc" in json.loads((project.folder / "sizes/2.json").read_text())
+@pytest.mark.parametrize("example", ["medical"], indirect=True)
+def test_a_smaller_code_of_the_medical_example_is_measured_too(example: Project) -> None:
+    example.dvc("repro", "sizes@2")
+    assert "auroc" in json.loads((example.folder / "sizes/2.json").read_text())
