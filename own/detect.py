@@ -13,8 +13,8 @@ from cae.commands.outputs import Folder, coloured
 from cae.ground import artifacts
 from cae.ground.arrays import Scores
 from cae.measures.localisation import Mask
-from cae.networks import whole
 from cae.networks.autoencoder import Autoencoder, load
+from cae.networks.whole import build
 from cae.sources import greys, prepared
 from cae.sources.prepared import Listed, Prepared
 from own import pictures, project_folder, reports, settings
@@ -111,7 +111,7 @@ def detector(
     if chosen.data.tiles:
         size, threshold = (chosen.data.tiles.size, chosen.data.tiles.size), None
     window = chosen.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
-    return whole.build(autoencoder, size, window, chosen.anomaly.spot, threshold)
+    return build(autoencoder, size, window, chosen.anomaly.spot, threshold)
 
 
 def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:

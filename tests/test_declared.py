@@ -128,22 +128,28 @@ def rooms(files: frozenset[str]) -> set[str]:
 def sections_read(module: str) -> set[str]:
     """Sections that a stage takes from its params.
 
-    Every NAME in `….load().NAME`, and in `settings.NAME` after `settings = params.load()`; all of them where
-    `params.load()` is handed on.
+    Every NAME in `….load().NAME`, and in `settings.NAME` after `settings = params.load()` or a changed copy
+    of it; all of them where either is handed on, but to `params.run`.
     """
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
     loads = ("params.load()", "settings.load()", "settings.load(project)")
-    whole = {
-        ast.unparse(node.targets[0])
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and ast.unparse(node.value) in loads
+    assigned = {
+        ast.unparse(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)
     }
+    copies = {
+        name: value
+        for name, value in assigned.items()
+        if isinstance(value, ast.Call) and ast.unparse(value.func) == "pipeline.changed"
+    }
+    whole = {name for name, value in assigned.items() if ast.unparse(value) in loads} | copies.keys()
+    handed = WHOLE | dict.fromkeys(copies, Params.model_fields)
     handed_on = {
         name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
+        if isinstance(node, ast.Call) and node not in copies.values()
+        if ast.unparse(node.func) != "params.run"
         for argument in node.args
-        for name in WHOLE.get(ast.unparse(argument), ())
+        for name in handed.get(ast.unparse(argument), ())
     }
     return handed_on | {
         section
