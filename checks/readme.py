@@ -17,10 +17,18 @@ from studies.seeds import table as seeds
 from studies.variational import table as variational
 
 # isort: split
-from benchmarks import markdown
+import pandas as pd
+
+from benchmarks import markdown, memory
 from checks import tables
 
 ROOT = Path(__file__).parents[1]
+
+
+def growth() -> str:
+    """Compare what few pictures and many take."""
+    return memory.compared(pd.read_csv(ROOT / memory.RESULTS))
+
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
@@ -36,7 +44,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/machines.md": {},
     "docs/pictures.md": {},
     "own/README.md": {},
-    "benchmarks/README.md": {"target": tables.target, "residual": tables.residual, "growth": tables.growth},
+    "benchmarks/README.md": {"target": tables.target, "residual": tables.residual, "growth": growth},
     "studies/anomaly/README.md": {"anomaly": lambda: markdown.table(anomaly.HEADER, anomaly.rows())},
     "studies/denoising/README.md": {
         "psnr": lambda: markdown.table(*denoising.psnr()),

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from benchmarks import markdown, memory, summary
+from benchmarks import markdown, summary
 from benchmarks.contenders import OURS, RESIDUAL
 from cae.ground import params
 
@@ -131,11 +131,6 @@ def target() -> str:
         seconds = f"{reached:.0f}" if reached else f"not reached in {curve[-1]['seconds']:.0f}"
         rows.append([f"{run['label']}, batch {run['batch']}", f"{len(curve)}", seconds])
     return markdown.table([f"until validation BCE ≤ {race['loss']}", "epochs", "seconds"], rows)
-
-
-def growth() -> str:
-    """Compare what the commands on own pictures take of few pictures and of many."""
-    return memory.compared(pd.read_csv(ROOT / memory.RESULTS))
 
 
 def facts() -> str:
