@@ -73,7 +73,8 @@ def test_even_the_fewer_pictures_fill_a_call_of_training_and_one_of_validation(t
 
 def test_the_network_that_scores_is_the_one_that_was_trained_before(tmp_path: Path) -> None:
     commands = memory.commands(tmp_path)
-    assert list(commands) == ["own.prepare", "own.train", "own.evaluate", "own.probe", "own.detect", "cae score"]
+    stages = ["own.prepare", "own.train", "own.evaluate", "own.probe", "own.detect"]
+    assert list(commands) == [*stages, "cae score"]
     assert commands["own.train"] == ["own.train", f"{tmp_path}"]
     assert f"{tmp_path}/models/autoencoder.keras" in commands["cae score"]
 
