@@ -1,42 +1,23 @@
 """What the Makefile runs starts in a process of its own, where nothing is loaded or pinned before."""
 
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import ENVIRONMENT
+from tests.pipeline.conftest import ROOT, Project
 
-ROOT = Path(__file__).parents[2]
 DOORS = sorted({*re.findall(r"python -m (\S+\.\S+)", (ROOT / "Makefile").read_text()), "checks.readme"})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", DOORS)
 def test_a_door_loads_by_itself(module: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {module}"],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    Project(ROOT).run(sys.executable, "-c", f"import {module}")
 
 
 def test_the_summary_at_the_end_of_make_repro_is_the_table_of_the_readme() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "checks.summary"],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = Project(ROOT).run(sys.executable, "-m", "checks.summary")
     first, *_ = done.stdout.splitlines()
     assert first in (ROOT / "README.md").read_text()
     assert "dvc plots show" in done.stdout
