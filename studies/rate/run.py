@@ -3,21 +3,29 @@
 import argparse
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from cae.engine import family, training
+from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images, Labels, Rows
+from cae.ground.params import Params
 from cae.ground.splits import Splits
 from cae.measures import baselines, metrics, probes
 from cae.measures.baselines import PrincipalComponents
 from cae.measures.probes import LinearProbe
-from cae.networks.autoencoder import load, predict
-from stages import BASELINES, MODELS, PREPARED, command
+from cae.networks.autoencoder import Autoencoder, predict
+from stages import BASELINES, MODELS, PLOTS, PREPARED, command, evaluate, probe
 from stages.inputs import Inputs
+from stages.train import Bar
 from studies import pipeline
 from studies.rate import STUDY, settings
 from studies.rate.quantiser import Quantiser
+from studies.rate.settings import Study
+from studies.rate.shifts import Training, shifted
 
 
 def main() -> None:
@@ -27,21 +35,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, required=True, help="numbers of a code")
     size = parser.parse_args().size
     study = settings.load()
-    changes = {
-        "model.name": "residual",
-        "model.residual.code_size": size,
-        "train.epochs": study.epochs,
-        # One bad epoch shall not end a run whose learning rate has still to fall.
-        "train.patience": study.epochs,
-    }
-    changed = pipeline.changed(params.load(), changes)
+    changed = pipeline.changed(params.load(), changes(study, size))
+    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     # Kept until the run is whole: killed, it goes on after its last finished epoch.
     folder = Path(f".checkpoints/rate/{size}")
-    measured = pipeline.run(folder, changed)
+    network, best = trained(changed, images, folder, inputs.fingerprint)
+    for name, model in (("autoencoder", network.network), ("encoder", network.encoder)):
+        artifacts.write_model(folder / MODELS / f"{name}.keras", model)
+    measured = pipeline.run(folder, changed, stages=(evaluate, probe))
 
-    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     image_shape = images.test.shape[1:]
-    network = load(folder / MODELS / "autoencoder.keras", image_shape)
     encode, decode = (partial(predict, half) for half in (network.encoder, network.decoder))
     _, components = baselines.read(BASELINES)
     pca = PrincipalComponents(size, components)
@@ -49,7 +52,7 @@ def main() -> None:
     results = {
         "residual": measured["evaluate"]
         | measured["probe"]
-        | measured["train"]
+        | best
         | {"mse_by_bits": by_bits(encode, decode, images, study.bits)},
         "PCA": metrics.summary(images.test, pca.reconstruct(images.test))
         | {"linear_all": accuracy(pca, images, labels, changed.probes)}
@@ -59,6 +62,38 @@ def main() -> None:
     artifacts.write_json(STUDY / f"runs/{size}.json", results)
     artifacts.write_model(STUDY / f"models/{size}.keras", network.network)
     shutil.rmtree(folder)
+
+
+def changes(study: Study, size: int) -> dict[str, Any]:
+    """Return what differs from the root's params.yaml for codes of one size."""
+    epochs = study.epochs[study.code_sizes.index(size)]
+    return {
+        "model.name": "residual",
+        "model.residual.code_size": size,
+        "model.residual.batch_size": study.batch_size,
+        "model.residual.learning_rate": study.learning_rate,
+        "train.shards": study.shards,
+        "train.epochs": epochs,
+        # One bad epoch shall not end a run whose learning rate has still to fall.
+        "train.patience": epochs,
+    }
+
+
+def trained(
+    settings: Params, images: Splits[Images], folder: Path, fingerprint: str
+) -> tuple[Autoencoder, dict[str, float]]:
+    """Train the network on images that move; return it, and its best epoch with the losses of that."""
+    recipe = params.run(settings)
+    checkpoint = Checkpoint(folder / ".checkpoints", fingerprint)
+    record = partial(artifacts.write_csv, folder / PLOTS / "history.csv")
+    network = family.build(settings.model, images.train.shape[1:], recipe.seed)
+    now = Training()
+    task = shifted(family.task(settings.model, network), now)
+    with checkpoint.locked(), closing(Bar(recipe.epochs)) as bar:
+        history = training.fit(task, images.train, images.validation, recipe, checkpoint, [now, bar], record)
+    best = history.iloc[int(history[training.judged_by(task.losses)].argmin())]
+    losses = {str(name): float(value) for name, value in best.drop(["epoch", "learning_rate"]).items()}
+    return network, {"best_epoch": int(best["epoch"])} | losses
 
 
 Encode = Callable[[Images], Rows]

@@ -1,12 +1,18 @@
 """The rate study: codes rounded to bits, and what is kept of them."""
 
+from pathlib import Path
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.rate import report
+from cae.engine import tasks
+from cae.ground.arrays import Images
+from cae.ground.errors import UserError
+from studies.rate import report, settings, shifts
 from studies.rate.quantiser import Quantiser
 
 TRAIN = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
@@ -44,3 +50,45 @@ def test_only_rows_that_no_cheaper_one_beats_are_drawn() -> None:
         ["a", 20, 0.4],
         ["b", 30, 0.9],
     ]
+
+
+IMAGES = np.random.default_rng(0).random((4, 300, 5, 6, 1), np.float32)
+
+
+def test_half_of_the_images_are_moved_by_a_pixel_at_most() -> None:
+    moved = shifts.moved(IMAGES, np.random.default_rng(1))
+    stayed = (moved == IMAGES).all(axis=(2, 3, 4))
+    # Of those drawn, one in nine is moved to where it is.
+    assert stayed.mean() == pytest.approx(0.5 + 0.5 / 9, abs=0.05)
+    inner = IMAGES[:, :, 1:-1, 1:-1]
+    places = [moved[:, :, row : row + 3, column : column + 4] for row in range(3) for column in range(3)]
+    assert np.any([(place == inner).all(axis=(2, 3, 4)) for place in places], axis=0).all()
+
+
+def test_black_comes_in_where_an_image_is_moved() -> None:
+    white = np.ones((400, 4, 4, 1), np.float32)
+    rows = shifts.moved(white, np.random.default_rng(1)).sum(axis=(1, 2, 3))
+    assert set(rows.tolist()) == {16, 12, 9}
+
+
+def test_only_training_moves_images() -> None:
+    network = keras.Sequential([keras.Input((5, 6, 1)), keras.layers.Activation("sigmoid")])
+    training = shifts.Training()
+    task = shifts.shifted(tasks.reconstruction(network), training)
+
+    def seen() -> list[Images]:
+        return [np.asarray(part) for part in task.examples(IMAGES[0], np.random.default_rng(1))]
+
+    training.on_train_batch_begin(0)
+    inputs, targets = seen()
+    assert not np.array_equal(inputs, IMAGES[0])
+    np.testing.assert_array_equal(inputs, targets)
+    training.on_train_batch_end(0)
+    np.testing.assert_array_equal(seen()[0], IMAGES[0])
+
+
+def test_each_network_has_epochs_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(settings.PATH.read_text().replace("[8, 16, ", "[16, "))
+    with pytest.raises(UserError, match="epochs has 6 numbers, but code_sizes 5"):
+        settings.load(path)
