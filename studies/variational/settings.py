@@ -20,7 +20,7 @@ def with_the_bound(betas: tuple[float, ...]) -> tuple[float, ...]:
     return betas
 
 
-class Study(sections.Section):
+class Study(params.Pace):
     """All of the file."""
 
     # One look of a line for each in the pictures.
@@ -30,7 +30,8 @@ class Study(sections.Section):
         AfterValidator(with_the_bound),
     ]
     epochs: Annotated[int, Field(ge=1, le=1000)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    width: params.Width
+    codes: Annotated[int, Field(ge=1, le=1000)]
     rise: Annotated[int, Field(ge=1, le=1000)]
     samples: Annotated[int, Field(ge=1, le=1_000_000)]
     # A standard error needs two.

@@ -15,7 +15,7 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
-from cae.engine import tasks, training
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground.arrays import Images, Rows, Scores
 from cae.ground.errors import UserError
@@ -26,6 +26,7 @@ from studies.variational import (
     blocks,
     bound,
     density,
+    gated,
     importance,
     likelihood,
     measure,
@@ -34,7 +35,7 @@ from studies.variational import (
     report,
     settings,
     table,
-    train,
+    weighted,
 )
 
 # Logits of four pixels are linear in a code of one number.
@@ -44,7 +45,10 @@ PICTURE = np.array([1, 0, 1, 1], np.float32).reshape(1, 2, 2, 1)
 MEAN, LOG_VARIANCE = np.array([0.9], np.float32), np.array([-0.4], np.float32)
 STUDY = settings.Study(
     betas=(1.0, 2.0),
+    width=8,
+    codes=2,
     epochs=1,
+    batch_size=4,
     learning_rate=0.001,
     rise=2,
     samples=20,
@@ -249,7 +253,7 @@ def test_a_summary_has_the_standard_error_over_pictures() -> None:
 
 
 def test_the_divergence_weighs_more_in_each_of_the_first_epochs_and_in_full_for_validation() -> None:
-    divergence = train.Rising(2.0, epochs=4)
+    divergence = weighted.Rising(2.0, epochs=4)
     weights = []
     for epoch in range(6):
         divergence.on_epoch_begin(epoch)
@@ -258,6 +262,38 @@ def test_the_divergence_weighs_more_in_each_of_the_first_epochs_and_in_full_for_
         divergence.on_train_batch_end(1, {"epoch_share": 1.0})
         assert float(divergence.weight) == 2
     assert weights == [0.5, 1, 1.5, 2, 2, 2]
+
+
+def test_what_is_trained_on_is_the_estimate_of_the_likelihood_with_as_many_codes(drawn: Images) -> None:
+    network = gated.build(3, 8, (4, 4, 1), seed=1)
+    model = density.of(network)
+    means, log_variances = model.posterior(drawn)
+    estimates = [
+        importance.estimate(
+            model.fit,
+            drawn[index : index + 1],
+            mean,
+            log_variances[index],
+            samples=4,
+            generator=np.random.default_rng(index),
+        )
+        for index, mean in enumerate(means)
+    ]
+    noise = [np.random.default_rng(index).standard_normal(12) for index in range(len(drawn))]
+    inputs = [tf.constant(drawn), tf.constant(np.array(noise, np.float32))]
+    outputs = weighted.sampling(network, 4)(inputs)
+    found = weighted.negative_bound(4, tf.Variable(1.0), [inputs[0]], outputs)
+    assert float(found) == pytest.approx(-sum(each.log_likelihood for each in estimates), rel=1e-5)
+
+
+def test_the_loss_that_is_told_is_the_mean_over_codes(drawn: Images) -> None:
+    network = gated.build(3, 8, (4, 4, 1), seed=1)
+    task = weighted.task(network, 2, tf.Variable(1.0))
+    inputs, targets = task.examples(drawn, np.random.default_rng(0))
+    logits = task.network(inputs)[0].numpy().reshape(len(drawn), 2, 4, 4, 1)
+    grey = targets[1].numpy()[:, np.newaxis]
+    expected = -(grey * np.log(expit(logits)) + (1 - grey) * np.log(expit(-logits))).sum() / 2
+    assert float(task.losses["loss"](targets, task.network(inputs))) == pytest.approx(expected, rel=1e-5)
 
 
 class StoppedAfter(keras.callbacks.Callback):
@@ -274,9 +310,9 @@ class StoppedAfter(keras.callbacks.Callback):
 
 def trained(images: Images, folder: Path, epochs: int) -> list[Any]:
     """Train with a rising weight, or go on after a stop; return the history and the weights."""
-    network = variational.build(3, 8, (4, 4, 1), seed=1)
-    divergence = train.Rising(1.0, epochs=3)
-    task = train.rising(tasks.generation(variational.sampled(network), 1.0), divergence)
+    network = gated.build(3, 8, (4, 4, 1), seed=1)
+    divergence = weighted.Rising(1.0, epochs=3)
+    task = weighted.task(network, 2, divergence.weight)
     pace: dict[str, Any] = {"batch_size": 3, "learning_rate": 0.01}
     recipe = Run(epochs=4, patience=4, shards=2, seed=1, engine="fast", **pace)
     listening = [divergence, StoppedAfter(epochs)]
