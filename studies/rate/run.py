@@ -19,13 +19,13 @@ from cae.measures.baselines import PrincipalComponents
 from cae.measures.probes import LinearProbe
 from cae.networks.autoencoder import Autoencoder, predict
 from stages import BASELINES, MODELS, PLOTS, PREPARED, command, evaluate, probe
+from stages import train as train_stage
 from stages.inputs import Inputs
-from stages.train import Bar
 from studies import pipeline
 from studies.rate import STUDY, settings
 from studies.rate.quantiser import Quantiser
 from studies.rate.settings import Study
-from studies.rate.shifts import Training, shifted
+from studies.rate.shifts import Phase, shifted
 
 
 def main() -> None:
@@ -35,14 +35,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, required=True, help="numbers of a code")
     size = parser.parse_args().size
     study = settings.load()
-    changed = pipeline.changed(params.load(), changes(study, size))
+    chosen = pipeline.changed(params.load(), changes(study, size))
     images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     # Kept until the run is whole: killed, it goes on after its last finished epoch.
     folder = Path(f".checkpoints/rate/{size}")
-    network, best = trained(changed, images, folder, inputs.fingerprint)
+    network, best = trained(chosen, images, folder, inputs.fingerprint)
     for name, model in (("autoencoder", network.network), ("encoder", network.encoder)):
         artifacts.write_model(folder / MODELS / f"{name}.keras", model)
-    measured = pipeline.run(folder, changed, stages=(evaluate, probe))
+    measured = pipeline.run(folder, chosen, stages=(evaluate, probe))
 
     image_shape = images.test.shape[1:]
     encode, decode = (partial(predict, half) for half in (network.encoder, network.decoder))
@@ -55,7 +55,7 @@ def main() -> None:
         | best
         | {"mse_by_bits": by_bits(encode, decode, images, study.bits)},
         "PCA": metrics.summary(images.test, pca.reconstruct(images.test))
-        | {"linear_all": accuracy(pca, images, labels, changed.probes)}
+        | {"linear_all": accuracy(pca, images, labels, chosen.probes)}
         | {"mse_by_bits": by_bits(pca.encode, painted, images, study.bits)},
     }
     inputs.check()
@@ -80,17 +80,20 @@ def changes(study: Study, size: int) -> dict[str, Any]:
 
 
 def trained(
-    settings: Params, images: Splits[Images], folder: Path, fingerprint: str
+    chosen: Params, images: Splits[Images], folder: Path, fingerprint: str
 ) -> tuple[Autoencoder, dict[str, float]]:
     """Train the network on images that move; return it, and its best epoch with the losses of that."""
-    recipe = params.run(settings)
+    recipe = params.run(chosen)
     checkpoint = Checkpoint(folder / ".checkpoints", fingerprint)
     record = partial(artifacts.write_csv, folder / PLOTS / "history.csv")
-    network = family.build(settings.model, images.train.shape[1:], recipe.seed)
-    now = Training()
-    task = shifted(family.task(settings.model, network), now)
-    with checkpoint.locked(), closing(Bar(recipe.epochs)) as bar:
-        history = training.fit(task, images.train, images.validation, recipe, checkpoint, [now, bar], record)
+    network = family.build(chosen.model, images.train.shape[1:], recipe.seed)
+    train_stage.check_code(network.code_size, images.train, chosen.model.name)
+    phase = Phase()
+    task = shifted(family.task(chosen.model, network, chosen.train.noise), phase)
+    with checkpoint.locked(), closing(train_stage.Bar(recipe.epochs)) as bar:
+        history = training.fit(
+            task, images.train, images.validation, recipe, checkpoint, [phase, bar], record
+        )
     best = history.iloc[int(history[training.judged_by(task.losses)].argmin())]
     losses = {str(name): float(value) for name, value in best.drop(["epoch", "learning_rate"]).items()}
     return network, {"best_epoch": int(best["epoch"])} | losses

@@ -73,17 +73,17 @@ def test_black_comes_in_where_an_image_is_moved() -> None:
 
 def test_only_training_moves_images() -> None:
     network = keras.Sequential([keras.Input((5, 6, 1)), keras.layers.Activation("sigmoid")])
-    training = shifts.Training()
-    task = shifts.shifted(tasks.reconstruction(network), training)
+    phase = shifts.Phase()
+    task = shifts.shifted(tasks.reconstruction(network), phase)
 
     def seen() -> list[Images]:
         return [np.asarray(part) for part in task.examples(IMAGES[0], np.random.default_rng(1))]
 
-    training.on_train_batch_begin(0)
+    phase.on_train_batch_begin(0)
     inputs, targets = seen()
     assert not np.array_equal(inputs, IMAGES[0])
     np.testing.assert_array_equal(inputs, targets)
-    training.on_train_batch_end(0)
+    phase.on_train_batch_end(0)
     np.testing.assert_array_equal(seen()[0], IMAGES[0])
 
 
