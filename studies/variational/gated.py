@@ -23,8 +23,9 @@ Shape = tuple[int, ...]
 
 
 def build(code_size: int, width: int, image_shape: Shape, seed: int) -> Autoencoder:
-    """Build the untrained network for images (H, W, C), float32 in [0, 1], with codes (N, code_size).
+    """Build the untrained network as `cae.networks.variational` does, with gated layers.
 
+    It is for images (H, W, C), float32 in [0, 1], and has codes (N, code_size).
     Every matrix is drawn (Glorot uniform) from `seed` and its place in the network alone.
     """
     seeds = itertools.count(seed * 100)
@@ -41,6 +42,6 @@ def build(code_size: int, width: int, image_shape: Shape, seed: int) -> Autoenco
 def two_gated(rows: keras.KerasTensor, width: int, seeds: Iterator[int]) -> keras.KerasTensor:
     """Map rows (N, D) to (N, width) by two layers, each of whose numbers has a gate from 0 to 1."""
     for _ in range(2):
-        gate = dense(width, seeds, activation="sigmoid")(rows)
-        rows = layers.Multiply()([dense(width, seeds)(rows), gate])
+        linear, gate = dense(width, seeds)(rows), dense(width, seeds, activation="sigmoid")(rows)
+        rows = layers.Multiply()([linear, gate])
     return rows

@@ -1,9 +1,9 @@
 """studies/variational/params.yaml as frozen, validated values."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from cae.ground import params, sections
 from studies.variational import STUDY
@@ -30,6 +30,7 @@ class Study(params.Pace):
         AfterValidator(with_the_bound),
     ]
     epochs: Annotated[int, Field(ge=1, le=1000)]
+    code_size: params.CodeSize
     width: params.Width
     codes: Annotated[int, Field(ge=1, le=1000)]
     rise: Annotated[int, Field(ge=1, le=1000)]
@@ -38,6 +39,16 @@ class Study(params.Pace):
     images: Annotated[int, Field(ge=2, le=10_000)]
     pixels_seed: params.Seed
     codes_seed: params.Seed
+
+    @model_validator(mode="after")
+    def weights_do_not_reward_divergence(self) -> Self:
+        """Refuse weights above 1 where several codes a picture are drawn."""
+        if self.codes > 1 and self.betas[-1] > 1:
+            raise ValueError(
+                f"betas has {self.betas[-1]:g}, but with several codes a picture a weight above 1 rewards "
+                "codes far from N(0, 1): set codes to 1"
+            )
+        return self
 
 
 def load(path: Path = PATH) -> Study:

@@ -3,7 +3,6 @@
 import argparse
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
@@ -11,8 +10,9 @@ from cae.ground import artifacts, params, splits
 from stages import PREPARED, command
 from stages.inputs import Inputs
 from stages.train import Bar
-from studies import pipeline
 from studies.variational import STUDY, gated, settings, weighted
+from studies.variational.rising import Rising
+from studies.variational.settings import Study
 
 
 def main() -> None:
@@ -22,18 +22,18 @@ def main() -> None:
     parser.add_argument("--beta", type=float, required=True, help="what a nat of the divergence weighs")
     beta = parser.parse_args().beta
     study = settings.load()
-    chosen = pipeline.changed(params.load(), changes(study))
+    recipe = run(study, params.load().train)
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
-    network = gated.build(chosen.model.variational.code_size, study.width, train.shape[1:], chosen.train.seed)
-    divergence = weighted.Rising(beta, study.rise)
+    network = gated.build(study.code_size, study.width, train.shape[1:], recipe.seed)
+    divergence = Rising(beta, study.rise)
     # Killed, it goes on after its last finished epoch.
     checkpoint = Checkpoint(Path(f".checkpoints/variational/{beta}"), inputs.fingerprint)
-    with checkpoint.locked(), closing(Bar(study.epochs)) as bar:
+    with checkpoint.locked(), closing(Bar(recipe.epochs)) as bar:
         training.fit(
             weighted.task(network, study.codes, divergence.weight),
             train,
             validation,
-            params.run(chosen),
+            recipe,
             checkpoint,
             callbacks=[divergence, bar],
         )
@@ -42,16 +42,20 @@ def main() -> None:
         checkpoint.clear()
 
 
-def changes(study: settings.Study) -> dict[str, Any]:
-    """Return what differs from the root's params.yaml."""
-    return {
-        "model.name": "variational",
-        "model.variational.batch_size": study.batch_size,
-        "model.variational.learning_rate": study.learning_rate,
-        "train.epochs": study.epochs,
+def run(study: Study, common: params.Train) -> params.Run:
+    """Return how the network is trained: as the study says, and else as every network is."""
+    return params.Run(
+        batch_size=study.batch_size,
+        learning_rate=study.learning_rate,
+        # It rises in the first epoch, as the residual network's does.
+        warm_up=1,
+        epochs=study.epochs,
         # The bound of validation pictures is drawn, and rises slowly: the cosine is gone through to its end.
-        "train.patience": study.epochs,
-    }
+        patience=study.epochs,
+        shards=common.shards,
+        seed=common.seed,
+        engine=common.engine,
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """What the study trains on: the bound of several codes a picture, which is closer than that of one.
 
-    log p(x) ≥ E[log 1/K Σ w_k],   w_k = p(x|z_k) (p(z_k) / q(z_k|x))^β,   z_k ~ q(z|x)
+    log p(x) ≥ E[log 1/K Σ w_k],   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
 
-With K = 1 it is the evidence lower bound, for β = 1; the bound rises to log p(x) with K. Burda, Grosse,
-Salakhutdinov: Importance Weighted Autoencoders (2016), https://arxiv.org/abs/1509.00519, section 3.
+With K = 1 it is the evidence lower bound; it rises to log p(x) with K. Burda, Grosse, Salakhutdinov:
+Importance Weighted Autoencoders (2016), https://arxiv.org/abs/1509.00519, section 3. In training the ratio
+p(z) / q(z|x) has a power, β; with K = 1 that weighs the divergence as a β-VAE does. With K > 1 a power far
+above 1 would do the opposite: the spread of the ratios would be rewarded.
 """
 
 from functools import partial
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,41 +17,17 @@ from keras import ops
 from cae.engine import tasks
 from cae.engine.losses import Tensors, cross_entropy
 from cae.engine.tasks import Task
+from cae.ground.noise import CLEAN
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.variational import painter, posterior
 
 
-class Rising(keras.callbacks.Callback):
-    """A weight that rises in equal steps over the first epochs; what validation sees is always all of it.
-
-    Numbers of a code that do not pay for themselves at once are then not given up before the decoder has
-    learned to use them: Sønderby et al., Ladder Variational Autoencoders (2016),
-    https://arxiv.org/abs/1602.02282, section 2.3.
-    """
-
-    def __init__(self, full: float, epochs: int) -> None:
-        super().__init__()
-        self.full, self.epochs = full, epochs
-        self.weight = tf.Variable(full, trainable=False, dtype=tf.float32)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take the next step."""
-        self.weight.assign(self.full * min(1.0, (epoch + 1) / self.epochs))
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Weigh in full once all images were trained on."""
-        assert logs is not None
-        if logs["epoch_share"] >= 1:
-            self.weight.assign(self.full)
-
-
 def task(network: Autoencoder, codes: int, beta: tf.Variable) -> Task:
     """Return the task of raising the bound of so many codes a picture, black and white."""
-    sampled = sampling(network, codes)
-    # Drawn as by the engine's own task, all the numbers of a picture's codes in one row.
-    drawn = tasks.generation(sampled, 1.0)
     losses = {"objective": partial(negative_bound, codes, beta), "loss": partial(grey_loss, codes)}
-    return drawn._replace(losses=losses)
+    # The numbers of all codes of a picture are drawn in one row.
+    examples = partial(tasks.black_and_white, CLEAN, codes * network.code_size)
+    return Task(sampling(network, codes), losses, examples)
 
 
 def sampling(network: Autoencoder, codes: int) -> keras.Model:
@@ -77,8 +54,8 @@ def negative_bound(
     white = tf.repeat(targets[0], codes, axis=0)
     errors = tf.nn.sigmoid_cross_entropy_with_logits(labels=white, logits=logits)
     fit = -tf.reshape(tf.reduce_sum(errors, axis=(1, 2, 3)), tf.shape(ratio))
-    weights = fit + beta * ratio
-    return tf.reduce_sum(tf.math.log(float(codes)) - tf.reduce_logsumexp(weights, axis=1))
+    log_weights = fit + beta * ratio
+    return tf.reduce_sum(tf.math.log(float(codes)) - tf.reduce_logsumexp(log_weights, axis=1))
 
 
 def grey_loss(codes: int, targets: Tensors, outputs: Tensors) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """The variational study: log-likelihoods are right where they can be integrated, and resume to the bit."""
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from cae.ground.arrays import Images, Rows, Scores
 from cae.ground.errors import UserError
 from cae.ground.params import Run
 from cae.networks import variational
-from cae.networks.autoencoder import predict
+from cae.networks.autoencoder import load, predict
 from studies.variational import (
     blocks,
     bound,
@@ -37,6 +38,7 @@ from studies.variational import (
     table,
     weighted,
 )
+from studies.variational.rising import Rising
 
 # Logits of four pixels are linear in a code of one number.
 SLOPES, OFFSETS = np.array([2.0, -1.0, 0.5, 3.0]), np.array([0.3, -0.2, 0.0, -1.0])
@@ -45,8 +47,9 @@ PICTURE = np.array([1, 0, 1, 1], np.float32).reshape(1, 2, 2, 1)
 MEAN, LOG_VARIANCE = np.array([0.9], np.float32), np.array([-0.4], np.float32)
 STUDY = settings.Study(
     betas=(1.0, 2.0),
+    code_size=3,
     width=8,
-    codes=2,
+    codes=1,
     epochs=1,
     batch_size=4,
     learning_rate=0.001,
@@ -253,7 +256,7 @@ def test_a_summary_has_the_standard_error_over_pictures() -> None:
 
 
 def test_the_divergence_weighs_more_in_each_of_the_first_epochs_and_in_full_for_validation() -> None:
-    divergence = weighted.Rising(2.0, epochs=4)
+    divergence = Rising(2.0, epochs=4)
     weights = []
     for epoch in range(6):
         divergence.on_epoch_begin(epoch)
@@ -286,6 +289,38 @@ def test_what_is_trained_on_is_the_estimate_of_the_likelihood_with_as_many_codes
     assert float(found) == pytest.approx(-sum(each.log_likelihood for each in estimates), rel=1e-5)
 
 
+def test_the_ratio_of_a_code_s_densities_has_the_weight_as_its_power(drawn: Images) -> None:
+    network = gated.build(3, 8, (4, 4, 1), seed=1)
+    task = weighted.task(network, 2, tf.Variable(1.0))
+    inputs, targets = task.examples(drawn, np.random.default_rng(0))
+    outputs = task.network(inputs)
+    whole, half = (partial(weighted.negative_bound, 2, tf.Variable(power)) for power in (1.0, 0.5))
+    assert float(half(targets, outputs)) == pytest.approx(
+        float(whole(targets, [outputs[0], outputs[1] / 2])), rel=1e-6
+    )
+    assert float(half(targets, outputs)) != pytest.approx(float(whole(targets, outputs)))
+
+
+def test_every_number_of_a_gated_layer_is_linear_times_its_gate() -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    given = keras.Input((3,))
+    layers = keras.Model(given, gated.two_gated(given, 4, itertools.count(1)))
+    expected = rows
+    kernels = [weights for weights in layers.get_weights() if weights.ndim == 2]
+    for linear, gate in zip(kernels[::2], kernels[1::2], strict=True):
+        expected = (expected @ linear) * expit(expected @ gate)
+    np.testing.assert_allclose(layers(rows), expected, rtol=1e-5)
+
+
+def test_a_saved_gated_network_gives_the_same_density(drawn: Images, tmp_path: Path) -> None:
+    network = gated.build(3, 8, (4, 4, 1), seed=1)
+    network.network.save(tmp_path / "saved.keras")
+    codes = np.zeros((7, 3), np.float32)
+    built, saved = (density.of(each) for each in (network, load(tmp_path / "saved.keras", (4, 4, 1))))
+    np.testing.assert_array_equal(built.posterior(drawn), saved.posterior(drawn))
+    np.testing.assert_array_equal(built.fit(codes, drawn), saved.fit(codes, drawn))
+
+
 def test_the_loss_that_is_told_is_the_mean_over_codes(drawn: Images) -> None:
     network = gated.build(3, 8, (4, 4, 1), seed=1)
     task = weighted.task(network, 2, tf.Variable(1.0))
@@ -311,7 +346,7 @@ class StoppedAfter(keras.callbacks.Callback):
 def trained(images: Images, folder: Path, epochs: int) -> list[Any]:
     """Train with a rising weight, or go on after a stop; return the history and the weights."""
     network = gated.build(3, 8, (4, 4, 1), seed=1)
-    divergence = weighted.Rising(1.0, epochs=3)
+    divergence = Rising(1.0, epochs=3)
     task = weighted.task(network, 2, divergence.weight)
     pace: dict[str, Any] = {"batch_size": 3, "learning_rate": 0.01}
     recipe = Run(epochs=4, patience=4, shards=2, seed=1, engine="fast", **pace)
@@ -329,6 +364,13 @@ def test_betas_must_hold_that_of_the_bound(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(settings.PATH.read_text().replace("[1.0]", "[2.0, 4.0]"))
     with pytest.raises(UserError, match=r"betas: \[2.0, 4.0\] must hold 1.0"):
+        settings.load(path)
+
+
+def test_several_codes_a_picture_allow_no_weight_above_one(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(settings.PATH.read_text().replace("[1.0]", "[1.0, 2.0]"))
+    with pytest.raises(UserError, match="betas has 2, but with several codes"):
         settings.load(path)
 
 
