@@ -1,6 +1,7 @@
 """The rate study: codes rounded to bits, and what is kept of them."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.engine import tasks
+from cae.engine import tasks, training
+from cae.engine.checkpoints import Checkpoint
+from cae.engine.losses import Tensors
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from studies.rate import report, settings, shifts
+from cae.ground.params import Run
+from studies.rate import report, run, settings, shifts
 from studies.rate.quantiser import Quantiser
 
 TRAIN = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
@@ -87,7 +91,34 @@ def test_only_training_moves_images() -> None:
     np.testing.assert_array_equal(seen()[0], IMAGES[0])
 
 
-def test_each_network_has_epochs_of_its_own(tmp_path: Path) -> None:
+def test_training_is_shown_moved_images_and_validation_its_own(tmp_path: Path) -> None:
+    phase = shifts.Phase()
+    layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")]
+    task, shown = tasks.reconstruction(keras.Sequential(layers)), []
+
+    def examples(images: Images, draws: np.random.Generator) -> tuple[Tensors, Tensors]:
+        shown.append(images)
+        return task.examples(images, draws)
+
+    watched = shifts.shifted(task._replace(examples=examples), phase)
+    pace: dict[str, Any] = {"batch_size": 20, "learning_rate": 0.01}
+    recipe = Run(epochs=1, patience=1, shards=2, seed=1, engine="stock", **pace)
+    white = np.ones((20, 4, 4, 1), np.float32)
+    training.fit(watched, white, white, recipe, Checkpoint(tmp_path, "a run"), [phase])
+    trained_on, validated_on = shown
+    assert (trained_on == 0).any()
+    assert (validated_on == 1).all()
+
+
+def test_each_network_has_its_own_epochs_and_needs_no_better_one_to_go_on() -> None:
+    study = settings.load()
+    for size, epochs in zip(study.code_sizes, study.epochs, strict=True):
+        changes = run.changes(study, size)
+        assert changes["model.residual.code_size"] == size
+        assert changes["train.epochs"] == changes["train.patience"] == epochs
+
+
+def test_epochs_for_more_networks_than_there_are_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(settings.PATH.read_text().replace("[8, 16, ", "[16, "))
     with pytest.raises(UserError, match="epochs has 6 numbers, but code_sizes 5"):
