@@ -1,5 +1,6 @@
 """Whoever is said to win does so by the committed numbers."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -59,10 +60,14 @@ def less_is_lost_than_published_at_every_size() -> bool:
     return bool((ours.loc[published["numbers"]].to_numpy() < published["mse"].to_numpy()).all())
 
 
-def half_of_pca_is_lost() -> bool:
+def less_than_half_of_pca_is_lost() -> bool:
     lost = table("studies/rate/plots/rate.csv", ["method", "numbers"])["mse"]
-    ratio = lost.loc[("residual", 128)] / lost.loc[("PCA", 128)]
-    return bool(0.45 < ratio < 0.55)
+    return bool(lost.loc[("residual", 128)] < lost.loc[("PCA", 128)] / 2)
+
+
+def moved_images_are_not_learned_by_heart() -> bool:
+    run = json.loads((ROOT / "studies/rate/runs/128.json").read_text())["residual"]
+    return (round(run["objective"], 4), round(run["mse"], 4), run["best_epoch"]) == (0.0024, 0.0026, 80)
 
 
 def seed_1_is_the_best_reconstruction() -> bool:
@@ -169,7 +174,8 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
         "it loses less than that published one at every size from 8 to 256",
         less_is_lost_than_published_at_every_size,
     ),
-    ("README.md", "loses about half of what PCA loses", half_of_pca_is_lost),
+    ("README.md", "loses less than half of what PCA loses", less_than_half_of_pca_is_lost),
+    ("studies/rate/README.md", "it has 0.0024 and 0.0026 after 80", moved_images_are_not_learned_by_heart),
     ("README.md", "has the lowest BCE of the five", seed_1_is_the_best_reconstruction),
     ("README.md", "test BCE 0.2686 ± 0.0007, MSE 0.0086 ± 0.0003", quoted_spread_is_measured),
     ("README.md", "has the lowest validation loss of nine recipes", default_recipe_leads),
