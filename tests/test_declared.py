@@ -26,6 +26,9 @@ EMPTY = ROOT / "own"
 CODE = ("cae", "own", "stages", "studies")
 # Properties of `own.settings.Own` that read sections themselves.
 COMPOSED = {"run": ["model", "train"]}
+SECTIONS = {
+    f"params.{field.annotation.__name__}" for field in Params.model_fields.values() if field.annotation
+}
 # Parameters that are handed on whole, and the sections that are read then.
 WHOLE = {"params.load()": Params.model_fields, "own_settings.load(STUDY)": Own.model_fields}
 MADE_BY_RUNS = (
@@ -129,7 +132,8 @@ def sections_read(module: str) -> set[str]:
     """Sections that a stage takes from its params.
 
     Every NAME in `….load().NAME`, and in `settings.NAME` after `settings = params.load()` or a changed copy
-    of it; all of them where either is handed on, but to `params.run`.
+    of it; all of them where either is handed on, but to `params.run`. A parameter of the same name that is
+    declared to be one section counts for nothing.
     """
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
     loads = ("params.load()", "settings.load()", "settings.load(project)")
@@ -151,10 +155,20 @@ def sections_read(module: str) -> set[str]:
         for argument in node.args
         for name in handed.get(ast.unparse(argument), ())
     }
+    of_one_section = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for parameter in function.args.args
+        if parameter.annotation and ast.unparse(parameter.annotation) in SECTIONS
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == parameter.arg
+    }
     return handed_on | {
         section
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in (*loads, *whole)
+        if node not in of_one_section
         for section in COMPOSED.get(node.attr, [node.attr])
     }
 
