@@ -26,6 +26,7 @@ EMPTY = ROOT / "own"
 CODE = ("cae", "own", "stages", "studies")
 # Properties of `own.settings.Own` that read sections themselves.
 COMPOSED = {"run": ["model", "train"]}
+# How an annotation names one section of params.yaml.
 SECTIONS = {
     f"params.{field.annotation.__name__}" for field in Params.model_fields.values() if field.annotation
 }
