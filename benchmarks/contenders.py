@@ -64,5 +64,10 @@ CONTENDERS = (
         "pytorch-compiled", "PyTorch compiled", PYTORCH, "benchmarks.pytorch", ("compiled",), (RESIDUAL,)
     ),
 )
-# Not a way to train, but timed in the same rounds: what the processor can do at all.
-PRODUCT = Contender("product", "matrix product", "bound", "benchmarks.product")
+# No ways to train, but timed in the same rounds: what the processor can do at all, and what a library for
+# products can do with those of a network that is little else.
+BOUND, PRODUCTS = "bound", "products"
+REFERENCES = (
+    Contender("product", "matrix product", BOUND, "benchmarks.product"),
+    Contender("products", "its products alone", PRODUCTS, "benchmarks.products", networks=(RESIDUAL,)),
+)

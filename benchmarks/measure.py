@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from benchmarks.contenders import PRODUCT, Contender
+from benchmarks.contenders import REFERENCES, Contender
 from benchmarks.processes import ENVIRONMENT, ROOT, FailedError, Process
 
 Say = Callable[[str], None]
@@ -51,12 +51,13 @@ def started(contender: Contender, job: str, task: Task, **options: object) -> It
 def rounds(contenders: Sequence[Contender], task: Task, count: int, say: Say) -> list[dict[str, Any]]:
     """Time all contenders in turn, `count` rounds, there and back: whatever slows the machine hits them all.
 
-    All processes stay alive and wait; only one works at a time. The matrix product goes along.
+    All processes stay alive and wait; only one works at a time. The references go along.
     """
     results: list[dict[str, Any]] = []
+    references = [reference for reference in REFERENCES if task.network in reference.networks]
     with ExitStack() as stack:
         alive: list[tuple[dict[str, Any], Process]] = []
-        for contender in (PRODUCT, *contenders):
+        for contender in (*references, *contenders):
             result: dict[str, Any] = {
                 "name": contender.name,
                 "label": contender.label,

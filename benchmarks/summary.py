@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.contenders import KERAS, OURS, PYTORCH
+from benchmarks.contenders import BOUND, KERAS, OURS, PRODUCTS, PYTORCH
 
 Result = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ def bound_seconds(results: Sequence[Result], batch: int, operations: int, produc
 
     The best round counts, not the median: what slowed the product's rounds is no bound on ours.
     """
-    (reference,) = timed(results, batch, "bound")
+    (reference,) = timed(results, batch, BOUND)
     return min(reference["seconds"]) * operations / product
 
 
@@ -62,11 +62,21 @@ def bound(results: Result, batch: int) -> float:
     return bound_seconds(results["rounds"], batch, operations, arithmetic["product_operations"])
 
 
-def headroom(results: Result, batch: int) -> float:
-    """Divide the median of the fastest mode that is not ours by the bound."""
+def products(results: Result, batch: int) -> list[float]:
+    """Return how many seconds an epoch's products alone took, each round; none where they were not timed."""
+    images = results["settings"]["epoch_images"]
+    return [
+        seconds
+        for result in timed(results["rounds"], batch, PRODUCTS)
+        for seconds in epoch_seconds(result, images)
+    ]
+
+
+def headroom(results: Result, batch: int, seconds: float) -> float:
+    """Divide the median of the fastest mode that is not ours by what an epoch would take at the least."""
     rivals = [rival for family in (KERAS, PYTORCH) for rival in timed(results["rounds"], batch, family)]
     images = results["settings"]["epoch_images"]
-    return min(median(epoch_seconds(rival, images)) for rival in rivals) / bound(results, batch)
+    return min(median(epoch_seconds(rival, images)) for rival in rivals) / seconds
 
 
 def target_seconds(run: Result) -> float | None:

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from benchmarks import markdown, summary
-from benchmarks.contenders import OURS, RESIDUAL
+from benchmarks.contenders import KERAS, OURS, PYTORCH, RESIDUAL
 from cae.ground import params
 
 ROOT = Path(__file__).parents[1]
@@ -89,13 +89,16 @@ def speed() -> str:
 
 
 def residual() -> str:
-    """Compare the seconds of an epoch of the residual network, the bound last."""
+    """Compare the seconds of an epoch of the residual network, with its products alone and the bound last."""
     results = benchmark("benchmarks/residual")[RESIDUAL]
     (batch,) = results["settings"]["batches"]
     rows = [[name, *row] for name, row in epochs(results, batch, decimals=2).items()]
     ours, bound = summary.fastest(results["rounds"], batch, OURS), summary.bound(results, batch)
     if ours:
         middle = median(summary.epoch_seconds(ours, results["settings"]["epoch_images"]))
+        if alone := summary.products(results, batch):
+            span = f"{median(alone):.1f} ({min(alone):.1f} – {max(alone):.1f})"
+            rows.append(["its products alone, by NumPy", span, f"{median(alone) / middle:.2f}"])
         rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.2f}"])
     return markdown.table(
         ["residual network, seconds an epoch, median (range)", f"batch {batch}", "times ours"], rows
@@ -107,7 +110,7 @@ def epochs(results: dict[str, Any], batch: int, decimals: int = 1) -> dict[str, 
     images, ours = results["settings"]["epoch_images"], summary.fastest(results["rounds"], batch, OURS)
     cells = {}
     for timing in results["rounds"]:
-        if timing["batch"] != batch or timing["family"] == "bound":
+        if timing["batch"] != batch or timing["family"] not in (OURS, KERAS, PYTORCH):
             continue
         name = f"**{timing['label']}**" if timing["family"] == OURS else timing["label"]
         if ours is None or "problem" in timing:

@@ -1,0 +1,67 @@
+"""The matrix products of an epoch of the residual network as a contender: no activation, no Adam.
+
+In the shapes that training has, by NumPy on all cores: how fast a library for products makes it at best.
+"""
+
+import numpy as np
+
+from benchmarks import worker
+from benchmarks.contenders import RESIDUAL
+
+PIXELS, CODE_SIZE, WIDTH = 784, 128, 2048
+# Numbers into a layer and out of it: pixels to the code straight and beside, then the way back.
+ENCODER = ((PIXELS, CODE_SIZE), (PIXELS, WIDTH), (WIDTH, CODE_SIZE))
+DECODER = ((CODE_SIZE, PIXELS), (CODE_SIZE, WIDTH), (WIDTH, PIXELS))
+
+
+class Layer:
+    """The products of a dense layer for a batch, their results left where they are."""
+
+    def __init__(self, batch: int, size: int, result_size: int, seeing: bool) -> None:
+        draws = np.random.default_rng(1)
+        self.inputs = draws.random((batch, size), np.float32)
+        self.kernel = draws.random((size, result_size), np.float32)
+        self.gradient = draws.random((batch, result_size), np.float32)
+        # A layer that sees the image has nothing to hand an input's gradient to.
+        self.seeing = seeing
+        self.outputs, self.kernel_gradient, self.inputs_gradient = map(
+            np.empty_like, (self.gradient, self.kernel, self.inputs)
+        )
+
+    def forward(self) -> None:
+        """Compute the outputs."""
+        np.dot(self.inputs, self.kernel, out=self.outputs)
+
+    def backward(self) -> None:
+        """Compute the gradient of the kernel, and that of the inputs where it is needed."""
+        np.dot(self.inputs.T, self.gradient, out=self.kernel_gradient)
+        if not self.seeing:
+            np.dot(self.gradient, self.kernel.T, out=self.inputs_gradient)
+
+
+def step(batch: int) -> list[Layer]:
+    """List the layers of the network."""
+    return [Layer(batch, *sizes, seeing=sizes[0] == PIXELS) for sizes in (*ENCODER, *DECODER)]
+
+
+def main() -> None:
+    """Compute the products of an epoch whenever told, the last batch whole."""
+    asked = worker.arguments()
+    if asked.network != RESIDUAL:
+        raise ValueError(f"These are not the products of the network {asked.network}.")
+    channel = worker.Channel()
+    layers = step(asked.batch)
+
+    def epoch() -> None:
+        for _ in range(-(-asked.images // asked.batch)):
+            for layer in layers:
+                layer.forward()
+            for layer in reversed(layers):
+                layer.backward()
+
+    epoch()
+    channel.serve(epoch)
+
+
+if __name__ == "__main__":
+    main()
