@@ -8,6 +8,7 @@ from statistics import median
 import pandas as pd
 import pytest
 
+from benchmarks.contenders import KERAS, OURS, PYTORCH
 from checks import tables
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,8 @@ def intervals_of_dead_networks_do_not_overlap() -> bool:
 
 def residual_network_is_not_faster() -> bool:
     timed = tables.benchmark("benchmarks/residual")["residual"]
-    seconds = {one["name"]: median(one["seconds"]) for one in timed["rounds"] if one["family"] != "bound"}
+    trained = [one for one in timed["rounds"] if one["family"] in (OURS, KERAS, PYTORCH)]
+    seconds = {one["name"]: median(one["seconds"]) for one in trained}
     faster = {name for name, value in seconds.items() if value < seconds["ours"]}
     return faster == {"keras-jit", "pytorch", "pytorch-compiled"}
 
@@ -153,11 +155,11 @@ def quoted_leads_are_measured() -> bool:
     return all(round(psnr[name], 1) == value for name, value in quoted.items())
 
 
-def every_published_likelihood_is_higher() -> bool:
+def only_the_published_network_of_its_kind_is_less_likely() -> bool:
     scores = table("studies/variational/plots/table.csv", "method")["log_likelihood"]
-    ours = scores["VAE with a Gaussian prior, this network"]
-    published = scores.drop(index="VAE with a Gaussian prior, this network")
-    return bool((published > ours).all() and round(scores["VAE with a Gaussian prior"] - ours, 1) == 0.1)
+    ours = scores.pop("VAE with a Gaussian prior, this network")
+    kind = scores.pop("VAE with a Gaussian prior")
+    return bool((scores > ours).all() and round(ours - kind, 1) == 0.3)
 
 
 CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
@@ -201,7 +203,16 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
         bottleneck_has_no_price,
     ),
     ("README.md", "PSNR 21.2 dB from 12.8", quoted_leads_are_measured),
-    ("studies/variational/README.md", "and below every other row", every_published_likelihood_is_higher),
+    (
+        "studies/variational/README.md",
+        "0.3 nats above the published network of its kind, a VAE with a Gaussian prior, and below every other row",
+        only_the_published_network_of_its_kind_is_less_likely,
+    ),
+    (
+        "README.md",
+        "published −228.7 for a network of its kind, and up to −223.3",
+        only_the_published_network_of_its_kind_is_less_likely,
+    ),
     (
         "studies/seeds/README.md",
         "none of ten died; at 0.032 seven did, and each of the seven answers every image with the same one",
