@@ -19,7 +19,6 @@ class Estimate(NamedTuple):
     """What K draws say of one picture."""
 
     log_likelihood: float  # nats
-    bound: float  # nats; the mean of log w, which estimates the evidence lower bound
     effective: float  # (Σ w)² / Σ w²: so many draws from p(z|x) itself would be worth as much
 
 
@@ -31,7 +30,6 @@ def estimate(
     total = logsumexp(weights)
     return Estimate(
         log_likelihood=float(total - np.log(samples)),
-        bound=float(weights.mean()),
         effective=float(np.exp(2 * total - logsumexp(2 * weights))),
     )
 
@@ -39,7 +37,7 @@ def estimate(
 def log_weights(
     fit: Fit, picture: Images, mean: Rows, log_variance: Rows, samples: int, generator: np.random.Generator
 ) -> Scores:
-    """Draw codes z = m + e^(s/2)·ε and return log w of each, (samples,).
+    """Draw codes z = m + e^(s/2)·ε and return log w of each, (samples,): their mean is the bound of K = 1.
 
     log p(z) − log q(z|x) = ½ Σ (ε² + s − z²)
     """

@@ -68,11 +68,11 @@ def estimates(
 
 
 def summary(estimates: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Average estimates, a row a picture: nats a picture, their standard error over pictures, and draws.
+    """Return the mean in nats a picture, its standard error over pictures, and the median effective draws.
 
-    The effective draws are the median of pictures.
+    `estimates` has a row of `Estimate` for each picture.
     """
-    likelihoods, _, effective = estimates.T
+    likelihoods, effective = estimates.T
     return {
         "log_likelihood": float(likelihoods.mean()),
         "standard_error": float(likelihoods.std(ddof=1) / np.sqrt(len(likelihoods))),

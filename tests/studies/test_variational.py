@@ -80,6 +80,12 @@ def estimate(samples: int, seed: int, variance: float = 0.0) -> importance.Estim
     return importance.estimate(fit, PICTURE, MEAN, LOG_VARIANCE + np.float32(variance), samples, generator)
 
 
+def bound_of(samples: int, seed: int) -> float:
+    """The mean of log w over the draws that `estimate` has."""
+    generator = np.random.default_rng(seed)
+    return float(importance.log_weights(fit, PICTURE, MEAN, LOG_VARIANCE, samples, generator).mean())
+
+
 def test_the_estimate_is_the_integral_by_quadrature() -> None:
     found = [estimate(5000, seed).log_likelihood for seed in range(20)]
     error = np.std(found, ddof=1) / len(found) ** 0.5
@@ -94,7 +100,7 @@ def test_the_estimate_does_not_depend_on_which_posterior_draws() -> None:
 @given(samples=st.integers(1, 50), seed=st.integers(0, 1000))
 def test_the_estimate_is_never_below_the_bound_of_the_same_draws(samples: int, seed: int) -> None:
     found = estimate(samples, seed)
-    assert found.log_likelihood >= found.bound - 1e-12
+    assert found.log_likelihood >= bound_of(samples, seed) - 1e-12
     assert 1 - 1e-9 <= found.effective <= samples + 1e-9
 
 
@@ -110,7 +116,7 @@ def test_draws_from_the_true_posterior_all_weigh_the_same() -> None:
 
     still = np.zeros(2, np.float32)
     found = importance.estimate(constant, PICTURE, still, still, 100, np.random.default_rng(0))
-    assert found == pytest.approx((-3.5, -3.5, 100))
+    assert found == pytest.approx((-3.5, 100))
 
 
 def test_weights_of_a_linear_gaussian_model_are_its_evidence() -> None:
@@ -137,7 +143,7 @@ def test_the_bound_of_many_draws_is_that_of_the_weights() -> None:
     model = density.Density(lambda images: (MEAN[np.newaxis], LOG_VARIANCE[np.newaxis]), fit)
     found = bound.parts(model, PICTURE, 20_000, np.random.default_rng(0)).summary()
     assert found["elbo"] == pytest.approx(found["reconstruction"] - found["kl"])
-    assert found["elbo"] == pytest.approx(estimate(100_000, 1).bound, abs=2e-2)
+    assert found["elbo"] == pytest.approx(bound_of(100_000, 1), abs=2e-2)
     assert found["elbo"] < integral(PICTURE)
 
 
@@ -249,7 +255,7 @@ def test_blocks_keep_what_is_finished(tmp_path: Path) -> None:
 
 
 def test_a_summary_has_the_standard_error_over_pictures() -> None:
-    found = likelihood.summary(np.array([[-1.0, -2.0, 10.0], [-3.0, -4.0, 30.0], [-5.0, -9.0, 20.0]]))
+    found = likelihood.summary(np.array([[-1.0, 10.0], [-3.0, 30.0], [-5.0, 20.0]]))
     assert found == pytest.approx(
         {"log_likelihood": -3, "standard_error": 2 / 3**0.5, "effective_samples": 20}
     )
