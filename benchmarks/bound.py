@@ -17,12 +17,12 @@ def operations(autoencoder: Autoencoder) -> int:
     the gradient of its kernel takes as much, and so does the gradient of its input, which layers that see
     the image itself do not need. Everything else is small beside it.
     """
-    encoding, decoding = products(autoencoder.encoder), products(autoencoder.decoder)
+    encoding, decoding = multiplying(autoencoder.encoder), multiplying(autoencoder.decoder)
     seeing = [layer for layer in encoding if not is_learned(layer.input)]
     return 3 * sum(map(forward, encoding + decoding)) - sum(map(forward, seeing))
 
 
-def products(half: keras.Model) -> list[keras.Layer]:
+def multiplying(half: keras.Model) -> list[keras.Layer]:
     """List the layers that multiply by a kernel."""
     return [layer for layer in half.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))]
 

@@ -25,7 +25,7 @@ class Contender:
         return self.family != PYTORCH or importlib.util.find_spec("torch") is not None
 
 
-# Matrix products have no code in C of ours, and no layout of images to choose.
+# The residual network has no code in C of ours and no layout of images to choose, and so fewer modes.
 CONTENDERS = (
     Contender("ours", "ours", OURS, "benchmarks.ours"),
     Contender("ours-avx2", "ours, AVX2 only", OURS, "benchmarks.ours", ("avx2",), (CONVOLUTIONAL,)),
@@ -64,10 +64,12 @@ CONTENDERS = (
         "pytorch-compiled", "PyTorch compiled", PYTORCH, "benchmarks.pytorch", ("compiled",), (RESIDUAL,)
     ),
 )
-# No ways to train, but timed in the same rounds: what the processor can do at all, and what a library for
-# products can do with those of a network that is little else.
+# Not ways to train, but timed in the same rounds: the processor's best speed, and the matrix products of the
+# residual network alone.
 BOUND, PRODUCTS = "bound", "products"
 REFERENCES = (
-    Contender("product", "matrix product", BOUND, "benchmarks.product"),
-    Contender("products", "its products alone", PRODUCTS, "benchmarks.products", networks=(RESIDUAL,)),
+    Contender("product", "matrix product", BOUND, "benchmarks.large_product"),
+    Contender(
+        "products", "matrix products alone", PRODUCTS, "benchmarks.residual_products", networks=(RESIDUAL,)
+    ),
 )

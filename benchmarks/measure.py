@@ -72,28 +72,30 @@ def rounds(contenders: Sequence[Contender], task: Task, count: int, say: Say) ->
                 say(f"{contender.label}: not installed")
                 continue
             process = stack.enter_context(started(contender, "rounds", task))
-            try:
+            with noted(result, say):
                 result["ready_seconds"] = process.ready()
-            except FailedError as error:
-                result["problem"] = f"failed: {error}"
-                say(f"{contender.label} failed: {error}")
-                continue
-            alive.append((result, process))
-            say(f"{contender.label}, batch {task.batch}: ready after {result['ready_seconds']:.1f} s")
+                alive.append((result, process))
+                say(f"{contender.label}, batch {task.batch}: ready after {result['ready_seconds']:.1f} s")
         for index in range(count):
             for result, process in alive if index % 2 == 0 else alive[::-1]:
                 if "problem" in result:
                     continue
-                try:
+                with noted(result, say):
                     result["seconds"].append(process.epoch())
-                except FailedError as error:
-                    result["problem"] = f"failed: {error}"
-                    say(f"{result['label']} failed: {error}")
-                    continue
-                say(f"round {index + 1}/{count}, {result['label']}: {result['seconds'][-1]:.2f} s")
+                    say(f"round {index + 1}/{count}, {result['label']}: {result['seconds'][-1]:.2f} s")
         for result, process in alive:
             result["peak_memory"] = process.peaks
     return results
+
+
+@contextmanager
+def noted(result: dict[str, Any], say: Say) -> Iterator[None]:
+    """Note in a contender's result that it failed, and say so."""
+    try:
+        yield
+    except FailedError as error:
+        result["problem"] = f"failed: {error}"
+        say(f"{result['label']} failed: {error}")
 
 
 def target(contender: Contender, task: Task, goal: Goal, say: Say) -> dict[str, Any]:
@@ -109,11 +111,15 @@ def target(contender: Contender, task: Task, goal: Goal, say: Say) -> dict[str, 
         "reached": False,
     }
     with started(contender, "target", task, epochs=goal.epochs, target=goal.loss) as process:
-        try:
+        with noted(result, say):
             result["ready_seconds"] = process.ready()
             passed = 0.0
             while not result["reached"] and passed < goal.seconds:
-                epoch = process.hear()
+                try:
+                    epoch = process.hear()
+                except EOFError:
+                    say(f"{contender.label}: target not reached in {len(result['curve'])} epochs")
+                    break
                 passed = epoch["seconds"]
                 result["curve"].append(epoch)
                 result["reached"] = epoch["val_loss"] <= goal.loss
@@ -121,11 +127,6 @@ def target(contender: Contender, task: Task, goal: Goal, say: Say) -> dict[str, 
                     f"{contender.label}, epoch {epoch['epoch']}: validation {epoch['val_loss']:.5f} "
                     f"after {epoch['seconds']:.0f} s, target {goal.loss}"
                 )
-        except EOFError:
-            say(f"{contender.label}: target not reached in {len(result['curve'])} epochs")
-        except FailedError as error:
-            result["problem"] = f"failed: {error}"
-            say(f"{contender.label} failed: {error}")
         result["peak_memory"] = process.peaks
     return result
 

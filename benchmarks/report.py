@@ -124,13 +124,13 @@ def products(results: Results, batch: int) -> str:
     seconds = summary.products(results, batch)
     if not seconds or not summary.speed_ups(results["rounds"], batch):
         return ""
-    middle, least = median(seconds), min(seconds)
-    best = summary.headroom(results, batch, least)
+    middle = median(seconds)
+    ratio = summary.headroom(results, batch, middle)
     return (
-        "The products alone, in the shapes that a step has and by NumPy on all cores, take "
-        f"{middle:.2f} s an epoch ({least:.2f} – {max(seconds):.2f}), without activations, sums and Adam. "
-        f"In the best of those rounds, with nothing else to do, ours would be {best:.2f} times as fast as "
-        "the fastest of the others."
+        "The matrix products alone, in the shapes that a step has and by NumPy's library on all cores, take "
+        f"{middle:.2f} s an epoch ({min(seconds):.2f} – {max(seconds):.2f}). An epoch that took no longer, "
+        f"with activations, sums and Adam for nothing, would be {ratio:.2f} times as fast as the fastest of "
+        "the others."
     )
 
 

@@ -19,7 +19,7 @@ import stages  # noqa: F401
 # isort: split
 from rich.console import Console
 
-from benchmarks import bound, charts, machine, measure, product, summary
+from benchmarks import bound, charts, large_product, machine, measure, summary
 from benchmarks.contenders import (
     CONTENDERS,
     CONVOLUTIONAL,
@@ -188,7 +188,7 @@ def epochs(
         },
         "arithmetic": {
             "operations_an_image": bound.operations(autoencoder),
-            "product_operations": product.OPERATIONS,
+            "product_operations": large_product.OPERATIONS,
         },
         "rounds": rounds,
     }

@@ -46,20 +46,15 @@ def speed_ups(
     }
 
 
-def bound_seconds(results: Sequence[Result], batch: int, operations: int, product: int) -> float:
-    """Return how long `operations` take at the speed of the matrix product, whose `product` many are timed.
-
-    The best round counts, not the median: what slowed the product's rounds is no bound on ours.
-    """
-    (reference,) = timed(results, batch, BOUND)
-    return min(reference["seconds"]) * operations / product
-
-
 def bound(results: Result, batch: int) -> float:
-    """Return how many seconds the arithmetic of an epoch takes at the least, at one batch size."""
+    """Return how many seconds an epoch's arithmetic takes at the speed of the large matrix product.
+
+    Its best round counts, not the median: what slowed the product's rounds is no bound on ours.
+    """
     arithmetic, images = results["arithmetic"], results["settings"]["epoch_images"]
-    operations = arithmetic["operations_an_image"] * images
-    return bound_seconds(results["rounds"], batch, operations, arithmetic["product_operations"])
+    (product,) = timed(results["rounds"], batch, BOUND)
+    speed = arithmetic["product_operations"] / min(product["seconds"])
+    return arithmetic["operations_an_image"] * images / speed
 
 
 def products(results: Result, batch: int) -> list[float]:
@@ -72,11 +67,11 @@ def products(results: Result, batch: int) -> list[float]:
     ]
 
 
-def headroom(results: Result, batch: int, seconds: float) -> float:
+def headroom(results: Result, batch: int, least_seconds: float) -> float:
     """Divide the median of the fastest mode that is not ours by what an epoch would take at the least."""
     rivals = [rival for family in (KERAS, PYTORCH) for rival in timed(results["rounds"], batch, family)]
     images = results["settings"]["epoch_images"]
-    return min(median(epoch_seconds(rival, images)) for rival in rivals) / seconds
+    return min(median(epoch_seconds(rival, images)) for rival in rivals) / least_seconds
 
 
 def target_seconds(run: Result) -> float | None:

@@ -89,7 +89,7 @@ def speed() -> str:
 
 
 def residual() -> str:
-    """Compare the seconds of an epoch of the residual network, with its products alone and the bound last."""
+    """Compare the seconds of an epoch of the residual network, then of its products alone and the bound."""
     results = benchmark("benchmarks/residual")[RESIDUAL]
     (batch,) = results["settings"]["batches"]
     rows = [[name, *row] for name, row in epochs(results, batch, decimals=2).items()]
@@ -98,7 +98,7 @@ def residual() -> str:
         middle = median(summary.epoch_seconds(ours, results["settings"]["epoch_images"]))
         if alone := summary.products(results, batch):
             span = f"{median(alone):.1f} ({min(alone):.1f} – {max(alone):.1f})"
-            rows.append(["its products alone, by NumPy", span, f"{median(alone) / middle:.2f}"])
+            rows.append(["matrix products alone, by NumPy", span, f"{median(alone) / middle:.2f}"])
         rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.2f}"])
     return markdown.table(
         ["residual network, seconds an epoch, median (range)", f"batch {batch}", "times ours"], rows

@@ -1,6 +1,6 @@
 """The matrix products of an epoch of the residual network as a contender: no activation, no Adam.
 
-In the shapes that training has, by NumPy on all cores: how fast a library for products makes it at best.
+In the shapes that training has, by NumPy's matrix library on all cores.
 """
 
 import numpy as np
@@ -17,13 +17,13 @@ DECODER = ((CODE_SIZE, PIXELS), (CODE_SIZE, WIDTH), (WIDTH, PIXELS))
 class Layer:
     """The products of a dense layer for a batch, their results left where they are."""
 
-    def __init__(self, batch: int, size: int, result_size: int, seeing: bool) -> None:
+    def __init__(self, batch: int, size: int, result_size: int, sees_image: bool) -> None:
         draws = np.random.default_rng(1)
         self.inputs = draws.random((batch, size), np.float32)
         self.kernel = draws.random((size, result_size), np.float32)
         self.gradient = draws.random((batch, result_size), np.float32)
-        # A layer that sees the image has nothing to hand an input's gradient to.
-        self.seeing = seeing
+        # What sees the image hands no gradient on.
+        self.sees_image = sees_image
         self.outputs, self.kernel_gradient, self.inputs_gradient = map(
             np.empty_like, (self.gradient, self.kernel, self.inputs)
         )
@@ -35,13 +35,13 @@ class Layer:
     def backward(self) -> None:
         """Compute the gradient of the kernel, and that of the inputs where it is needed."""
         np.dot(self.inputs.T, self.gradient, out=self.kernel_gradient)
-        if not self.seeing:
+        if not self.sees_image:
             np.dot(self.gradient, self.kernel.T, out=self.inputs_gradient)
 
 
-def step(batch: int) -> list[Layer]:
+def network(batch: int) -> list[Layer]:
     """List the layers of the network."""
-    return [Layer(batch, *sizes, seeing=sizes[0] == PIXELS) for sizes in (*ENCODER, *DECODER)]
+    return [Layer(batch, *sizes, sees_image=sizes[0] == PIXELS) for sizes in (*ENCODER, *DECODER)]
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
     if asked.network != RESIDUAL:
         raise ValueError(f"These are not the products of the network {asked.network}.")
     channel = worker.Channel()
-    layers = step(asked.batch)
+    layers = network(asked.batch)
 
     def epoch() -> None:
         for _ in range(-(-asked.images // asked.batch)):
