@@ -8,6 +8,7 @@ from statistics import median
 import pandas as pd
 import pytest
 
+from benchmarks import summary
 from benchmarks.contenders import KERAS, OURS, PYTORCH
 from checks import tables
 from studies.variational.report import FLOOR
@@ -90,7 +91,7 @@ def quoted_spread_is_measured() -> bool:
 
 def every_dead_network_has_one_answer() -> bool:
     counts = table("studies/seeds/plots/deaths.csv", "learning_rate")
-    quoted = {0.002: 0, 0.008: 0, 0.032: 7}
+    quoted = {0.002: 0, 0.008: 0, 0.032: 14}
     of_mean_image = {round(float(loss), 4) for loss in counts["mean_image_loss"]}
     return counts["dead"].to_dict() == counts["same"].to_dict() == quoted and of_mean_image == {0.4910}
 
@@ -98,15 +99,32 @@ def every_dead_network_has_one_answer() -> bool:
 def intervals_of_dead_networks_do_not_overlap() -> bool:
     counts = table("studies/seeds/plots/deaths.csv", "learning_rate")
     least, most = (dict(zip(counts.index, counts[name], strict=True)) for name in ("least", "most"))
-    return bool(round(most[0.002], 2) == 0.31 and least[0.032] > most[0.002])
+    return bool(round(most[0.002], 2) == 0.17 and least[0.032] > max(most[0.002], most[0.008]))
+
+
+def residual_epochs() -> dict[str, list[float]]:
+    """Return the seconds of every round of the ways to train the residual network."""
+    rounds = tables.benchmark("benchmarks/residual")["residual"]["rounds"]
+    return {one["name"]: one["seconds"] for one in rounds if one["family"] in (OURS, KERAS, PYTORCH)}
 
 
 def residual_network_is_not_faster() -> bool:
-    timed = tables.benchmark("benchmarks/residual")["residual"]
-    trained = [one for one in timed["rounds"] if one["family"] in (OURS, KERAS, PYTORCH)]
-    seconds = {one["name"]: median(one["seconds"]) for one in trained}
-    faster = {name for name, value in seconds.items() if value < seconds["ours"]}
-    return faster == {"keras-jit", "pytorch", "pytorch-compiled"}
+    medians = {name: median(seconds) for name, seconds in residual_epochs().items()}
+    return min(medians, key=medians.__getitem__) != "ours"
+
+
+def the_fastest_differ_by_less_than_their_rounds() -> bool:
+    fastest = [residual_epochs()[name] for name in ("ours", "keras-jit", "pytorch", "pytorch-compiled")]
+    medians = [median(seconds) for seconds in fastest]
+    return max(medians) - min(medians) < min(max(seconds) - min(seconds) for seconds in fastest)
+
+
+def products_alone_would_be_hardly_faster() -> bool:
+    results = tables.benchmark("benchmarks/residual")["residual"]
+    (batch,) = results["settings"]["batches"]
+    limits = (median(summary.products(results, batch)), summary.bound(results, batch))
+    alone, bound = (summary.headroom(results, batch, seconds) for seconds in limits)
+    return round(alone, 1) == 1.4 and round(bound) == 2
 
 
 def denoised() -> dict[tuple[str, float], dict[str, float]]:
@@ -165,7 +183,7 @@ def likelihoods() -> tuple[float, float, "pd.Series[float]"]:
 
 def only_the_published_network_of_its_kind_is_less_likely() -> bool:
     ours, same_kind, others = likelihoods()
-    return bool((others > ours).all() and round(ours - same_kind, 1) == 0.3)
+    return bool((others > ours).all() and round(ours - same_kind, 1) == 0.5)
 
 
 def quoted_likelihoods_are_those_of_the_table() -> bool:
@@ -173,7 +191,7 @@ def quoted_likelihoods_are_those_of_the_table() -> bool:
     published = others.drop(FLOOR)
     study = json.loads((ROOT / "studies/variational/metrics/variational.json").read_text())
     quoted = [round(value, 1) for value in (ours, study["standard_error"], same_kind, published.max())]
-    return quoted == [-228.4, 1.1, -228.7, -223.3]
+    return quoted == [-228.2, 0.8, -228.7, -223.3]
 
 
 CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
@@ -219,29 +237,34 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ("README.md", "PSNR 21.2 dB from 12.8", quoted_leads_are_measured),
     (
         "studies/variational/README.md",
-        "0.3 nats above the published network of its kind",
+        "0.5 nats above the published network of its kind",
         only_the_published_network_of_its_kind_is_less_likely,
     ),
     (
         "README.md",
-        "log-likelihood −228.4 ± 1.1 nats (standard error) of drawn black and white test pictures; published "
+        "log-likelihood −228.2 ± 0.8 nats (standard error) of drawn black and white test pictures; published "
         "−228.7 for a network of its kind, and up to −223.3",
         quoted_likelihoods_are_those_of_the_table,
     ),
     (
         "studies/seeds/README.md",
-        "none of ten died; at 0.032 seven did, and each of the seven answers every image with the same one",
+        "none of twenty died; at 0.032 fourteen did, and each of the fourteen answers every image with the same",
         every_dead_network_has_one_answer,
     ),
     (
         "studies/seeds/README.md",
-        "none of ten leaves up to 31 %",
+        "none of twenty leaves up to 17 %",
         intervals_of_dead_networks_do_not_overlap,
     ),
     (
         "benchmarks/README.md",
-        "PyTorch and Keras's jit_compile take less time",
-        residual_network_is_not_faster,
+        "ours, PyTorch and Keras's jit_compile differ by less than the rounds of each",
+        the_fastest_differ_by_less_than_their_rounds,
+    ),
+    (
+        "benchmarks/README.md",
+        "an epoch which did nothing else would be 1.4 times as fast as the fastest of them",
+        products_alone_would_be_hardly_faster,
     ),
 ]
 
