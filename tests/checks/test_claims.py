@@ -248,7 +248,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ),
     (
         "studies/seeds/README.md",
-        "none of twenty died; at 0.032 fourteen did, and each of the fourteen answers every image with the same",
+        "none of twenty died; at 0.032 fourteen did, and each of the fourteen answers every image",
         every_dead_network_has_one_answer,
     ),
     (
