@@ -3,7 +3,8 @@
 import importlib.util
 from dataclasses import dataclass
 
-OURS, KERAS, PYTORCH = "ours", "Keras", "PyTorch"
+# Of the ways to train; the references below have others.
+FAMILIES = OURS, KERAS, PYTORCH = ("ours", "Keras", "PyTorch")
 # As params.yaml names them.
 NETWORKS = CONVOLUTIONAL, RESIDUAL = ("convolutional", "residual")
 

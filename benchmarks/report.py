@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import markdown, summary
-from benchmarks.contenders import CONVOLUTIONAL, KERAS, OURS, PYTORCH, RESIDUAL
+from benchmarks.contenders import CONVOLUTIONAL, FAMILIES, OURS, RESIDUAL
 
 Results = Mapping[str, Any]
 Result = Mapping[str, Any]
@@ -81,7 +81,7 @@ def epoch(results: Results, network: str, batch: int) -> str:
     operations = results["arithmetic"]["operations_an_image"] * images
     bound = summary.bound(results, batch)
     ours = summary.fastest(rounds, batch, OURS)
-    trained = [timing for timing in rounds if timing["family"] in (OURS, KERAS, PYTORCH)]
+    trained = [timing for timing in rounds if timing["family"] in FAMILIES]
     rows = [contender(timing, images, bound, ours) for timing in trained]
     parts = [
         f"## {TITLES[network]}, batch {batch}",

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from benchmarks import markdown, summary
-from benchmarks.contenders import KERAS, OURS, PYTORCH, RESIDUAL
+from benchmarks.contenders import FAMILIES, OURS, RESIDUAL
 from cae.ground import params
 
 ROOT = Path(__file__).parents[1]
@@ -97,8 +97,8 @@ def residual() -> str:
     if ours:
         middle = median(summary.epoch_seconds(ours, results["settings"]["epoch_images"]))
         if alone := summary.products(results, batch):
-            span = f"{median(alone):.1f} ({min(alone):.1f} – {max(alone):.1f})"
-            rows.append(["matrix products alone, by NumPy", span, f"{median(alone) / middle:.2f}"])
+            ratio = f"{median(alone) / middle:.2f}"
+            rows.append(["matrix products alone, by NumPy", middle_and_range(alone), ratio])
         rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.2f}"])
     return markdown.table(
         ["residual network, seconds an epoch, median (range)", f"batch {batch}", "times ours"], rows
@@ -110,7 +110,7 @@ def epochs(results: dict[str, Any], batch: int, decimals: int = 1) -> dict[str, 
     images, ours = results["settings"]["epoch_images"], summary.fastest(results["rounds"], batch, OURS)
     cells = {}
     for timing in results["rounds"]:
-        if timing["batch"] != batch or timing["family"] not in (OURS, KERAS, PYTORCH):
+        if timing["batch"] != batch or timing["family"] not in FAMILIES:
             continue
         name = f"**{timing['label']}**" if timing["family"] == OURS else timing["label"]
         if ours is None or "problem" in timing:
@@ -119,10 +119,15 @@ def epochs(results: dict[str, Any], batch: int, decimals: int = 1) -> dict[str, 
         seconds = summary.epoch_seconds(timing, images)
         ratio = median(timing["seconds"]) / median(ours["seconds"])
         cells[name] = [
-            f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})",
+            middle_and_range(seconds),
             f"{ratio:.{decimals}f}",
         ]
     return cells
+
+
+def middle_and_range(seconds: list[float]) -> str:
+    """Write the median of some rounds, and the least and the most."""
+    return f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})"
 
 
 def target() -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import summary
-from benchmarks.contenders import KERAS, OURS, PYTORCH
+from benchmarks.contenders import FAMILIES
 from checks import tables
 from studies.variational.report import FLOOR
 
@@ -105,12 +105,13 @@ def intervals_of_dead_networks_do_not_overlap() -> bool:
 def residual_epochs() -> dict[str, list[float]]:
     """Return the seconds of every round of the ways to train the residual network."""
     rounds = tables.benchmark("benchmarks/residual")["residual"]["rounds"]
-    return {one["name"]: one["seconds"] for one in rounds if one["family"] in (OURS, KERAS, PYTORCH)}
+    return {one["name"]: one["seconds"] for one in rounds if one["family"] in FAMILIES}
 
 
 def residual_network_is_not_faster() -> bool:
     medians = {name: median(seconds) for name, seconds in residual_epochs().items()}
-    return min(medians, key=medians.__getitem__) != "ours"
+    faster = {name for name, value in medians.items() if value < medians["ours"]}
+    return faster == {"pytorch", "pytorch-compiled"}
 
 
 def the_fastest_differ_by_less_than_their_rounds() -> bool:
@@ -237,7 +238,8 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ("README.md", "PSNR 21.2 dB from 12.8", quoted_leads_are_measured),
     (
         "studies/variational/README.md",
-        "0.5 nats above the published network of its kind",
+        "0.5 nats above the published network of its kind, a VAE with a Gaussian prior, "
+        "and below every other row",
         only_the_published_network_of_its_kind_is_less_likely,
     ),
     (
@@ -248,7 +250,8 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ),
     (
         "studies/seeds/README.md",
-        "none of twenty died; at 0.032 fourteen did, and each of the fourteen answers every image",
+        "none of twenty died; at 0.032 fourteen did, and each of the fourteen answers every image "
+        "with the same one",
         every_dead_network_has_one_answer,
     ),
     (
