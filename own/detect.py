@@ -23,7 +23,7 @@ from own.judging import Judged, judge, rightness, wrong
 from own.masks import truth
 from own.pictures import Example
 from own.unchanged import Unchanged
-from stages import MODELS, PLOTS, PREPARED, command
+from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
 
@@ -135,7 +135,3 @@ def tell(measured: dict[str, float], held_out: Prepared) -> None:
             file=sys.stderr,
         )
     print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()) or "test pictures scored")
-
-
-if __name__ == "__main__":
-    command.run(main)

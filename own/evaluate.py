@@ -16,7 +16,7 @@ from cae.sources import prepared
 from cae.sources.prepared import Prepared
 from own import linear, pictures, project_folder, settings
 from own.detectors import Reconstruct
-from stages import MODELS, PLOTS, PREPARED, command
+from stages import MODELS, PLOTS, PREPARED
 from stages.evaluate import OURS, beside_the_floor, floor_if_below
 from stages.inputs import Inputs
 
@@ -136,7 +136,3 @@ def by_channel(images: Images) -> Images:
 def over_pca(error: float, of_pca: float) -> dict[str, float]:
     """Set an error beside PCA's, which may be 0: pictures that are all alike have no ratio."""
     return {"mse_over_pca": error / of_pca} if of_pca else {}
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -14,7 +14,7 @@ from cae.sources.prepared import Listed
 from cae.sources.records import Source
 from own import masks, project_folder, settings
 from own.unchanged import Unchanged
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 
 # The class of normal pictures where the layout says so itself: MVTec AD's.
@@ -136,7 +136,3 @@ def described(pictures: Sequence[Listed]) -> str:
     shape = " × ".join(map(str, pictures[0].shape))
     named = ", ".join(f"{count:,} for {side}" for side, count in counts.items())
     return f"{named}; {pieces:,} pieces of {shape}"
-
-
-if __name__ == "__main__":
-    command.run(main)

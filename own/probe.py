@@ -16,7 +16,7 @@ from cae.networks.pieces import blocks, predicted
 from cae.sources.prepared import Prepared
 from own import linear, pictures, project_folder, settings
 from own.reports import class_of
-from stages import MODELS, PLOTS, PREPARED, command
+from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
 KINDS = ("linear", "nearest")
@@ -91,7 +91,3 @@ def plane(codes: Splits[Rows], seed: int) -> Rows:
     count = min(2, *known.shape)
     points = PrincipalComponents(count, linear.components(known, count, seed)).encode(codes.test)
     return np.pad(points, ((0, 0), (0, 2 - count)))
-
-
-if __name__ == "__main__":
-    command.run(main)

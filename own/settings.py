@@ -116,9 +116,7 @@ class Own(sections.Section):
     @property
     def run(self) -> Run:
         """How the chosen network is trained: what all have in common, and its own pace."""
-        common, own = self.train.model_dump(exclude={"noise", "start_from"}), self.model.chosen.model_dump()
-        pace = {name: value for name, value in own.items() if name in Run.model_fields}
-        return Run(**common, **pace, warm_up=params.WARM_UP.get(self.model.name, 0))
+        return params.run(self.train, self.model.chosen)
 
 
 def load(project: Path) -> Own:

@@ -15,7 +15,7 @@ from cae.ground.errors import UserError
 from cae.ground.params import Model
 from cae.sources import prepared
 from own import project_folder, settings
-from stages import MODELS, PLOTS, PREPARED, command
+from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs, from_here, mapping
 from stages.train import Bar, warn
 
@@ -41,7 +41,7 @@ def main() -> None:
         autoencoder = family.build(whole.model, train.shape[1:], whole.run.seed)
         if begun is not None:
             take_weights(autoencoder.network, begun)
-        task = family.task(whole.model, autoencoder, whole.train.noise)
+        task = family.task(whole.model, autoencoder, whole.run.engine)
         with closing(Bar(whole.run.epochs)) as bar:
             history = training.fit(
                 task,
@@ -110,7 +110,3 @@ def take_weights(network: keras.Model, begun: keras.Model) -> None:
             "network with dense layers the size of the pictures, too)"
         )
     network.set_weights(begun.get_weights())
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -13,7 +13,7 @@ from cae.measures import baselines, metrics, probes
 from cae.measures.baselines import MeanImage, PrincipalComponents
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
-from stages import BASELINES, PREPARED, command
+from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
 
 
@@ -54,7 +54,3 @@ def floors(images: Splits[Images]) -> pd.DataFrame:
         for name, part in images._asdict().items()
     ]
     return pd.DataFrame(rows)
-
-
-if __name__ == "__main__":
-    command.run(main)

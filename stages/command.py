@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from cae.ground import runtime
 from cae.ground.errors import UserError
 
 
@@ -21,6 +22,16 @@ class Stopped(BaseException):
 def stop(number: int, _: FrameType | None) -> None:
     """Unwind the stack, so that temporary files are removed on the way out."""
     raise Stopped(number)
+
+
+def run_module(name: str, check_parameters: Callable[[], object]) -> None:
+    """Run `main` of a module as a stage; a wrong parameter is told before anything heavy is imported."""
+
+    def stage() -> None:
+        check_parameters()
+        runtime.load(name).main()
+
+    run(stage)
 
 
 def run(stage: Callable[[], None]) -> None:

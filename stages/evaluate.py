@@ -11,7 +11,7 @@ from cae.measures.baselines import PrincipalComponents
 from cae.networks.autoencoder import load, predict
 from cae.pictures import reconstructions
 from cae.pictures.reconstructions import Method
-from stages import BASELINES, MODELS, PLOTS, PREPARED, command
+from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
 PICTURES = PLOTS / "reconstructions"
@@ -84,7 +84,3 @@ def beside_the_floor(
     table = pd.DataFrame([*rows, {"method": "floor", **perfect}])
     # A floor has neither: whole numbers that can be missing.
     return table.astype(dict.fromkeys(("code_size", "parameters"), "Int64"))
-
-
-if __name__ == "__main__":
-    command.run(main)

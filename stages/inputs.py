@@ -5,7 +5,7 @@ ran. So a stage reads its inputs first of all, parameters included, and checks t
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,8 @@ from cae.ground import fingerprints
 from cae.ground.errors import UserError
 
 MISSING = "missing"
+# Where digests of what the code computes lie; studies name some of them as parameters.
+BEHAVIOUR = "behaviour"
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,17 @@ class Inputs:
 
     @classmethod
     def read(cls, stage: str, project: Path = Path()) -> Self:
-        """Read them now; UserError where dvc.yaml has no such stage or a file of parameters is no mapping."""
+        """Read them now.
+
+        Raises:
+            UserError: dvc.yaml has no such stage, a file of parameters is no mapping, or digests that the
+                stage depends on were computed from other sources than those that are there now.
+        """
         declared = mapping(project / "dvc.yaml").get("stages", {}).get(stage)
         if declared is None:
             raise UserError(f"{project / 'dvc.yaml'} has no stage {stage}: bring the committed file back")
+        for path in digest_files(project, declared.get("params", [])):
+            check_digests(path)
         paths = sorted(path for entry in declared["deps"] for path in files(from_here(project, entry)))
         return cls(
             stage,
@@ -101,6 +110,27 @@ def parameters(project: Path, entry: str | Mapping[str, list[str]]) -> Iterator[
             for part in key.split("."):
                 values = values.get(part, MISSING) if isinstance(values, dict) else MISSING
             yield f"{path}:{key}", values
+
+
+def digest_files(project: Path, entries: Sequence[str | Mapping[str, list[str]]]) -> list[Path]:
+    """Name the files of digests among those that entries of dvc.yaml take parameters from."""
+    named = [from_here(project, name) for entry in entries if not isinstance(entry, str) for name in entry]
+    return [path for path in named if path.parent.name == BEHAVIOUR]
+
+
+def check_digests(path: Path) -> None:
+    """Raise UserError unless digests were computed from the sources as they are now.
+
+    The file itself says from which: under "sources" a fingerprint for each pattern of files.
+    """
+    recorded = mapping(path).get("sources", {}) if path.exists() else {}
+    changed = [name for name, value in recorded.items() if fingerprints.of_files(name) != value]
+    if changed or not recorded:
+        what = f"{' and '.join(changed)} changed" if changed else f"{path} is missing or incomplete"
+        raise UserError(
+            f"{what}, so {path} may no longer tell what the code computes; nothing was written. Bring the "
+            f"digests up to date, in the top folder: cd {BEHAVIOUR} && dvc repro. Then run again"
+        )
 
 
 def mapping(path: Path) -> dict[str, Any]:

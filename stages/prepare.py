@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cae.ground import params, splits
 from cae.sources import fashion_mnist
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 
 RAW = Path("data/raw")
@@ -29,7 +29,3 @@ def main() -> None:
         splits.write(PREPARED, name, source.train_images, source.train_labels, indices[name])
     splits.write(PREPARED, "test", source.test_images, source.test_labels, test["test"])
     splits.write_class_names(PREPARED, source.class_names)
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -17,7 +17,7 @@ from cae.networks import convolutional
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.pictures import codes as pictures
 from cae.pictures import maps as map_pictures
-from stages import BASELINES, MODELS, PLOTS, PREPARED, command
+from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
 PICTURES = PLOTS / "codes"
@@ -118,7 +118,3 @@ def between(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -
     paths = [maps.between(codes[start], codes[end], STEPS) for start, end in ends]
     shape = (-1, *autoencoder.code_shape)
     return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])
-
-
-if __name__ == "__main__":
-    command.run(main)

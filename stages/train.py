@@ -17,7 +17,7 @@ from cae.ground import artifacts, params, splits
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.networks.autoencoder import Autoencoder
-from stages import MODELS, PLOTS, PREPARED, command
+from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
 
@@ -25,7 +25,8 @@ def main() -> None:
     """Read data/prepared, write models/, metrics/train.json and, after every epoch, plots/history.csv."""
     inputs = Inputs.read("train")
     settings = params.load()
-    recipe, chosen = params.run(settings), settings.model
+    chosen = settings.model
+    recipe = params.run(settings.train, chosen.chosen)
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     checkpoint = Checkpoint(Path(".checkpoints"), inputs.fingerprint)
 
@@ -36,7 +37,7 @@ def main() -> None:
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
         autoencoder = family.build(chosen, train.shape[1:], recipe.seed)
         check_code(autoencoder.code_size, train, chosen.name)
-        task = family.task(chosen, autoencoder, settings.train.noise)
+        task = family.task(chosen, autoencoder, recipe.engine)
         with closing(Bar(recipe.epochs)) as bar:
             history = training.fit(
                 task,
@@ -132,7 +133,3 @@ class Bar(keras.callbacks.Callback):
     def close(self) -> None:
         """Leave the terminal as it was, also after an error."""
         self.progress.stop()
-
-
-if __name__ == "__main__":
-    command.run(main)

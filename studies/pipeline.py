@@ -1,43 +1,58 @@
-"""The main pipeline once more with other parameters, in a folder of its own: the very stages DVC runs."""
+"""Stages of the main pipeline once more with other parameters, in a folder of their own."""
 
-import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import yaml
 
-from cae.ground.errors import UserError
+import stages.train
+from cae.ground import artifacts
 from cae.ground.params import Params
-from stages import BASELINES, PREPARED, evaluate, probe, train
-
-ALL: Sequence[ModuleType] = (train, evaluate, probe)
-# What they read besides params.yaml, as links.
-READ = ("dvc.yaml", ".dvcignore", "requirements.txt", "cae", "stages", str(PREPARED), str(BASELINES))
+from stages import BASELINES, MODELS, PLOTS, PREPARED
+from stages.inputs import Inputs
 
 
-def run(folder: Path, settings: Params, stages: Sequence[ModuleType] = ALL) -> dict[str, dict[str, Any]]:
-    """Train, evaluate and probe in `folder`, or some of these; return the metrics by stage.
+def train(study: Path, name: str, settings: Params, inputs: Inputs) -> None:
+    """Train a network; write STUDY/models/NAME.keras and, a row an epoch, STUDY/histories/NAME.csv.
 
-    A run that was killed goes on after its last finished epoch if the folder is as it left it.
-
-    Raises:
-        UserError: a stage failed; it has said why.
+    A training that was killed goes on after its last finished epoch.
     """
-    for name in READ:
-        link = folder / name
+    folder = Path(".checkpoints") / study.name / name
+    run([stages.train], folder, settings, inputs)
+    inputs.check()
+    for made, kept in (
+        (MODELS / "autoencoder.keras", f"models/{name}.keras"),
+        (PLOTS / "history.csv", f"histories/{name}.csv"),
+    ):
+        artifacts.write_bytes(study / kept, (folder / made).read_bytes())
+    shutil.rmtree(folder)
+
+
+def run(modules: Sequence[ModuleType], folder: Path, settings: Params, inputs: Inputs) -> None:
+    """Run stages in a folder with these settings and the main pipeline's data.
+
+    They depend on what the study's stage depends on, `inputs`, and on nothing else.
+    """
+    for data in (PREPARED, BASELINES):
+        link = folder / data
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.symlink_to(Path(name).resolve())
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-    for stage in stages:
-        done = subprocess.run([sys.executable, "-m", stage.__name__], cwd=folder, check=False)
-        if done.returncode:
-            raise UserError(f"{stage.__name__} failed in {folder}: see above")
-    return {path.stem: json.loads(path.read_text()) for path in sorted((folder / "metrics").glob("*.json"))}
+        link.symlink_to(data.resolve())
+    depends = {"deps": [], "params": [{"inputs.yaml": ["fingerprint"]}]}
+    names = [module.__name__.rpartition(".")[2] for module in modules]
+    for file, content in {
+        "params.yaml": settings.model_dump(mode="json"),
+        "inputs.yaml": {"fingerprint": inputs.fingerprint},
+        "dvc.yaml": {"stages": dict.fromkeys(names, depends)},
+    }.items():
+        (folder / file).write_text(yaml.safe_dump(content))
+    with chdir(folder):
+        for module in modules:
+            module.main()
 
 
 def changed(settings: Params, changes: dict[str, Any]) -> Params:

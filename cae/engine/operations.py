@@ -21,10 +21,11 @@ SOURCES = Path(__file__).with_name("native")
 # Compiled libraries, each named by what it was made of. Every clone and every queued run finds them here, and
 # no folder of sources, which DVC hashes, ever holds anything else.
 BUILDS = user_cache_path("cae")
-# `convolution.c` is compiled once for each; the processor chooses when the library is loaded.
+# KERNELS are compiled once for each; the processor chooses when the library is loaded.
 INSTRUCTIONS: dict[str, list[str]] = {"portable": []}
 if platform.machine() == "x86_64":
-    INSTRUCTIONS |= {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
+    INSTRUCTIONS |= {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mprefer-vector-width=512"]}
+KERNELS = ("convolution.c", "arithmetic.c")
 # No product and sum become one operation, and no sum is reordered, but where the source says so.
 FLAGS = (
     *("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden"),
@@ -75,7 +76,8 @@ def build(target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             objects = [
-                compiled("convolution.c", Path(folder) / f"{name}.o", [f"-DINSTRUCTIONS={name}", *flags])
+                compiled(source, Path(folder) / f"{source}.{name}.o", [f"-DINSTRUCTIONS={name}", *flags])
+                for source in KERNELS
                 for name, flags in INSTRUCTIONS.items()
             ]
             objects.append(

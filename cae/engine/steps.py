@@ -6,13 +6,15 @@ workers that hold one half of a batch each and add their two sums get the same b
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from cae.engine.losses import OF_LOGITS, Loss, Tensors, cross_entropy
-from cae.engine.twin import Twin
+from cae.engine import forward, keras_graph
+from cae.engine.tasks import Task, Tensors
 from cae.ground import runtime
 
 # What Keras's Adam can do beyond the formula in `Steps.apply`.
@@ -94,33 +96,24 @@ def half(images: int, shards: int) -> int:
 
 
 class Steps:
-    """Training and validation of one model, many batches a call.
+    """Training and validation of one network, many batches a call.
 
     Args:
-        model: a built network; its variables are trained in place.
+        task: its network's variables are trained in place; the first loss is trained on, all are told.
         optimizer: a plain Adam, whose variables are the state to save; built here if it is not yet.
         shards: into how many parts a batch is cut, at least 1. The bits of the result depend on it.
-        losses: the first is trained on, all are told; by default that of a model which ends in a sigmoid.
-        fast: whether the model's twin may compute plain chains of layers faster; without, no C compiler is
-            needed.
 
-    A batch is shared among the replicas of the `tf.distribute` strategy in whose scope the model was built.
-    With two replicas the sums have the same bits as with one; more are added in an order of TensorFlow's own.
+    A batch is shared among the replicas of the `tf.distribute` strategy in whose scope the network was
+    built. With two replicas the sums have the same bits as with one; more are added in an order of
+    TensorFlow's own.
 
     Raises:
         UserError: the environment that the bits depend on is not pinned.
         ValueError: the shards cannot be shared evenly among a power of 2 of replicas, the optimizer does
-            more than Adam, or a loss of logits meets a model without.
+            more than Adam, or the network has what training would leave out.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.optimizers.Adam,
-        shards: int,
-        losses: Sequence[Loss] = (cross_entropy,),
-        fast: bool = True,
-    ) -> None:
+    def __init__(self, task: Task, optimizer: keras.optimizers.Adam, shards: int) -> None:
         runtime.check()
         if type(optimizer) is not keras.optimizers.Adam:
             raise ValueError(
@@ -129,22 +122,21 @@ class Steps:
         extras = [name for name in BEYOND_ADAM if getattr(optimizer, name, None)]
         if extras:
             raise ValueError(f"The optimizer must be a plain Adam, without {', '.join(extras)}.")
-        self.twin = Twin(model, fast)
-        if not self.twin.gives_logits and any(loss in OF_LOGITS for loss in losses):
-            raise ValueError("The loss is computed from logits: the model must end in a sigmoid.")
+        forward.check(task.network)
+        variables = task.network.trainable_variables
         if not optimizer.built:
-            optimizer.build(model.trainable_variables)
+            optimizer.build(variables)
         self.strategy = tf.distribute.get_strategy()
         replicas = self.strategy.num_replicas_in_sync
         if replicas & (replicas - 1) or shards % replicas:
             raise ValueError(f"{shards} shards cannot be shared by {replicas} replicas")
+        self.task = task
         self.optimizer = optimizer
         self.shards = shards
-        self.losses = losses
-        self._variables = [variable.value for variable in self.twin.variables]
+        self._variables = [variable.value for variable in variables]
         self._graphs: dict[tuple[object, ...], Callable[..., tf.Tensor]] = {}
 
-    def train(self, inputs: Tensors, targets: Tensors, learning_rates: tf.Tensor) -> tf.Tensor:
+    def train(self, inputs: Tensors, targets: Tensors, learning_rates: npt.NDArray[np.float32]) -> tf.Tensor:
         """Take one step for each batch, in order.
 
         Args:
@@ -156,7 +148,10 @@ class Steps:
             float32 (steps, losses): of each batch the sum before its step over the number of values in its
             targets, the first of them where there are several.
         """
-        return self._call(self._train_batches, inputs, targets, learning_rates)
+        steps = int(self.optimizer.iterations) + 1 + np.arange(len(learning_rates))
+        powers = [power(beta, steps) for beta in (self.optimizer.beta_1, self.optimizer.beta_2)]
+        rates = np.stack([learning_rates, *powers], axis=1).astype(np.float32)
+        return self._call(self._train_batches, inputs, targets, tf.constant(rates))
 
     def evaluate(self, inputs: Tensors, targets: Tensors) -> tf.Tensor:
         """Return the losses of each batch, float32 (steps, losses), without training; else as `train`."""
@@ -168,8 +163,7 @@ class Steps:
         def sums(inputs: Tensors, targets: Tensors) -> list[tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(self._variables)
-                outputs = self.twin(inputs)
-                losses = [loss(targets, outputs) for loss in self.losses]
+                losses = self.losses(inputs, targets)
             return [*losses, *tape.gradient(losses[0], self._variables, unconnected_gradients="zero")]
 
         # Summed over replicas before anything else is computed from the sum: the root of the tree.
@@ -179,22 +173,30 @@ class Steps:
         if count(part[0]) > 0:
             summed = in_shards(sums, *part)
         else:
-            losses = [tf.zeros(()) for _ in self.losses]
+            losses = [tf.zeros(()) for _ in self.task.losses]
             summed = [*losses, *(tf.zeros_like(variable) for variable in self._variables)]
         if context.num_replicas_in_sync > 1:
             summed = context.all_reduce(tf.distribute.ReduceOp.SUM, summed)
         return [scale * value for value in summed]
 
-    def apply(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
+    def losses(self, inputs: Tensors, targets: Tensors) -> list[tf.Tensor]:
+        """Return each of the task's losses, summed over the images."""
+        outputs = self.task.forward(inputs)
+        return [
+            self.task.arithmetic.sum_over(loss(targets, outputs), 0) for loss in self.task.losses.values()
+        ]
+
+    def apply(self, gradients: list[tf.Tensor], rates: tf.Tensor) -> None:
         """Take one Adam step, one operation a variable: Kingma, Ba (2014), with ε as Keras has it.
 
         m += (1 − β₁)(g − m),  v += (1 − β₂)(g² − v),  w −= rate·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε)
+
+        `rates` are the learning rate, β₁ᵗ and β₂ᵗ.
         """
         optimizer = self.optimizer
+        learning_rate, beta1_power, beta2_power = tf.unstack(rates, 3)
         optimizer.learning_rate.assign(learning_rate)
-        step = tf.cast(optimizer.iterations + 1, tf.float32)
-        beta1_power, beta2_power = optimizer.beta_1**step, optimizer.beta_2**step
-        moments = zip(optimizer._momentums, optimizer._velocities, strict=True)
+        moments = keras_graph.moments(optimizer)
         for variable, gradient, (m, v) in zip(self._variables, gradients, moments, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -219,22 +221,24 @@ class Steps:
         )
         key = (function.__name__, *(spec.shape[1:] for spec in tf.nest.flatten(specs)))
         if key not in self._graphs:
-            self._graphs[key] = tf.function(function, [*specs, *(tf.TensorSpec((None,)) for _ in rest)])
+            self._graphs[key] = tf.function(
+                function, [*specs, *(tf.TensorSpec((None, *values.shape[1:])) for values in rest)]
+            )
         return self._graphs[key](inputs, targets, *rest)
 
-    def _train_batches(self, inputs: Tensors, targets: Tensors, learning_rates: tf.Tensor) -> tf.Tensor:
-        losses = tf.TensorArray(tf.float32, tf.shape(learning_rates)[0])
-        for step in tf.range(tf.shape(learning_rates)[0]):
-            batch = tf.nest.map_structure(lambda values: values[step], (inputs, targets, learning_rates))  # noqa: B023
+    def _train_batches(self, inputs: Tensors, targets: Tensors, rates: tf.Tensor) -> tf.Tensor:
+        losses = tf.TensorArray(tf.float32, tf.shape(rates)[0])
+        for step in tf.range(tf.shape(rates)[0]):
+            batch = tf.nest.map_structure(lambda values: values[step], (inputs, targets, rates))  # noqa: B023
             of_step = self.strategy.experimental_local_results(self.strategy.run(self._step, batch))[0]
             losses = losses.write(step, of_step)
         return losses.stack()
 
-    def _step(self, inputs: Tensors, targets: Tensors, learning_rate: tf.Tensor) -> tf.Tensor:
+    def _step(self, inputs: Tensors, targets: Tensors, rates: tf.Tensor) -> tf.Tensor:
         """Take one step; every replica is given the whole batch and computes its share."""
         summed = self.gradients(inputs, targets, share_of_one(targets))
-        losses = len(self.losses)
-        self.apply(summed[losses:], learning_rate)
+        losses = len(self.task.losses)
+        self.apply(summed[losses:], rates)
         return tf.stack(summed[:losses])
 
     def _evaluate_batches(self, inputs: Tensors, targets: Tensors) -> tf.Tensor:
@@ -242,9 +246,17 @@ class Steps:
             scale = share_of_one(batch[1])
 
             def sums(inputs: Tensors, targets: Tensors) -> list[tf.Tensor]:
-                outputs = self.twin(inputs)
-                return [scale * loss(targets, outputs) for loss in self.losses]
+                return [scale * loss for loss in self.losses(inputs, targets)]
 
             return tf.stack(in_shards(sums, *batch, self.shards))
 
         return tf.map_fn(of_batch, (inputs, targets), fn_output_signature=tf.float32)
+
+
+def power(base: float, exponents: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return base to the power of whole numbers by multiplications alone: libraries' pow differ in digits."""
+    result, square = np.ones(len(exponents)), base
+    while exponents.any():
+        result = np.where(exponents & 1, result * square, result)
+        exponents, square = exponents >> 1, square * square
+    return result

@@ -1,9 +1,10 @@
 """The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits on any cores.
 
-Every random number comes from (seed, epoch): the order of the images and their noise are drawn anew for each
+Every random number comes from (seed, epoch): the order of the images and their changes are drawn anew for each
 epoch, so a resumed run goes on as the uninterrupted one would have.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 import tensorflow as tf
 
 from cae.engine import workers
+from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint, State
 from cae.engine.steps import Steps
 from cae.engine.tasks import Task
@@ -43,13 +45,12 @@ def fit(
     """Train a task's network in place; leave it with the weights of its best epoch.
 
     Args:
-        task: its first loss is trained on, and says which epoch is best. What its network sees is drawn anew
-            in every epoch of training, and once for validation. Build the network, and call this, in the
-            scope of the `tf.distribute` strategy that trains it.
+        task: its first loss is trained on, and says which epoch is best. What its network is given is drawn
+            anew in every epoch of training, and once for validation. Build the network, and call this, in
+            the scope of the `tf.distribute` strategy that trains it.
         train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
         validation: likewise; decides when to stop and which epoch is best.
-        recipe: epochs, batch size, learning rate, patience, shards, seed, engine, and whether images are
-            mirrored.
+        recipe: epochs, batch size, learning rate, warm-up, patience, shards and seed.
         checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
         callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
             `epoch_share`, the part of the epoch that is done.
@@ -63,7 +64,7 @@ def fit(
         UserError: the loss is no longer a finite number.
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
-    steps = stepping(task, optimizer, recipe)
+    steps = Steps(task, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(
         # Keras would guess from the name which direction is better.
         monitor=judged_by(task.losses),
@@ -82,8 +83,9 @@ def fit(
         epoch = len(history)
         listeners.on_epoch_begin(epoch)
         rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
-        trained = train_epoch(task, steps, train, recipe, epoch, rates, listeners)
-        validated = mean_losses(task, steps, validation, np.random.default_rng((recipe.seed, 0, VALIDATION)))
+        trained = train_epoch(steps, train, recipe, epoch, rates, listeners)
+        draws = np.random.default_rng((recipe.seed, 0, VALIDATION))
+        validated = mean_losses(steps, validation, draws, Moment(training=False, epoch=epoch))
         check_finite(validated, epoch, recipe)
         logs: dict[str, float] = {}
         for name, of_train, of_validation in reversed([*zip(task.losses, trained, validated, strict=True)]):
@@ -99,19 +101,12 @@ def fit(
     return pd.DataFrame(history)
 
 
-def stepping(task: Task, optimizer: keras.optimizers.Adam, recipe: Run) -> Steps:
-    """Return the steps that train a task's network."""
-    losses = list(task.losses.values())
-    return Steps(task.network, optimizer, recipe.shards, losses, fast=recipe.engine == "fast")
-
-
 def judged_by(losses: Iterable[str]) -> str:
     """Name the column of a history, of these losses, that says which epoch is best."""
     return f"val_{next(iter(losses))}"
 
 
 def train_epoch(
-    task: Task,
     steps: Steps,
     train: Images,
     recipe: Run,
@@ -122,14 +117,15 @@ def train_epoch(
     """Take one step for every batch of the images in a new order; return the mean losses, (losses,)."""
     order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
     draws = np.random.default_rng((recipe.seed, epoch, TRAINING))
-    total = np.zeros(len(steps.losses))
+    moment = Moment(training=True, epoch=epoch)
+    total = np.zeros(len(steps.task.losses))
     for done, batches in in_calls(train, order, recipe.batch_size):
         first = done // recipe.batch_size
         listeners.on_train_batch_begin(first)
-        shown = mirrored(batches, draws) if recipe.mirrored else batches
-        losses = np.asarray(steps.train(*task.examples(shown, draws), rates[first : first + len(batches)]))
+        inputs, targets = steps.task.examples(batches, draws, moment)
+        losses = np.asarray(steps.train(inputs, targets, rates[first : first + len(batches)]))
         check_finite(losses, epoch, recipe)
-        total += sums(losses) * batches.shape[1]
+        total += sum_columns(losses) * batches.shape[1]
         share = (done + len(batches) * batches.shape[1]) / len(order)
         listeners.on_train_batch_end(first + len(batches) - 1, {"epoch_share": share})
     return total / len(train)
@@ -142,10 +138,20 @@ def cosine_decay(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]
     rises towards that in a straight line.
     """
     taken = epoch * steps + np.arange(steps)
-    rates = recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (taken / (recipe.epochs * steps))))
+    # ½(1 + cos πx) = sin²(½π(1 − x))
+    rates = recipe.learning_rate * sine(0.5 * np.pi * (1 - taken / (recipe.epochs * steps))) ** 2
     if recipe.warm_up:
         rates *= np.minimum(1, (taken + 1) / (recipe.warm_up * steps))
     return rates.astype(np.float32)
+
+
+def sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return sin x for 0 ≤ x ≤ ½π by its Taylor series: sums and products alone, on every processor the same."""
+    square, term, total = x * x, x, x
+    for n in range(3, 25, 2):
+        term = -term * square / ((n - 1) * n)
+        total = total + term
+    return total
 
 
 def in_calls(images: Images, order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, Images]]:
@@ -158,12 +164,6 @@ def in_calls(images: Images, order: npt.NDArray[np.int64], batch_size: int) -> I
         yield whole, images[order[np.newaxis, whole:]]
 
 
-def mirrored(images: Images, draws: np.random.Generator) -> Images:
-    """Turn about half of the images (..., H, W, C) left to right."""
-    turned = draws.random(images.shape[:-3]) < 0.5
-    return np.where(turned[..., np.newaxis, np.newaxis, np.newaxis], images[..., ::-1, :], images)
-
-
 def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
     """Raise UserError when training has diverged."""
     if not np.isfinite(losses).all():
@@ -174,19 +174,19 @@ def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
 
 
 def mean_losses(
-    task: Task, steps: Steps, images: Images, draws: np.random.Generator
+    steps: Steps, images: Images, draws: np.random.Generator, moment: Moment
 ) -> npt.NDArray[np.float64]:
     """Average the losses of a task over images: (losses,)."""
-    total = np.zeros(len(steps.losses))
+    total = np.zeros(len(steps.task.losses))
     for _, batches in in_calls(images, np.arange(len(images)), VALIDATION_BATCH):
-        of_batches = np.asarray(steps.evaluate(*task.examples(batches, draws)))
-        total += sums(of_batches) * batches.shape[1]
+        of_batches = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, moment)))
+        total += sum_columns(of_batches) * batches.shape[1]
     return total / len(images)
 
 
-def sums(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Add up each column alone: a sum over rows has another order of summands, and other last bits."""
-    return np.array([column.sum(dtype=np.float64) for column in losses.T])
+def sum_columns(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Add up each column, rounded once: no order of summands can show."""
+    return np.array([math.fsum(column) for column in losses.T])
 
 
 def mean_image_loss(train: Images, validation: Images) -> float:

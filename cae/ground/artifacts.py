@@ -12,9 +12,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -22,6 +21,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cae.ground.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
 
 # The earliest time that a zip member can carry.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -106,7 +108,7 @@ def in_palette(image: Image.Image) -> Image.Image:
     return image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
 
 
-def write_model(path: Path, model: keras.Model) -> None:
+def write_model(path: Path, model: "keras.Model") -> None:
     """Write a `.keras` file that plain Keras loads, without what Keras adds of the moment of saving.
 
     That is the time, in `metadata.json` and in the zip entries, and memory addresses, as
@@ -125,7 +127,7 @@ def write_model(path: Path, model: keras.Model) -> None:
                 archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
 
 
-def saved(model: keras.Model, folder: Path) -> dict[str, bytes]:
+def saved(model: "keras.Model", folder: Path) -> dict[str, bytes]:
     """Return the members of the `.keras` file that Keras makes of a model, by way of a file in `folder`."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".keras-") as scratch:
         whole = Path(scratch) / "model.keras"

@@ -3,26 +3,28 @@
 The same generator in the same state draws the same noise, whoever asks: methods can be compared on it.
 """
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from cae.ground.arrays import Images
 from cae.ground.params import Noise
 
-CLEAN = Noise(kind="none", strength=0.0)
 Strengths = npt.NDArray[np.float32]
 """One number for all images, or one for each: (..., 1, 1, 1)."""
+# Values that a table of normal numbers has: as many as 16 random bits tell apart.
+QUANTILES = 1 << 16
 
 
-def added(images: Images, noise: Noise, generator: np.random.Generator) -> Images:
+def add_noise(images: Images, noise: Noise, generator: np.random.Generator) -> Images:
     """Return noisy images in [0, 1], of the shape (..., H, W, C) and dtype of the clean ones.
 
     Strength is the standard deviation for "gaussian", the share of pixels for "salt_and_pepper" and the
     square's side as a share of the image's for "squares". "mixed" draws for each image one of these kinds,
     and its strength evenly from 0 to the one given.
     """
-    if noise.kind == "none":
-        return images
     if noise.kind != "mixed":
         return KINDS[noise.kind](images, np.array(noise.strength, np.float32), generator)
     each = (*images.shape[:-3], 1, 1, 1)
@@ -34,7 +36,7 @@ def added(images: Images, noise: Noise, generator: np.random.Generator) -> Image
 
 def gaussian(images: Images, deviations: Strengths, generator: np.random.Generator) -> Images:
     """Add normal noise to every pixel and clip what leaves [0, 1]: half of the noise on black is lost."""
-    return np.clip(images + deviations * generator.standard_normal(images.shape, np.float32), 0, 1)
+    return np.clip(images + deviations * draw_normal(images.shape, generator), 0, 1)
 
 
 def salt_and_pepper(images: Images, shares: Strengths, generator: np.random.Generator) -> Images:
@@ -57,3 +59,24 @@ def squares(images: Images, shares: Strengths, generator: np.random.Generator) -
 
 
 KINDS = {"gaussian": gaussian, "salt_and_pepper": salt_and_pepper, "squares": squares}
+
+
+def draw_normal(shape: tuple[int, ...], generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Draw from N(0, 1) the sum of two values of a table of N(0, ½), each picked by 16 random bits.
+
+    NumPy's own normal numbers go through the logarithm of the system's library, whose last digits differ
+    between processors.
+    """
+    first, second = generator.integers(0, QUANTILES, (2, *shape), np.uint16)
+    return normal_table()[first] + normal_table()[second]
+
+
+@cache
+def normal_table() -> npt.NDArray[np.float32]:
+    """Return the means of equally probable parts of N(0, ½), nearly: its quantiles at (i + ½)/65,536.
+
+    No quantile lies so close to the middle between two float32 numbers that the last digits of `ndtri`
+    could decide between them (tests/ground/test_noise.py).
+    """
+    quantiles = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES) * np.sqrt(0.5)
+    return quantiles.astype(np.float32)

@@ -14,8 +14,6 @@ Item = TypeVar("Item", int, float)
 MOST_FILTERS = 512
 CodeSize = Annotated[int, Field(ge=1, le=784)]
 Width = Annotated[int, Field(ge=1, le=8192)]
-# Epochs in which the learning rate rises to its height: at once, wide layers start badly.
-WARM_UP = {"residual": 1}
 
 
 def increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -63,11 +61,47 @@ class Prepare(Section):
         return self
 
 
+class Mirror(Section):
+    """Half of the training images, drawn anew each epoch, are turned left to right."""
+
+    kind: Literal["mirror"]
+
+
+class Shift(Section):
+    """Half of the training images, drawn anew each epoch, are moved by up to so many pixels."""
+
+    kind: Literal["shift"]
+    pixels: Annotated[int, Field(ge=1, le=64)]
+
+
+class Noise(Section):
+    """Noise on what a network is given, in training and in validation; what it should answer stays clean."""
+
+    # mixed: for each image one of the other kinds, and a strength up to the one given
+    kind: Literal["gaussian", "salt_and_pepper", "squares", "mixed"]
+    # standard deviation, share of the pixels, side of the square as a share of the image's
+    strength: Annotated[float, Field(gt=0, le=1)]
+
+
+Augmentation = Annotated[Mirror | Shift | Noise, Field(discriminator="kind")]
+
+
+def noise_last(augmentations: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
+    """Refuse to mirror or shift what is noisy already: the clean target would not follow."""
+    kinds = [isinstance(one, Noise) for one in augmentations]
+    if kinds != sorted(kinds):
+        raise ValueError("noise must come last in the list: put mirror and shift before it")
+    return augmentations
+
+
 class Pace(Section):
     """How fast Adam goes, and on what: what suits one network does not suit another."""
 
     batch_size: Annotated[int, Field(ge=1, le=10_000)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
+    # Epochs in which the learning rate rises to that: at once, wide layers start badly.
+    warm_up: Annotated[int, Field(ge=0, le=1000)] = 0
+    augmentations: Annotated[tuple[Augmentation, ...], Field(strict=False), AfterValidator(noise_last)] = ()
 
 
 class Convolutional(Pace):
@@ -81,15 +115,29 @@ class Residual(Pace):
 
     code_size: CodeSize
     width: Width
-    mirrored: bool
 
 
 class Variational(Pace):
-    """The variational network: as `Residual`, and what a nat of its codes' divergence weighs."""
+    """The variational network: its size, and the bound that it is trained on."""
 
     code_size: CodeSize
     width: Width
+    layers: Literal["gelu", "gated"]
+    # Codes drawn of each image in training.
+    codes: Annotated[int, Field(ge=1, le=100)]
+    # What a nat of the divergence weighs, and the epochs in which it comes to that.
     beta: Annotated[float, Field(ge=0, le=1000)]
+    rise: Annotated[int, Field(ge=1, le=1000)]
+
+    @model_validator(mode="after")
+    def bound_holds(self) -> "Variational":
+        """Refuse to weigh the divergence more where the spread of several codes' weights is rewarded."""
+        if self.codes > 1 and self.beta > 1:
+            raise ValueError(
+                f"beta is {self.beta:g}, but with {self.codes} codes an image a weight above 1 rewards codes "
+                "far from N(0, 1): lower beta, or set codes to 1"
+            )
+        return self
 
 
 class Model(Section):
@@ -105,23 +153,6 @@ class Model(Section):
         """The values of the network that `name` says."""
         values: Pace = getattr(self, self.name)
         return values
-
-
-class Noise(Section):
-    """What is done to the images that a network sees, while the clean ones are its targets."""
-
-    kind: Literal["none", "gaussian", "salt_and_pepper", "squares", "mixed"]
-    strength: Annotated[float, Field(ge=0, le=1)]
-
-    @model_validator(mode="after")
-    def strength_suits_kind(self) -> "Noise":
-        """Refuse a strength without a kind, or a kind without a strength: a slip."""
-        if (self.kind == "none") != (self.strength == 0):
-            raise ValueError(
-                f"kind {self.kind} with strength {self.strength:g}: none goes with 0, and every other kind "
-                "with a strength above 0 and up to 1"
-            )
-        return self
 
 
 class Training(Section):
@@ -141,17 +172,12 @@ class Run(Recipe):
     """One training run by a recipe."""
 
     seed: Seed
-    # Whether half of the images, drawn anew in each epoch, are turned left to right.
-    mirrored: bool = False
-    # Epochs in which the learning rate rises to its height before it falls.
-    warm_up: int = 0
 
 
 class Train(Training):
     """The training of whichever network is chosen."""
 
     seed: Seed
-    noise: Noise
 
 
 class Probes(Section):
@@ -187,8 +213,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
     return read(path, Params)
 
 
-def run(settings: Params) -> Run:
-    """Return how the chosen network is trained: what all have in common, and its own pace."""
-    common, own = settings.train.model_dump(exclude={"noise"}), settings.model.chosen.model_dump()
-    pace = {name: value for name, value in own.items() if name in Run.model_fields}
-    return Run(**common, **pace, warm_up=WARM_UP.get(settings.model.name, 0))
+def run(train: Train, pace: Pace) -> Run:
+    """Return how one network is trained: what all have in common, and its own pace."""
+    own = {name: getattr(pace, name) for name in Pace.model_fields}
+    return Run(**{name: getattr(train, name) for name in Train.model_fields}, **own)

@@ -1,13 +1,15 @@
 """What must be fixed before NumPy and TensorFlow load, so that the same inputs give the same bits.
 
-A door, that is a stage or a command, calls `pin` before anything else. The library imported for its own
-sake changes nothing of its user's; where it promises bytes, it calls `check`.
+A stage or a command calls `pin` before anything else, and loads what is heavy with `load`. The library
+imported for its own sake changes nothing of its user's; where it promises bytes, it calls `check`.
 """
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 
 from cae.ground.errors import UserError
 
@@ -40,7 +42,7 @@ _pinned = False
 
 
 def pin() -> None:
-    """Fix the environment of this process, then load TensorFlow and Keras in it, silently.
+    """Fix the environment of this process, before NumPy or TensorFlow loads in it.
 
     Values a user has set are overwritten on purpose: an `OMP_NUM_THREADS` left over in a shell must not
     change a trained network.
@@ -56,6 +58,20 @@ def pin() -> None:
     os.environ.update(PINNED)
     for name in UNSET:
         os.environ.pop(name, None)
+    _pinned = True
+
+
+def load(module: str) -> ModuleType:
+    """Import a module that may load TensorFlow, silently, and fix what can be fixed only then."""
+    with silenced():
+        loaded = import_module(module)
+    if "tensorflow" in sys.modules:
+        configure()
+    return loaded
+
+
+def configure() -> None:
+    """Fix the settings of TensorFlow and Keras that results depend on."""
     with silenced():
         import keras
         import tensorflow as tf
@@ -70,11 +86,10 @@ def pin() -> None:
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     # Advice on how to write graphs is for us, not for who trains.
     tf.get_logger().setLevel("ERROR")
-    _pinned = True
 
 
 def check() -> None:
-    """Refuse to go on where the bytes that are promised would not come out.
+    """Refuse to go on where the bytes that are promised would not come out; call it before training.
 
     Raises:
         UserError: `pin` was not called.
@@ -85,6 +100,7 @@ def check() -> None:
             "on, such as the number of threads: call cae.ground.runtime.pin() before NumPy, Keras or "
             "TensorFlow is imported"
         )
+    configure()
 
 
 @contextmanager

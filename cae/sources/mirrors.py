@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from keras.utils import get_file
-
 # The place that keras.datasets.fashion_mnist.load_data downloads from.
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 PACKAGE = "dataset-fashion-mnist"
@@ -49,6 +47,8 @@ class KerasDownload:
 
     def serve(self, folder: Path, names: Sequence[str]) -> None:
         """Download one file after another."""
+        from keras.utils import get_file  # seconds, where the files are not there yet
+
         for name in names:
             url = f"{self.url}{name}.gz"
             try:

@@ -10,7 +10,7 @@ from cae.ground.arrays import Images
 from cae.measures import anomaly
 from cae.networks.autoencoder import load
 from cae.pictures import anomalies
-from stages import MODELS, PREPARED, command
+from stages import MODELS, PREPARED
 from stages.inputs import Inputs
 from studies.anomaly import STUDY, TITLES, settings
 
@@ -55,7 +55,3 @@ def digits(image_shape: tuple[int, ...]) -> Images:
     """Return scikit-learn's 1,797 handwritten digits, 8 × 8 stretched bilinearly to (H, W, 1), in [0, 1]."""
     images = (load_digits().images / 16).astype(np.float32)[..., np.newaxis]
     return np.asarray(keras.ops.image.resize(images, image_shape[:2], interpolation="bilinear"))
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -9,7 +9,7 @@ from cae.ground import artifacts, splits
 from cae.ground.arrays import Labels, Scores
 from cae.measures import anomaly
 from cae.pictures import anomalies
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 from studies.anomaly import STUDY, TITLES, columns
 from studies.anomaly.columns import Column
@@ -90,7 +90,3 @@ def by_class(measured: pd.DataFrame) -> pd.DataFrame:
     """Tabulate AUROC, averaged over the seeds: one row a class, one column `METHOD, VIEW` a score."""
     named = measured.assign(name=measured["method"] + ", " + measured["view"])
     return named.pivot_table("auroc", "class", "name", sort=False).reset_index()
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -11,22 +11,23 @@ from studies.anomaly import STUDY
 PATH = STUDY / "params.yaml"
 
 
-class Anomaly(params.Recipe):
-    """How the networks of single classes are trained and what is measured on them."""
+class Anomaly(sections.Section):
+    """What the networks of single classes do not see in training, and what is measured on them."""
 
     held_out: Annotated[int, Field(ge=2, le=5000)]
     neighbours: params.Neighbours
     seeds: params.Increasing[params.Seed]
-
-    def of_seed(self, seed: int) -> params.Run:
-        """Return what `training.fit` takes."""
-        return params.Run(**self.model_dump(include=set(params.Recipe.model_fields)), seed=seed)
 
 
 class Study(sections.Section):
     """All of the file."""
 
     anomaly: Anomaly
+    training: params.Recipe
+
+    def recipe(self, seed: int) -> params.Run:
+        """Return how the network with this seed is trained."""
+        return params.Run(**dict(self.training), seed=seed)
 
 
 def load(path: Path = PATH) -> Study:

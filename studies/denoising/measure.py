@@ -7,7 +7,7 @@ import keras
 
 from cae.ground import splits
 from cae.networks.autoencoder import predict
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, measured, residual_cnn, settings
 from studies.denoising.measured import Measured
@@ -32,7 +32,3 @@ def main() -> None:
     )
     inputs.check()
     result.write(STUDY / "runs", name)
-
-
-if __name__ == "__main__":
-    command.run(main)

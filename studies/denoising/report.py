@@ -6,7 +6,7 @@ import pandas as pd
 
 from cae.ground import artifacts, splits
 from cae.ground.params import Noise
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 from studies.denoising import AUTOENCODERS, FILTERS, STUDY, TITLES, WITHOUT_BOTTLENECK, pictures, settings
 from studies.denoising.measured import Measured, examples, grey
@@ -64,7 +64,3 @@ def numbers(table: pd.DataFrame, shown: Sequence[Noise]) -> dict[str, float]:
 def of_noise(table: pd.DataFrame, condition: Noise) -> pd.DataFrame:
     """Keep the rows of one noise."""
     return table[(table["kind"] == condition.kind) & (table["strength"] == condition.strength)]
-
-
-if __name__ == "__main__":
-    command.run(main)

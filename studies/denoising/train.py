@@ -12,7 +12,7 @@ from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, params, splits
 from cae.ground.params import Noise
 from cae.networks.autoencoder import load
-from stages import MODELS, PREPARED, command
+from stages import MODELS, PREPARED
 from stages import train as train_stage
 from stages.inputs import Inputs
 from studies import pipeline
@@ -61,7 +61,3 @@ def without_bottleneck(recipe: ResidualCNN, seen: Noise, checkpoint: Checkpoint)
     with checkpoint.locked(), closing(train_stage.Bar(recipe.epochs)) as bar:
         training.fit(residual_cnn.task(network, seen), train, validation, recipe, checkpoint, [bar])
     return network
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -11,7 +11,7 @@ from cae.ground.arrays import Images
 from cae.ground.params import Noise
 from cae.measures import baselines, metrics
 from cae.measures.baselines import PrincipalComponents
-from stages import BASELINES, PREPARED, command
+from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
 from studies.denoising import STUDY, filters, measured, settings
 from studies.denoising.filters import Filter
@@ -66,7 +66,3 @@ def best_strength(
     noisy = measured.noisy(clean, condition, seed, "validation")
     psnr = [metrics.psnr(clean, filters.applied(denoise, noisy, strength)).mean() for strength in grid]
     return grid[int(np.argmax(psnr))]
-
-
-if __name__ == "__main__":
-    command.run(main)

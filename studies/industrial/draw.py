@@ -10,7 +10,6 @@ from pathlib import Path
 from PIL import Image
 
 from cae.ground import artifacts
-from stages import command
 from stages.inputs import Inputs
 from studies.industrial import STUDY, defects, settings, textures
 from studies.industrial.settings import Drawing
@@ -71,7 +70,3 @@ def png(picture: Piece) -> bytes:
     with io.BytesIO() as buffer:
         Image.fromarray(picture).save(buffer, format="png", compress_level=0)
         return buffer.getvalue()
-
-
-if __name__ == "__main__":
-    command.run(main)

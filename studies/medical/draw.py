@@ -14,7 +14,6 @@ from PIL import Image
 
 from cae.ground import artifacts, splits
 from cae.ground.errors import UserError
-from stages import command
 from stages.inputs import Inputs
 from studies.medical import DATA, SPACING, STUDY, VOLUME, brain, lesions, pieces, settings
 from studies.medical.brain import Mask
@@ -107,7 +106,3 @@ def save(path: Path, pixels: npt.NDArray[Any]) -> None:
     """Write a grey PNG, uncompressed: its bytes then depend on no compressor."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, format="PNG", compress_level=0)
-
-
-if __name__ == "__main__":
-    command.run(main)

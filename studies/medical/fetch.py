@@ -11,7 +11,6 @@ from typing import ClassVar
 from cae.ground import artifacts
 from cae.ground.errors import UserError
 from cae.sources.mirrors import AptDownload, Mirror, MirrorError
-from stages import command
 from stages.inputs import Inputs
 from studies.medical import DATA, SPACING, STUDY, VOLUME, inv3
 from studies.medical.inv3 import Scan
@@ -129,7 +128,3 @@ def nothing_worked(path: Path, notes: Sequence[str]) -> str:
             f"FOLDER{FOLDER} into {path.parent}, and run again.",
         ]
     )
-
-
-if __name__ == "__main__":
-    command.run(main)

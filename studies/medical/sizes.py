@@ -12,7 +12,6 @@ from cae.ground import artifacts
 from cae.ground.errors import UserError
 from own import detect, train
 from own import settings as own_settings
-from stages import command
 from stages.inputs import Inputs
 from studies.detection import measured
 from studies.medical import STUDY
@@ -50,7 +49,3 @@ def set_up(folder: Path, whole: own_settings.Own, size: int) -> None:
     content = whole.model_dump(mode="json")
     content["model"]["residual"]["code_size"] = size
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from cae.ground import artifacts
-from stages import command
 from stages.inputs import Inputs
 from studies.rate import STUDY, pictures, settings
 
@@ -65,7 +64,3 @@ def lowest(table: pd.DataFrame) -> pd.DataFrame:
         lambda mse: mse.cummin().shift(fill_value=np.inf)
     )
     return ordered[ordered["mse"] < best_before]
-
-
-if __name__ == "__main__":
-    command.run(main)

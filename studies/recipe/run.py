@@ -14,7 +14,7 @@ from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, fingerprints, params, splits
 from cae.networks import convolutional
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 from stages.train import Bar
 
@@ -48,7 +48,3 @@ def main() -> None:
             # Kept until the last: a killed study goes on with the recipe that it was at.
             if changes is GRID[-1]:
                 checkpoint.clear()
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -11,7 +11,6 @@ from scipy.stats import t as student
 
 from cae.ground import artifacts, params
 from cae.ground.errors import UserError
-from stages import command
 from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
 
@@ -97,7 +96,3 @@ def counted(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-if __name__ == "__main__":
-    command.run(main)

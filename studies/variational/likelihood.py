@@ -9,7 +9,7 @@ import numpy.typing as npt
 from cae.ground import artifacts, splits
 from cae.ground.arrays import Images, Indices
 from cae.networks.autoencoder import load
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 from studies.variational import CHOICE, LIKELIHOOD, STUDY, blocks, density, importance, pixels, settings
 from studies.variational.density import Density
@@ -78,7 +78,3 @@ def summary(estimates: npt.NDArray[np.float64]) -> dict[str, float]:
         "standard_error": float(likelihoods.std(ddof=1) / np.sqrt(len(likelihoods))),
         "effective_samples": float(np.median(effective)),
     }
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -9,7 +9,7 @@ from cae.ground import artifacts, splits
 from cae.ground.arrays import Images
 from cae.measures import metrics
 from cae.networks.autoencoder import Autoencoder, load, predict
-from stages import PREPARED, command
+from stages import PREPARED
 from stages.inputs import Inputs
 from studies.variational import BOUND, STUDY, bound, density, pixels, settings
 
@@ -48,7 +48,3 @@ def measured(
         "units": {"kl": parts.divergence.mean(axis=0).tolist(), "variance_of_mean": variances.tolist()},
         "grey": metrics.summary(test, predict(network.network, test)),
     }
-
-
-if __name__ == "__main__":
-    command.run(main)

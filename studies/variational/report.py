@@ -12,7 +12,7 @@ from cae.ground.arrays import Images
 from cae.measures import maps
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.pictures.codes import first_of_each_class
-from stages import BASELINES, PREPARED, command
+from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
 from studies.variational import SAMPLES, STUDY, pictures, pixels, settings
 from studies.variational.bound import ACTIVE
@@ -118,7 +118,3 @@ def paths(network: Autoencoder, images: Images) -> Images:
     steps = maps.between(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
     decoded = predict(network.decoder, steps.reshape(-1, network.code_size))
     return decoded.reshape(*steps.shape[:2], *decoded.shape[1:])
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -1,7 +1,7 @@
 """studies/variational/params.yaml as frozen, validated values."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -32,7 +32,8 @@ class Study(params.Pace):
     epochs: Annotated[int, Field(ge=1, le=1000)]
     code_size: params.CodeSize
     width: params.Width
-    codes: Annotated[int, Field(ge=1, le=1000)]
+    layers: Literal["gelu", "gated"]
+    codes: Annotated[int, Field(ge=1, le=100)]
     rise: Annotated[int, Field(ge=1, le=1000)]
     samples: Annotated[int, Field(ge=1, le=1_000_000)]
     # A standard error needs two.

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.losses import squared_error
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.ground.params import Noise, Run
+from cae.ground.params import Mirror, Noise, Run
 
 RECIPE = Run(
     epochs=4,
@@ -54,7 +53,7 @@ def small_network() -> keras.Sequential:
 
 def fit(folder: Path, recipe: Run = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
     network = small_network()
-    task = tasks.reconstruction(network)
+    task = tasks.reconstruction(network, engine=recipe.engine)
     history = training.fit(task, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
     return network, history
 
@@ -175,21 +174,10 @@ def test_the_calls_of_an_epoch_cover_every_image_once_in_order(count: int, batch
     assert all(batches.shape[1] == batch_size for _, batches in calls[:-1])
 
 
-def test_half_of_the_images_are_turned_left_to_right() -> None:
-    images = np.arange(4000 * 6, dtype=np.float32).reshape(40, 100, 2, 3, 1)
-    shown = training.mirrored(images, np.random.default_rng(0))
-    as_they_are = (shown == images).all(axis=(2, 3, 4))
-    turned = (shown == images[:, :, :, ::-1]).all(axis=(2, 3, 4))
-    assert np.array_equal(turned, ~as_they_are)
-    assert np.mean(turned) == pytest.approx(0.5, abs=0.05)
-
-
 def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
     """Train on squared error, with noise and mirrored images."""
-    recipe = RECIPE.model_copy(update={"mirrored": True})
-    checkpoint = Checkpoint(folder, "run")
-    task = tasks.reconstruction(small_network(), squared_error, NOISE)
-    return training.fit(task, TRAIN, VALIDATION, recipe, checkpoint, callbacks)
+    task = tasks.reconstruction(small_network(), "squared_error", [Mirror(kind="mirror"), NOISE])
+    return training.fit(task, TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks)
 
 
 def test_another_objective_has_columns_of_its_own_beside_the_cross_entropy(tmp_path: Path) -> None:

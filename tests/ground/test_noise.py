@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
+from scipy.stats import kstest, kurtosis
 
 from cae.ground import noise
 from cae.ground.arrays import Images
@@ -13,11 +15,7 @@ KINDS = ("gaussian", "salt_and_pepper", "squares", "mixed")
 
 def added(images: Images, kind: str, strength: float, seed: int = 1) -> Images:
     settings = Noise.model_validate({"kind": kind, "strength": strength})
-    return noise.added(images, settings, np.random.default_rng(seed))
-
-
-def test_none_is_the_images_as_they_are() -> None:
-    assert added(GREY, "none", 0.0) is GREY
+    return noise.add_noise(images, settings, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,3 +74,21 @@ def test_mixed_noise_gives_each_image_one_kind_of_any_strength_up_to_the_one_giv
     assert changed[squares].max() == pytest.approx(0.25, abs=0.02)
     assert changed[salted].max() == pytest.approx(0.5, abs=0.06)
     assert noisy[gaussian].std(axis=(1, 2, 3)).max() < 0.5
+
+
+def test_no_last_digit_of_a_library_can_change_a_normal_number() -> None:
+    quantiles = ndtri((np.arange(noise.QUANTILES) + 0.5) / noise.QUANTILES) * np.sqrt(0.5)
+    rounded = quantiles.astype(np.float32)
+    neighbours = [np.nextafter(rounded, np.float32(side)).astype(np.float64) for side in (-9, 9)]
+    for neighbour in neighbours:
+        middle = (rounded.astype(np.float64) + neighbour) / 2
+        assert (np.abs(quantiles - middle) > 1e-14 * np.abs(quantiles)).all()
+
+
+def test_normal_numbers_are_normal() -> None:
+    numbers = noise.draw_normal((400_000,), np.random.default_rng(3)).astype(np.float64)
+    assert kstest(numbers, "norm").pvalue > 0.01
+    assert numbers.mean() == pytest.approx(0, abs=0.005)
+    assert numbers.std() == pytest.approx(1, abs=0.005)
+    assert np.abs(numbers).max() > 4.4
+    assert kurtosis(numbers) == pytest.approx(0, abs=0.03)

@@ -41,5 +41,5 @@ static void *zeros(int64_t count, size_t size) {
   return memset(memory, 0, bytes);
 }
 
-static float *floats(int64_t count) { return zeros(count, sizeof(float)); }
-static int32_t *integers(int64_t count) { return zeros(count, sizeof(int32_t)); }
+static inline float *floats(int64_t count) { return zeros(count, sizeof(float)); }
+static inline int32_t *integers(int64_t count) { return zeros(count, sizeof(int32_t)); }

@@ -1,7 +1,8 @@
-// The convolution as TensorFlow operations, in the widest instruction set that this processor has.
+// The TensorFlow operations, in the widest instruction set that this processor has.
 #include <stdlib.h>
 #include <string.h>
 
+#include "arithmetic.h"
 #include "convolution.h"
 #include "tensorflow/c/kernels.h"
 // TensorFlow's header leaves out `struct`, as C++ may.
@@ -13,6 +14,7 @@ typedef struct TF_DimensionHandle TF_DimensionHandle;
 #include "tensorflow/c/tf_tensor.h"
 
 static const Convolution *convolution = &portable;
+static const Arithmetic *arithmetic = &portable_arithmetic;
 static const char *instructions = "portable";
 
 // The name of the instruction set that is used.
@@ -24,9 +26,6 @@ typedef struct {
   int32_t pool[4];     // rows, columns of a window; rows, columns from one to the next; all 0 without pooling
   TF_Bool relu, pool_same;
 } Attributes;
-
-static const char *const ATTRIBUTES[] = {"scale: int", "padding: list(int)", "relu: bool", "pool: list(int)",
-                                         "pool_same: bool"};
 
 static void *create(TF_OpKernelConstruction *construction) {
   Attributes *attributes = calloc(1, sizeof *attributes);
@@ -67,31 +66,29 @@ static Axis axis_of(const Attributes *attributes, int axis, int size, int kernel
   return result;
 }
 
-// A call of one of the operations: its tensors, and the layer that their shapes tell.
+// A call of one of the operations: its tensors.
 typedef struct {
   TF_OpKernelContext *context;
   TF_Status *status;
   TF_Tensor *inputs[5], *outputs[2];
-  Layer layer;
 } Call;
 
-static Call begin(const Attributes *attributes, TF_OpKernelContext *context) {
+static Call begin(TF_OpKernelContext *context) {
   Call call = {.context = context, .status = TF_NewStatus()};
   for (int i = 0; i < TF_NumInputs(context); i++) TF_GetInput(context, i, &call.inputs[i], call.status);
-  TF_Tensor *images = call.inputs[0], *kernel = call.inputs[1];
-  if (TF_Dim(images, 3) != TF_Dim(kernel, 2))
-    TF_SetStatus(call.status, TF_INVALID_ARGUMENT, "The images and the kernel differ in their channels.");
-  call.layer = (Layer){
-      .images = TF_Dim(images, 0),
-      .channels = TF_Dim(images, 3),
-      .filters = TF_Dim(kernel, 3),
-      .scale = attributes->scale,
-      .relu = attributes->relu,
-      .y = axis_of(attributes, 0, TF_Dim(images, 1), TF_Dim(kernel, 0)),
-      .x = axis_of(attributes, 1, TF_Dim(images, 2), TF_Dim(kernel, 1)),
-  };
   return call;
 }
+
+static void require(Call *call, bool holds, const char *message) {
+  if (!holds) TF_SetStatus(call->status, TF_INVALID_ARGUMENT, message);
+}
+
+// The length of an input along one axis, 0 where it has no such axis.
+static int64_t length(const Call *call, int input, int axis) {
+  return axis < TF_NumDims(call->inputs[input]) ? TF_Dim(call->inputs[input], axis) : 0;
+}
+
+static int64_t count(const Call *call, int input) { return TF_TensorElementCount(call->inputs[input]); }
 
 static void output(Call *call, int index, int rank, const int64_t *shape) {
   if (TF_GetCode(call->status) != TF_OK) return;
@@ -113,36 +110,142 @@ static void end(Call *call) {
   TF_DeleteStatus(call->status);
 }
 
+// An output of the same shape as an input.
+static void output_like(Call *call, int index, int input) {
+  int64_t shape[8];
+  int rank = TF_NumDims(call->inputs[input]);
+  require(call, rank <= 8, "There are more than eight axes.");
+  for (int i = 0; i < rank && i < 8; i++) shape[i] = TF_Dim(call->inputs[input], i);
+  output(call, index, rank, shape);
+}
+
+// The layer that the tensors' shapes tell.
+static Layer layer_of(const Attributes *attributes, Call *call) {
+  require(call, length(call, 0, 3) == length(call, 1, 2),
+          "The images and the kernel differ in their channels.");
+  return (Layer){
+      .images = length(call, 0, 0),
+      .channels = length(call, 0, 3),
+      .filters = length(call, 1, 3),
+      .scale = attributes->scale,
+      .relu = attributes->relu,
+      .y = axis_of(attributes, 0, length(call, 0, 1), length(call, 1, 0)),
+      .x = axis_of(attributes, 1, length(call, 0, 2), length(call, 1, 1)),
+  };
+}
+
 static void forward(void *attributes, TF_OpKernelContext *context) {
-  Call call = begin(attributes, context);
-  const Layer *layer = &call.layer;
-  int64_t shape[] = {layer->images, layer->y.pooled, layer->x.pooled, layer->filters}, none[] = {0};
-  bool pools = layer->y.window;
+  Call call = begin(context);
+  Layer layer = layer_of(attributes, &call);
+  int64_t shape[] = {layer.images, layer.y.pooled, layer.x.pooled, layer.filters}, none[] = {0};
+  bool pools = layer.y.window;
   output(&call, 0, 4, shape);
   output(&call, 1, pools ? 4 : 1, pools ? shape : none);
   if (ready(&call))
-    convolution->forward(layer, in(&call, 0), in(&call, 1), in(&call, 2), out(&call, 0), out(&call, 1));
+    convolution->forward(&layer, in(&call, 0), in(&call, 1), in(&call, 2), out(&call, 0), out(&call, 1));
   end(&call);
 }
 
 static void input_gradient(void *attributes, TF_OpKernelContext *context) {
-  Call call = begin(attributes, context);
-  const Layer *layer = &call.layer;
-  output(&call, 0, 4, (int64_t[]){layer->images, layer->y.size, layer->x.size, layer->channels});
+  Call call = begin(context);
+  Layer layer = layer_of(attributes, &call);
+  output_like(&call, 0, 0);
   if (ready(&call))
-    convolution->input_gradient(layer, in(&call, 1), in(&call, 2), in(&call, 3), in(&call, 4), out(&call, 0));
+    convolution->input_gradient(&layer, in(&call, 1), in(&call, 2), in(&call, 3), in(&call, 4),
+                                out(&call, 0));
   end(&call);
 }
 
 static void kernel_gradient(void *attributes, TF_OpKernelContext *context) {
-  Call call = begin(attributes, context);
-  const Layer *layer = &call.layer;
-  int64_t shape[] = {layer->y.kernel, layer->x.kernel, layer->channels, layer->filters};
-  output(&call, 0, 4, shape);
-  output(&call, 1, 1, shape + 3);
+  Call call = begin(context);
+  Layer layer = layer_of(attributes, &call);
+  output_like(&call, 0, 1);
+  output(&call, 1, 1, (int64_t[]){layer.filters});
   if (ready(&call))
-    convolution->kernel_gradient(layer, in(&call, 0), in(&call, 2), in(&call, 3), in(&call, 4), out(&call, 0),
-                                 out(&call, 1));
+    convolution->kernel_gradient(&layer, in(&call, 0), in(&call, 2), in(&call, 3), in(&call, 4),
+                                 out(&call, 0), out(&call, 1));
+  end(&call);
+}
+
+typedef struct {
+  TF_Bool a, b;
+} Transposed;
+
+static void *create_product(TF_OpKernelConstruction *construction) {
+  Transposed *transposed = calloc(1, sizeof *transposed);
+  TF_Status *status = TF_NewStatus();
+  TF_OpKernelConstruction_GetAttrBool(construction, "transpose_a", &transposed->a, status);
+  TF_OpKernelConstruction_GetAttrBool(construction, "transpose_b", &transposed->b, status);
+  if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
+  TF_DeleteStatus(status);
+  return transposed;
+}
+
+static void product(void *attributes, TF_OpKernelContext *context) {
+  const Transposed *transposed = attributes;
+  Call call = begin(context);
+  int64_t rows = length(&call, 0, transposed->a), inner = length(&call, 0, !transposed->a);
+  int64_t columns = length(&call, 1, !transposed->b), start = count(&call, 2);
+  require(&call, inner == length(&call, 1, transposed->b), "The matrices do not fit each other.");
+  require(&call, start == 0 || start == columns,
+          "The start has not as many numbers as the result has columns.");
+  output(&call, 0, 2, (int64_t[]){rows, columns});
+  if (ready(&call))
+    arithmetic->product(in(&call, 0), in(&call, 1), start ? in(&call, 2) : NULL, out(&call, 0), rows, inner,
+                        columns, transposed->a, transposed->b);
+  end(&call);
+}
+
+static void *create_choice(TF_OpKernelConstruction *construction, int choices) {
+  int32_t *choice = calloc(1, sizeof *choice);
+  TF_Status *status = TF_NewStatus();
+  TF_OpKernelConstruction_GetAttrInt32(construction, "choice", choice, status);
+  if (*choice < 0 || *choice >= choices)
+    TF_SetStatus(status, TF_INVALID_ARGUMENT, "There is no such choice.");
+  if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
+  TF_DeleteStatus(status);
+  return choice;
+}
+
+static void *create_function(TF_OpKernelConstruction *construction) {
+  return create_choice(construction, FUNCTIONS);
+}
+
+static void function(void *choice, TF_OpKernelContext *context) {
+  Call call = begin(context);
+  output_like(&call, 0, 0);
+  if (ready(&call)) arithmetic->functions[*(int32_t *)choice](in(&call, 0), count(&call, 0), out(&call, 0));
+  end(&call);
+}
+
+static void *create_loss(TF_OpKernelConstruction *construction) {
+  return create_choice(construction, LOSSES);
+}
+
+static void loss(void *choice, TF_OpKernelContext *context) {
+  Call call = begin(context);
+  int64_t images = length(&call, 0, 0), size = images ? count(&call, 0) / images : 0;
+  require(&call, count(&call, 0) == count(&call, 1), "The outputs and the targets differ in their size.");
+  output(&call, 0, 1, &images);
+  output_like(&call, 1, 0);
+  if (ready(&call))
+    arithmetic->losses[*(int32_t *)choice](in(&call, 0), in(&call, 1), images, size, out(&call, 0),
+                                           out(&call, 1));
+  end(&call);
+}
+
+static void *create_nothing(TF_OpKernelConstruction *construction) {
+  (void)construction;
+  return NULL;
+}
+
+static void sum(void *nothing, TF_OpKernelContext *context) {
+  (void)nothing;
+  Call call = begin(context);
+  require(&call, TF_NumDims(call.inputs[0]) == 3, "What is summed over its middle axis needs three.");
+  int64_t outer = length(&call, 0, 0), middle = length(&call, 0, 1), inner = length(&call, 0, 2);
+  output(&call, 0, 2, (int64_t[]){outer, inner});
+  if (ready(&call)) arithmetic->sum(in(&call, 0), outer, middle, inner, out(&call, 0));
   end(&call);
 }
 
@@ -150,38 +253,76 @@ static void unknown_shapes(TF_ShapeInferenceContext *context, TF_Status *status)
   TF_ShapeInferenceContextSetUnknownShape(context, status);
 }
 
-static void add(const char *name, const char *const *inputs, const char *const *outputs,
-                void (*compute)(void *, TF_OpKernelContext *)) {
-  TF_OpDefinitionBuilder *builder = TF_NewOpDefinitionBuilder(name);
-  for (; *inputs; inputs++) TF_OpDefinitionBuilderAddInput(builder, *inputs);
-  for (; *outputs; outputs++) TF_OpDefinitionBuilderAddOutput(builder, *outputs);
-  for (size_t i = 0; i < sizeof ATTRIBUTES / sizeof *ATTRIBUTES; i++)
-    TF_OpDefinitionBuilderAddAttr(builder, ATTRIBUTES[i]);
+typedef struct {
+  const char *name;
+  const char *inputs[6], *outputs[3], *attributes[6];  // each ends with NULL
+  void *(*create)(TF_OpKernelConstruction *);
+  void (*compute)(void *, TF_OpKernelContext *);
+} Operation;
+
+static void add(const Operation *operation) {
+  TF_OpDefinitionBuilder *builder = TF_NewOpDefinitionBuilder(operation->name);
+  for (const char *const *i = operation->inputs; *i; i++) TF_OpDefinitionBuilderAddInput(builder, *i);
+  for (const char *const *i = operation->outputs; *i; i++) TF_OpDefinitionBuilderAddOutput(builder, *i);
+  for (const char *const *i = operation->attributes; *i; i++) TF_OpDefinitionBuilderAddAttr(builder, *i);
   TF_OpDefinitionBuilderSetShapeInferenceFunction(builder, unknown_shapes);
   TF_Status *status = TF_NewStatus();
   TF_RegisterOpDefinition(builder, status);
-  if (TF_GetCode(status) == TF_OK)
-    TF_RegisterKernelBuilder(name, TF_NewKernelBuilder(name, "CPU", create, compute, free), status);
+  TF_KernelBuilder *kernel =
+      TF_NewKernelBuilder(operation->name, "CPU", operation->create, operation->compute, free);
+  if (TF_GetCode(status) == TF_OK) TF_RegisterKernelBuilder(operation->name, kernel, status);
   if (TF_GetCode(status) != TF_OK) abort();
   TF_DeleteStatus(status);
 }
 
-__attribute__((constructor)) static void add_all(void) {
+#define OF_A_LAYER {"scale: int", "padding: list(int)", "relu: bool", "pool: list(int)", "pool_same: bool"}
+#define KNOWN {"images: float", "kernel: float", "result: float", "winner: float", "gradient: float"}
+
+static const Operation OPERATIONS[] = {
+    {"CaeConvolution",
+     {"images: float", "kernel: float", "bias: float"},
+     {"result: float", "winner: float"},
+     OF_A_LAYER,
+     create,
+     forward},
+    {"CaeConvolutionInputGradient", KNOWN, {"images_gradient: float"}, OF_A_LAYER, create, input_gradient},
+    {"CaeConvolutionKernelGradient",
+     KNOWN,
+     {"kernel_gradient: float", "bias_gradient: float"},
+     OF_A_LAYER,
+     create,
+     kernel_gradient},
+    {"CaeProduct",
+     {"a: float", "b: float", "start: float"},
+     {"result: float"},
+     {"transpose_a: bool", "transpose_b: bool"},
+     create_product,
+     product},
+    {"CaeFunction", {"x: float"}, {"y: float"}, {"choice: int"}, create_function, function},
+    {"CaeLoss",
+     {"outputs: float", "targets: float"},
+     {"losses: float", "slopes: float"},
+     {"choice: int"},
+     create_loss,
+     loss},
+    {"CaeSum", {"x: float"}, {"y: float"}, {NULL}, create_nothing, sum},
+};
+
+static void choose_instructions(void) {
 #ifdef __x86_64__
   // For tests and benchmarks CAE_INSTRUCTIONS names the widest that may be used.
   const char *widest = getenv("CAE_INSTRUCTIONS");
   if (!widest) widest = "avx512";
   bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (has_avx2 && strcmp(widest, "portable")) convolution = &avx2, instructions = "avx2";
-  if (has_avx2 && __builtin_cpu_supports("avx512f") && !strcmp(widest, "avx512"))
-    convolution = &avx512, instructions = "avx512";
+  bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
+  if (has_avx512 && !strcmp(widest, "avx512"))
+    convolution = &avx512, arithmetic = &avx512_arithmetic, instructions = "avx512";
+  else if (has_avx2 && strcmp(widest, "portable"))
+    convolution = &avx2, arithmetic = &avx2_arithmetic, instructions = "avx2";
 #endif
-  const char *const given[] = {"images: float", "kernel: float", "bias: float", NULL};
-  const char *const known[] = {"images: float", "kernel: float",   "result: float",
-                               "winner: float", "gradient: float", NULL};
-  add("CaeConvolution", given, (const char *const[]){"result: float", "winner: float", NULL}, forward);
-  add("CaeConvolutionInputGradient", known, (const char *const[]){"images_gradient: float", NULL},
-      input_gradient);
-  add("CaeConvolutionKernelGradient", known,
-      (const char *const[]){"kernel_gradient: float", "bias_gradient: float", NULL}, kernel_gradient);
+}
+
+__attribute__((constructor)) static void add_all(void) {
+  choose_instructions();
+  for (size_t i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; i++) add(&OPERATIONS[i]);
 }

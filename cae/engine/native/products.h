@@ -6,15 +6,6 @@
 
 #include "lanes.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED _Pragma("GCC unroll 32")
-#endif
-// A loop whose count is known where it is compiled, laid out as straight code: arrays of Lanes are registers.
-#define EACH(i, count) UNROLLED for (int i = 0; i < (count); i++)
-
 // The sizes of tiles: sums that stay in registers, beside weights and a value (measured).
 #define PIXELS (REGISTERS == 32 ? 16 : 12)
 #define PIXELS_OF_TWO (REGISTERS == 32 ? 12 : 6)

@@ -1,4 +1,4 @@
-"""The twin is the model: same values, same gradients, whatever the architecture."""
+"""The forward function is the network: same values, same gradients, whatever the architecture."""
 
 import hashlib
 import itertools
@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cae.engine import operations
-from cae.engine.twin import Twin  # isort: split
+from cae.engine import forward, operations  # isort: split
 
 import hypothesis.strategies as st
 import keras
@@ -25,7 +24,7 @@ from tests import default
 Shape = tuple[int, int, int]
 
 
-def outcome(model: keras.Model, forward: Callable[[tf.Tensor], tf.Tensor], seed: int = 0) -> list[Any]:
+def outcome(model: keras.Model, function: Callable[[tf.Tensor], tf.Tensor], seed: int = 0) -> list[Any]:
     """Return the output and the gradients of a random linear function of it."""
     numbers = np.random.default_rng(seed)
     images = tf.constant(numbers.integers(0, 3, (3, *model.input_shape[1:])).astype("float32"))
@@ -35,7 +34,7 @@ def outcome(model: keras.Model, forward: Callable[[tf.Tensor], tf.Tensor], seed:
     def run() -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             tape.watch(images)
-            output = forward(images)
+            output = function(images)
             value = tf.reduce_sum(output * pull)
         return output, tape.gradient(value, [images, *variables], unconnected_gradients="zero")
 
@@ -44,9 +43,9 @@ def outcome(model: keras.Model, forward: Callable[[tf.Tensor], tf.Tensor], seed:
 
 
 def assert_same(model: keras.Model) -> None:
-    twin = Twin(model)
+    run, gives_logits = forward.build(model, fast=True)
     stock = outcome(model, lambda images: model(images, training=True))
-    ours = outcome(model, lambda images: tf.sigmoid(twin(images)) if twin.gives_logits else twin(images))
+    ours = outcome(model, lambda images: tf.sigmoid(run(images)) if gives_logits else run(images))
     for expected, found in zip(stock, ours, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(np.abs(expected).max(), 1e-30))
 
@@ -105,9 +104,9 @@ def test_the_autoencoder_has_the_stock_values_and_gradients() -> None:
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU trains the stock layers")
 def test_each_convolution_is_one_operation_with_all_that_belongs_to_it() -> None:
-    graph = tf.function(Twin(default.autoencoder(seed=3).network)).get_concrete_function(
-        tf.TensorSpec((2, 28, 28, 1))
-    )
+    graph = tf.function(
+        forward.build(default.autoencoder(seed=3).network, fast=True).run
+    ).get_concrete_function(tf.TensorSpec((2, 28, 28, 1)))
     kinds = [operation.type for operation in graph.graph.get_operations()]
     assert kinds.count("CaeConvolution") == 7
     assert not {"Conv2D", "MaxPool", "Relu", "ResizeNearestNeighbor"} & set(kinds)
@@ -129,17 +128,17 @@ def shapes() -> Iterator[keras.Sequential]:
 
 
 def digest() -> str:
-    """Hash what the twins of `shapes` give, with gradients."""
+    """Hash what the functions of `shapes` give, with gradients."""
     found = hashlib.sha256()
     for model in shapes():
-        for values in outcome(model, Twin(model)):
+        for values in outcome(model, forward.build(model, fast=True).run):
             found.update(values.tobytes())
     return found.hexdigest()
 
 
 def digest_with(**environment: str) -> list[str]:
     """Return `digest` of a process of its own, and the instruction set that it used."""
-    script = "import stages; from tests.engine.test_twin import digest; "
+    script = "import stages; from cae.ground import runtime; runtime.configure(); from tests.engine.test_forward import digest; "
     script += "from cae.engine import operations; "
     script += "print(digest(), operations.instructions())"
     done = subprocess.run(
@@ -183,7 +182,7 @@ def test_what_is_not_a_number_gets_through() -> None:
     for place in range(4):
         images = np.full((1, 2, 2, 1), -3, dtype="float32")
         images.flat[place] = np.nan
-        assert np.isnan(Twin(model)(tf.constant(images)).numpy()).all()
+        assert np.isnan(forward.build(model, fast=True).run(tf.constant(images)).numpy()).all()
 
 
 def test_a_layer_may_be_shared_with_a_model_of_another_shape() -> None:
@@ -209,7 +208,7 @@ def test_a_tie_in_pooling_sends_the_whole_gradient_to_the_first_maximum() -> Non
     images = tf.constant([0.0, 5.0, 5.0, 5.0], shape=(1, 2, 2, 1))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        output = Twin(model)(images)
+        output = forward.build(model, fast=True).run(images)
     assert tape.gradient(output, images).numpy().ravel().tolist() == [0, 1, 0, 0]
 
 
@@ -220,7 +219,7 @@ def test_a_window_without_a_positive_value_gets_no_gradient() -> None:
     images = tf.constant([-1.0, 0.0, -2.0, 0.0], shape=(1, 2, 2, 1))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        output = Twin(model)(images)
+        output = forward.build(model, fast=True).run(images)
     assert not tape.gradient(output, images).numpy().any()
 
 
@@ -236,12 +235,14 @@ def test_a_window_without_a_positive_value_gets_no_gradient() -> None:
 )
 def test_a_final_sigmoid_is_left_to_the_loss(last: keras.Layer) -> None:
     model = with_small_integers((6, 6, 2), [last])
-    assert Twin(model).gives_logits
+    assert forward.build(model, fast=True).gives_logits
     assert_same(model)
 
 
 def test_a_model_without_a_final_sigmoid_gives_its_output() -> None:
-    assert not Twin(with_small_integers((6, 6, 2), [layers.Conv2D(1, 3, activation="tanh")])).gives_logits
+    assert not forward.build(
+        with_small_integers((6, 6, 2), [layers.Conv2D(1, 3, activation="tanh")]), fast=True
+    ).gives_logits
 
 
 def test_a_layer_it_does_not_know_runs_and_trains_as_it_is() -> None:
@@ -256,9 +257,9 @@ def test_a_layer_it_does_not_know_runs_and_trains_as_it_is() -> None:
 
 def test_it_follows_the_models_own_variables() -> None:
     model = with_small_integers((6, 6, 2), [layers.Conv2D(1, 3)])
-    twin, images = Twin(model), tf.ones((1, 6, 6, 2))
+    run, images = forward.build(model, fast=True).run, tf.ones((1, 6, 6, 2))
     model.set_weights([np.ones((3, 3, 2, 1)), np.ones(1)])
-    assert twin(images).numpy().ravel().tolist() == [19.0] * 16
+    assert run(images).numpy().ravel().tolist() == [19.0] * 16
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_it_follows_the_models_own_variables() -> None:
 def test_what_it_would_leave_out_is_refused_and_not_forgotten(layer: keras.Layer, message: str) -> None:
     model = keras.Sequential([keras.Input((6, 6, 2)), layer])
     with pytest.raises(ValueError, match=message):
-        Twin(model)
+        forward.check(model)
 
 
 def branched(last: keras.layers.Layer) -> keras.Model:
@@ -293,7 +294,7 @@ def branched(last: keras.layers.Layer) -> keras.Model:
 )
 def test_no_branch_is_lost(last: keras.layers.Layer) -> None:
     network = branched(last)
-    assert Twin(network).gives_logits == (not isinstance(last, layers.Flatten))
+    assert forward.build(network, fast=True).gives_logits == (not isinstance(last, layers.Flatten))
     assert_same(network)
 
 
@@ -307,33 +308,41 @@ def test_chains_inside_a_chain_are_one_chain() -> None:
     halves = keras.Sequential(
         [keras.Input((28, 28, 1)), default.autoencoder(3).encoder, default.autoencoder(3).decoder]
     )
-    graph = tf.function(Twin(halves)).get_concrete_function(tf.TensorSpec((2, 28, 28, 1)))
+    graph = tf.function(forward.build(halves, fast=True).run).get_concrete_function(
+        tf.TensorSpec((2, 28, 28, 1))
+    )
     assert [operation.type for operation in graph.graph.get_operations()].count("CaeConvolution") == 7
     images = tf.random.stateless_uniform((2, 28, 28, 1), seed=(1, 2))
-    np.testing.assert_array_equal(Twin(halves)(images), Twin(network)(images))
+    np.testing.assert_array_equal(
+        forward.build(halves, fast=True).run(images), forward.build(network, fast=True).run(images)
+    )
 
 
 def test_without_fast_the_layers_run_as_they_are() -> None:
     network = default.autoencoder(seed=3).network
-    graph = tf.function(Twin(network, fast=False)).get_concrete_function(tf.TensorSpec((2, 28, 28, 1)))
+    graph = tf.function(forward.build(network, fast=False).run).get_concrete_function(
+        tf.TensorSpec((2, 28, 28, 1))
+    )
     kinds = {operation.type for operation in graph.graph.get_operations()}
     assert "CaeConvolution" not in kinds
     images = tf.random.stateless_uniform((2, 28, 28, 1), seed=(1, 2))
     expected = network(images)
-    np.testing.assert_allclose(tf.sigmoid(Twin(network, fast=False)(images)), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        tf.sigmoid(forward.build(network, fast=False).run(images)), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_an_autoencoder_made_of_models_is_the_chain_of_their_layers() -> None:
     encoder, decoder, _ = default.autoencoder(seed=3)
     image = keras.Input((28, 28, 1))
     network = keras.Model(image, decoder(encoder(image)))
-    assert Twin(network).gives_logits
+    assert forward.build(network, fast=True).gives_logits
     assert_same(network)
 
 
 def test_a_model_with_branches_inside_a_chain_is_not_taken_apart() -> None:
     network = keras.Sequential([keras.Input((6, 6, 2)), branched(layers.Activation("sigmoid"))])
-    assert Twin(network).gives_logits
+    assert forward.build(network, fast=True).gives_logits
     assert_same(network)
 
 
@@ -343,5 +352,5 @@ def test_a_layer_of_a_kind_of_its_own_runs_as_it_is() -> None:
             return 2 * super().call(inputs)
 
     network = with_small_integers((3, 3, 2), [Doubled(2, activation="sigmoid")])
-    assert not Twin(network).gives_logits
+    assert not forward.build(network, fast=True).gives_logits
     assert_same(network)

@@ -1,0 +1,99 @@
+"""What every figure looks like that studies draw with the library, as PNGs of tiny inputs: figures.json."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from behaviour import Cases, examples
+from cae.ground import artifacts
+from cae.pictures import anomalies, codes, maps, reconstructions, style
+
+IMAGES = examples.images(23, 7, 9)
+LABELS = examples.labels(23)
+SCORES = examples.rows(23, 3).astype(np.float64).T
+# Above 0, so that axes are logarithmic, and on either side of it.
+POSITIVE, SIGNED = np.exp(SCORES[0] / 3), SCORES[1]
+METHODS = {"distance": list(SCORES), "error": list(-SCORES)}
+
+
+def png(figure: Figure) -> bytes:
+    """Write a figure as every stage does, and return the bytes of the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        artifacts.write_figure(path, figure)
+        return path.read_bytes()
+
+
+@style.picture
+def in_our_style() -> Figure:
+    """Draw with everything that a study takes from `cae.pictures.style`."""
+    figure = style.Picture(figsize=(style.WIDTH, 6))
+    style.heading(figure, "Heading")
+    (top, below) = figure.subfigures(2, 1, squeeze=False)[:, 0]
+    grid = top.subplots(2, 3)
+    for axes, image in zip(grid.flat, IMAGES):
+        style.show(axes, image)
+    style.bare(grid, ["first row", "second row"])
+    linear, logarithmic = below.subplots(1, 2)
+    for place, (colour, marker) in enumerate(style.LOOKS):
+        values = POSITIVE[3 * place : 3 * place + 3]
+        linear.plot(values, color=colour, marker=marker, label=f"method {place}")
+        logarithmic.plot(values, [10, 20, 200], color=colour, marker=marker)
+    for place, colour in enumerate((style.BLUE, style.ORANGE, style.GREY, style.GREEN)):
+        linear.axhline(place, color=colour)
+    logarithmic.set(xscale="log", yscale="log", xlabel="label", title="Title")
+    style.plain_ticks(logarithmic.xaxis, (1, 2, 5))
+    style.plain_ticks(logarithmic.yaxis, (1, 3))
+    linear.legend(title="Legend")
+    return figure
+
+
+def loss_curves() -> list[bytes]:
+    """Draw losses above a floor, and without one."""
+    epochs = np.arange(1, 8)
+    losses = 0.3 + 0.2 / epochs
+    history = pd.DataFrame(
+        {
+            "epoch": epochs,
+            "loss": losses,
+            "val_loss": losses + 0.01 * (epochs - 5) ** 2,
+            "learning_rate": 0.002 / epochs,
+        }
+    )
+    return [png(reconstructions.loss_curves(history, floor)) for floor in (0.25, None)]
+
+
+@style.picture
+def class_names() -> Figure:
+    """Name classes among dots in their colours, two of them where names would collide."""
+    figure = style.Picture(figsize=(style.WIDTH, 5))
+    axes = figure.subplots()
+    points = examples.rows(23, 2)
+    points[LABELS == 1] = points[LABELS == 0].mean(axis=0)
+    axes.scatter(points[:, 0], points[:, 1], c=[maps.colour(int(label)) for label in LABELS])
+    axes.scatter(points[:12, 0], points[:12, 1], c=[maps.colour(place) for place in range(12)], marker="s")
+    maps.name_classes(axes, points, LABELS, examples.CLASS_NAMES)
+    return figure
+
+
+CASES: Cases = {
+    "anomaly_distribution": lambda: png(
+        anomalies.distribution(
+            {"positive": POSITIVE[:12], "signed": SIGNED[:12]},
+            {"positive": 2 * POSITIVE[12:], "signed": SIGNED[12:] + 1},
+            IMAGES[:3],
+            "digits",
+        )
+    ),
+    "anomaly_extremes": lambda: png(
+        anomalies.extremes(IMAGES, METHODS["distance"], LABELS, examples.CLASS_NAMES)
+    ),
+    "anomaly_roc": lambda: png(anomalies.roc(METHODS, LABELS, examples.CLASS_NAMES, "first seed")),
+    "class_names": lambda: png(class_names()),
+    "first_of_each_class": lambda: codes.first_of_each_class(LABELS[::-1]),
+    "loss_curves": loss_curves,
+    "style": lambda: png(in_our_style()),
+}

@@ -1,0 +1,196 @@
+"""What every measure, baseline, probe and detector computes on tiny inputs: measures.json."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from behaviour import Cases, examples
+from cae.ground import artifacts, noise, params
+from cae.ground.arrays import Rows
+from cae.ground.splits import Splits
+from cae.measures import anomaly, baselines, decision, errors, localisation, maps, metrics, probes
+from cae.networks import autoencoder, pieces, variational
+
+# More images than a metric, and more than a network, takes at once.
+PAIR = examples.pair(1003, 11, 13)
+IMAGES = examples.images(505, 8, 12)
+# Two parts, so that nothing is measured on what it was fitted to.
+ROWS, OTHERS = np.split(examples.rows(97, 6), [61])
+LABELS, OTHER_LABELS = np.split(examples.labels(97), [61])
+
+
+def noisy() -> Any:
+    """Add every kind of noise to images, and to images of a size with a remainder."""
+    kinds = {"gaussian": 0.3, "salt_and_pepper": 0.2, "squares": 0.4, "mixed": 0.5}
+    return {
+        kind: [
+            noise.add_noise(
+                images,
+                params.Noise.model_validate({"kind": kind, "strength": strength}),
+                np.random.default_rng(5),
+            )
+            for images in (IMAGES[:7], examples.images(3, 5, 7, 3))
+        ]
+        for kind, strength in kinds.items()
+    }
+
+
+def mean_image() -> Any:
+    """Fit, encode and reconstruct."""
+    fitted = baselines.MeanImage().fit(IMAGES[:40])
+    return [fitted.mean, fitted.encode(IMAGES[40:43]), fitted.reconstruct(IMAGES[40:43]), fitted.parameters]
+
+
+def pca() -> Any:
+    """Fit; encode, decode and reconstruct with all components, and with fewer that were read from files."""
+    fitted = baselines.PrincipalComponents(9).fit(IMAGES[:40])
+    with tempfile.TemporaryDirectory() as folder:
+        baselines.write(Path(folder), baselines.MeanImage().fit(IMAGES[:40]), fitted.components)
+        mean, components = baselines.read(Path(folder))
+    fewer = baselines.PrincipalComponents(5, components)
+    codes = fewer.encode(IMAGES[40:])
+    return [
+        [list(fitted.components), fitted.encode(IMAGES[40:]), fitted.reconstruct(IMAGES[40:])],
+        [mean.mean, codes, fewer.decode(2 * codes, (8, 12, 1)), fewer.parameters],
+    ]
+
+
+def rows_by_split() -> Splits[Rows]:
+    """Cut rows into splits, standardised."""
+    return probes.standardise(Splits(ROWS, OTHERS[:20], OTHERS[20:]))
+
+
+def linear_probe() -> Any:
+    """Fit with strengths that do equally well, better and worse; the weights say more than the answers."""
+    features = rows_by_split()
+    probe = probes.LinearProbe((0.01, 0.03, 0.1, 0.3, 3.0))
+    probe.fit(features.train, LABELS, features.validation, OTHER_LABELS[:20])
+    model = probe.model
+    return [list(features), model.C, model.coef_, model.intercept_, probe.predict(features.test)]
+
+
+def knn_probe() -> Any:
+    """Fit and answer by one neighbour and by several."""
+    return [
+        probes.NearestProbe(count).fit(ROWS, LABELS, OTHERS[:20], OTHER_LABELS[:20]).predict(OTHERS)
+        for count in (1, 4, 5)
+    ]
+
+
+def embedding() -> Any:
+    """Place rows in the plane by PCA and by t-SNE, and measure how faithful both maps are."""
+    settings = params.Maps(images=36, neighbours=3, perplexity=5.0, seed=1)
+    linear = maps.by_components(ROWS, OTHERS)
+    tsne = maps.by_tsne(OTHERS, linear, settings)
+    drawn = {
+        name: maps.measured(points, OTHERS, OTHER_LABELS, 3)
+        for name, points in (("pca", linear), ("tsne", tsne))
+    }
+    return [drawn, maps.table(drawn, maps.leave_one_out(OTHERS, OTHER_LABELS, 3))]
+
+
+def detectors() -> Any:
+    """Fit every detector that needs no network to normal rows, and score others."""
+    one_by_one: dict[str, anomaly.Detector] = {
+        **anomaly.baselines(3, 4),
+        "mahalanobis": anomaly.Mahalanobis(),
+        "forest": anomaly.forest(2),
+    }
+    scores = {name: detector.fit(ROWS).score(OTHERS) for name, detector in one_by_one.items()}
+    return [scores, anomaly.pixels(IMAGES[:5]), anomaly.of_class([(IMAGES[:9], examples.labels(9))], 1)]
+
+
+def code_detector() -> Any:
+    """Fit the scores by a network's codes to some images, their sum to others, and score the rest."""
+    network = examples.network(8, 12)
+    return [
+        # Some that are scored are known: their distance is 0.
+        anomaly.CodeDetector(network, neighbours).fit(IMAGES[:40], IMAGES[40:61]).scores(IMAGES[30:])
+        for neighbours in (1, 3)
+    ]
+
+
+def error_maps() -> Any:
+    """Compute error maps of grey and of colour, smooth them, and score images by them."""
+    grey = [array[2] for array in PAIR]
+    colour = [examples.images(1, 7, 9, 3, seed)[0] for seed in (6, 7)]
+    results: list[Any] = []
+    for image, reconstruction in (grey, colour):
+        found = errors.squared(image, reconstruction)
+        results.append([found, errors.score(found)])
+        results += [[errors.smoothed(found, spot), errors.score(found, spot)] for spot in (0.7, 2.0)]
+    return results
+
+
+def localised() -> Any:
+    """Measure how well error maps point at regions of several sizes, two of which touch by a corner."""
+    measured = localisation.Localisation()
+    for found, places in zip(examples.images(4, 9, 11), ([(1, 3)], [(0, 1), (4, 6)], [(2, 4), (4, 5)], [])):
+        mask = np.zeros((9, 11), bool)
+        for start, end in places:
+            mask[start:end, start:end] = True
+        # Few levels: pixels of both kinds have the same error.
+        measured.add(found[..., 0].round(1), mask)
+    return [measured.measurable, measured.pixel_auroc(), measured.region_overlap()]
+
+
+def threshold() -> Any:
+    """Fit thresholds at several rates of false alarms, and say how many images each rate needs."""
+    scores = examples.rows(99, 1)[:, 0].astype(np.float64)
+    rates = (0.02, 0.055, 0.3)
+    return [[decision.Threshold.fitted(scores, rate), decision.Threshold.least(rate)] for rate in rates]
+
+
+def prediction() -> Any:
+    """Save, load and split networks, and run images through them and their halves."""
+    flat, nested = examples.network(8, 12), variational.build(5, 7, "gated", (8, 12, 1), 1)
+    examples.draw_weights(nested.network)
+    results: dict[str, Any] = {}
+    for name, built in (("flat", flat), ("nested", nested)):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.keras"
+            artifacts.write_model(path, built.network)
+            loaded = autoencoder.load(path, (8, 12, 1))
+        codes = autoencoder.predict(loaded.encoder, IMAGES)
+        decoded = autoencoder.predict(loaded.decoder, codes)
+        whole = pieces.predicted(loaded.network, IMAGES)
+        results[name] = [loaded.code_shape, loaded.code_size, codes, decoded, whole]
+        if name == "nested":
+            logits = variational.painter(loaded)
+            posterior = autoencoder.predict(variational.posterior(loaded), IMAGES)
+            results["densities"] = [list(posterior), autoencoder.predict(logits, codes)]
+    return results
+
+
+def anomaly_measures() -> Any:
+    """Measure scores with ties against which are anomalous."""
+    scores = examples.rows(97, 1)[:, 0].astype(np.float64).round(1)
+    return anomaly.measure(scores, examples.labels(97) == 2)
+
+
+CASES: Cases = {
+    "aupro": localised,
+    "auroc": anomaly_measures,
+    "bce": lambda: metrics.binary_crossentropy(*PAIR),
+    "code_detector": code_detector,
+    "detectors": detectors,
+    "embedding": embedding,
+    "error_maps": error_maps,
+    "floor": lambda: metrics.floor(PAIR.images),
+    "interpolation": lambda: maps.between(ROWS[:4], OTHERS[:4], 5),
+    "knn_probe": knn_probe,
+    "linear_probe": linear_probe,
+    "mae": lambda: metrics.mae(*PAIR),
+    "mean_image": mean_image,
+    "mse": lambda: metrics.mse(*PAIR),
+    "nearest": lambda: maps.nearest(ROWS, OTHERS, 4),
+    "noise": noisy,
+    "pca": pca,
+    "prediction": prediction,
+    "psnr": lambda: metrics.psnr(*PAIR),
+    "ssim": lambda: metrics.ssim(*PAIR),
+    "summary": lambda: metrics.summary(*PAIR),
+    "threshold": threshold,
+}

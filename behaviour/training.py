@@ -1,0 +1,161 @@
+"""What training computes: every network, task and augmentation on a few small images, to the last bit."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import layers
+
+from behaviour import Cases, examples
+from cae.engine import tasks, training
+from cae.engine.augmentations import Moment
+from cae.engine.checkpoints import Checkpoint
+from cae.engine.tasks import Task
+from cae.ground import artifacts
+from cae.ground.arrays import Images
+from cae.ground.params import Augmentation, Mirror, Noise, Run, Shift, Variational
+from cae.networks import convolutional, residual, variational
+
+MIRROR, SHIFT = Mirror(kind="mirror"), Shift(kind="shift", pixels=2)
+KINDS: Sequence[Any] = ("gaussian", "salt_and_pepper", "squares", "mixed")
+# Batches with a remainder, shards of unequal size, a learning rate that rises and falls.
+RECIPE = Run(
+    epochs=2,
+    patience=1,
+    shards=3,
+    engine="fast",
+    batch_size=8,
+    learning_rate=0.004,
+    warm_up=1,
+    seed=5,
+)
+
+
+class KillError(Exception):
+    """Stands for a kill after an epoch."""
+
+
+def train(task: Task, train: Images, validation: Images, recipe: Run = RECIPE) -> dict[str, Any]:
+    """Train a network, killed after its first epoch and resumed; return all that training makes."""
+    optimizers: list[Any] = []
+
+    def stop(history: pd.DataFrame) -> None:
+        if not optimizers and len(history) == 1:
+            optimizers.append(None)
+            raise KillError
+
+    with TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(Path(folder), "run")
+        initial = task.network.get_weights()
+        try:
+            training.fit(task, train, validation, recipe, checkpoint, record=stop)
+        except KillError:
+            # A resumed run begins with a network as it was built.
+            task.network.set_weights(initial)
+        history = training.fit(task, train, validation, recipe, checkpoint)
+        state = checkpoint.load()
+        assert state is not None
+        artifacts.write_model(Path(folder) / "model.keras", task.network)
+        model = (Path(folder) / "model.keras").read_bytes()
+    return {
+        "weights": task.network.get_weights(),
+        "losses": history,
+        "optimizer": list(state.arrays["optimizer"]),
+        "model": model,
+    }
+
+
+def reconstruct(
+    network: keras.Model,
+    objective: str = "cross_entropy",
+    augmentations: Sequence[Augmentation] = (),
+) -> dict[str, Any]:
+    """Train an autoencoder to reconstruct small images of its shape."""
+    height, width, channels = network.input_shape[1:]
+    images = examples.images(90, height, width, channels, seed=1)
+    task = tasks.reconstruction(network, objective, augmentations)
+    return train(task, images[:70], images[70:])
+
+
+def train_convolutional() -> list[dict[str, Any]]:
+    """Train the default network, and one of odd sizes in colour."""
+    shapes = ((convolutional.FILTERS, (28, 28, 1)), ((5, 3, 2), (20, 12, 3)))
+    return [reconstruct(convolutional.build(filters, shape, 3).network) for filters, shape in shapes]
+
+
+def train_residual() -> dict[str, Any]:
+    """Train the residual network on squared error."""
+    return reconstruct(residual.build(17, 70, (12, 12, 1), 3).network, "squared_error")
+
+
+def train_variational() -> list[dict[str, Any]]:
+    """Train both kinds of the variational network, on the bounds of one code and of several."""
+    images = examples.images(90, 12, 12, 1, seed=1)
+    results = []
+    for kind, codes, beta in (("gelu", 1, 2.0), ("gated", 3, 1.0)):
+        options = Variational.model_validate(
+            {"code_size": 5, "width": 19, "layers": kind, "codes": codes, "beta": beta, "rise": 2}
+            | {"batch_size": 8, "learning_rate": 0.004}
+        )
+        network = variational.build(5, 19, kind, (12, 12, 1), 3)
+        results.append(train(tasks.generation(network, options), images[:70], images[70:]))
+    return results
+
+
+def train_augmented(augmentations: Sequence[Augmentation]) -> dict[str, Any]:
+    """Train a small network on images that are changed."""
+    return reconstruct(convolutional.build((4, 3, 2), (12, 20, 1), 3).network, augmentations=augmentations)
+
+
+def train_on_noise() -> list[dict[str, Any]]:
+    """Train on every kind of noise."""
+    return [train_augmented([Noise(kind=kind, strength=0.4)]) for kind in KINDS]
+
+
+def train_custom_network() -> dict[str, Any]:
+    """Train a network of somebody's own on a task of their own: branches, every activation, no sigmoid."""
+    image = keras.Input((12, 12, 1))
+    initializers = (keras.initializers.HeNormal(seed=seed) for seed in range(9))
+    left = layers.Conv2D(3, 3, padding="same", activation="relu", kernel_initializer=next(initializers))(
+        image
+    )
+    right = layers.Conv2D(3, 2, padding="same", activation="tanh", kernel_initializer=next(initializers))(
+        image
+    )
+    rows = layers.Flatten()(
+        layers.Concatenate()([layers.Add()([left, right]), layers.Multiply()([left, right])])
+    )
+    gate = layers.Dense(11, activation="sigmoid", kernel_initializer=next(initializers))(rows)
+    hidden = layers.Dense(11, activation="gelu", kernel_initializer=next(initializers))(rows)
+    answer = layers.Dense(144, kernel_initializer=next(initializers))(layers.Multiply()([gate, hidden]))
+    network = keras.Model(image, layers.Reshape((12, 12, 1))(answer), name="custom")
+    arithmetic = tasks.choose_arithmetic("fast")
+
+    def take_negative(images: Images, _: np.random.Generator, moment: Moment) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.constant(images), tf.constant(1 - images)
+
+    task = Task(
+        network,
+        tasks.forward.build(network, fast=True).run,
+        {"loss": lambda targets, outputs: arithmetic.squared_error(outputs, targets)},
+        take_negative,
+        arithmetic,
+    )
+    images = examples.images(90, 12, 12, 1, seed=1)
+    return train(task, images[:70], images[70:])
+
+
+CASES: Cases = {
+    "augmentations": partial(train_augmented, [MIRROR, SHIFT]),
+    "convolutional": train_convolutional,
+    "custom_network": train_custom_network,
+    "noise": train_on_noise,
+    "residual": train_residual,
+    "variational": train_variational,
+}

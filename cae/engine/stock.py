@@ -1,0 +1,35 @@
+"""The functions of `exact` as TensorFlow computes them: no C compiler is needed, and GPUs can run them."""
+
+import tensorflow as tf
+
+exp, log, sigmoid, tanh = tf.exp, tf.math.log, tf.sigmoid, tf.tanh
+
+
+def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Sum −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over each image: float32 (N, …), (N, …) → (N,)."""
+    return sum_images(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits))
+
+
+def sigmoid_squared_error(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Sum (σ(z) − t)² over each image: float32 (N, …), (N, …) → (N,)."""
+    return squared_error(tf.sigmoid(logits), targets)
+
+
+def squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Sum (y − t)² over each image: float32 (N, …), (N, …) → (N,)."""
+    return sum_images(tf.math.squared_difference(outputs, targets))
+
+
+def sum_images(values: tf.Tensor) -> tf.Tensor:
+    """Sum over each image: float32 (N, …) → (N,)."""
+    return tf.reduce_sum(values, axis=range(1, len(values.shape)))
+
+
+def sum_over(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Sum over one axis: float32 (…, D, …) → (…, …)."""
+    return tf.reduce_sum(x, axis=axis)
+
+
+def repeat(x: tf.Tensor, count: int) -> tf.Tensor:
+    """Repeat every row: float32 (N, D) → (N·count, D), a row's copies one after the other."""
+    return tf.repeat(x, count, axis=0)

@@ -1,0 +1,35 @@
+"""Train the residual network with one code size."""
+
+import argparse
+from typing import Any
+
+from cae.ground import params
+from stages.inputs import Inputs
+from studies import pipeline
+from studies.rate import STUDY, settings
+from studies.rate.settings import Study
+
+
+def main() -> None:
+    """Read data/prepared; write models/SIZE.keras and histories/SIZE.csv."""
+    inputs = Inputs.read("train", STUDY)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, required=True, help="numbers of a code")
+    size = parser.parse_args().size
+    chosen = pipeline.changed(params.load(), changes(settings.load(), size))
+    pipeline.train(STUDY, str(size), chosen, inputs)
+
+
+def changes(study: Study, size: int) -> dict[str, Any]:
+    """Return what differs from the root's params.yaml for codes of one size."""
+    epochs = study.epochs[study.code_sizes.index(size)]
+    pace = study.model_dump(include=set(params.Pace.model_fields))
+    return {
+        "model.name": "residual",
+        "model.residual.code_size": size,
+        **{f"model.residual.{name}": value for name, value in pace.items()},
+        "train.shards": study.shards,
+        "train.epochs": epochs,
+        # One bad epoch shall not end a run whose learning rate has still to fall.
+        "train.patience": epochs,
+    }

@@ -1,0 +1,48 @@
+"""Train the default network for a moment with many seeds at one learning rate."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from cae.engine import tasks, training
+from cae.engine.checkpoints import Checkpoint
+from cae.ground import artifacts, params, splits
+from cae.networks import convolutional
+from stages import PREPARED
+from stages.inputs import Inputs
+from studies.seeds import STUDY, settings
+
+
+def main() -> None:
+    """Read data/prepared; write short/RATE/SEED.keras, a network for each seed."""
+    inputs = Inputs.read("train_short", STUDY)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, required=True, help="the learning rate at the start")
+    rate = parser.parse_args().rate
+    root, short = params.load(), settings.load().deaths
+    train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
+    checkpoint = Checkpoint(Path(f".checkpoints/seeds/short/{rate}"), inputs.fingerprint)
+    networks = {}
+    with checkpoint.locked():
+        for seed in range(1, short.seeds + 1):
+            recipe = params.Run(
+                epochs=short.epochs,
+                # The learning rate falls to its end in every one.
+                patience=short.epochs,
+                batch_size=root.model.convolutional.batch_size,
+                learning_rate=rate,
+                shards=root.train.shards,
+                engine=root.train.engine,
+                seed=seed,
+            )
+            network = convolutional.build(root.model.convolutional.filters, train.shape[1:], seed).network
+            task = tasks.reconstruction(network, engine=recipe.engine)
+            # Kept until all are trained: killed, the stage goes on after its last finished epoch.
+            kept = replace(checkpoint, name=f"{checkpoint.name}-{seed}")
+            history = training.fit(task, train, validation, recipe, kept)
+            networks[seed] = network
+            print(f"rate {rate:g}, seed {seed}: validation {history['val_loss'].min():.5f}", flush=True)
+        inputs.check()
+        for seed, network in networks.items():
+            artifacts.write_model(STUDY / f"short/{rate}/{seed}.keras", network)
+        checkpoint.clear()

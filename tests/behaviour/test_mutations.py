@@ -1,0 +1,212 @@
+"""A formula that changes by a little changes the digests of what uses it, and no others."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+from behaviour import datasets, digests, figures, measures, stages
+
+Mutate = Callable[[str, str, str], None]
+# Computed only where they are to change: each takes a second.
+SLOW = {"code_detector", "prediction"}
+
+
+class Mutation(NamedTuple):
+    """A text of a module that is replaced, and the keys whose digests change then."""
+
+    module: str
+    old: str
+    new: str
+    changing: set[str]
+
+
+def mutations(*rows: tuple[str, str, str, str]) -> list[Mutation]:
+    """Read the keys from one text."""
+    return [Mutation(module, old, new, set(keys.split())) for module, old, new, keys in rows]
+
+
+OF_MEASURES = mutations(
+    ("cae.measures.metrics", "EPSILON = 1e-7", "EPSILON = 2e-7", "bce floor summary"),
+    ("cae.measures.metrics", "PSNR_CAP = 100.0", "PSNR_CAP = 99.0", "psnr summary"),
+    ("cae.measures.metrics", "filter_sigma=1.5", "filter_sigma=1.501", "ssim summary"),
+    ("cae.measures.metrics", "BATCH = 1000", "BATCH = 999", ""),
+    ("cae.measures.metrics", "np.square(rows", "1.000001 * np.square(rows", "code_detector mse psnr summary"),
+    ("cae.measures.metrics", "np.abs(rows", "1.000001 * np.abs(rows", "mae summary"),
+    ("cae.measures.baselines", "mean(axis=0, dtype=np.float64)", "max(axis=0)", "mean_image pca"),
+    ("cae.measures.baselines", "@ directions + mean, 0, 1)", "@ directions + mean, 0, 0.999)", "pca"),
+    ("cae.measures.baselines", " - mean @ directions.T)", ")", "pca"),
+    ("cae.measures.probes", "TOLERANCE = 3e-4", "TOLERANCE = 1e-4", "linear_probe"),
+    ("cae.measures.probes", "if accuracy < best", "if accuracy <= best", "linear_probe"),
+    ("cae.measures.probes", "if accuracy > best", "if accuracy >= best", "linear_probe"),
+    ("cae.measures.probes", "StandardScaler()", "StandardScaler(with_mean=False)", "linear_probe"),
+    ("cae.measures.probes", '"brute")', '"brute", p=1)', "knn_probe"),
+    ("cae.measures.maps", "* 1e-4", "* 1.1e-4", "embedding"),
+    ("cae.measures.maps", "n_neighbors=neighbours)", "n_neighbors=neighbours + 1)", "embedding"),
+    ("cae.measures.maps", "np.linspace(0, 1,", "np.linspace(0, 0.9,", "interpolation"),
+    ("cae.measures.maps", "n_neighbors=count, ", "n_neighbors=count, p=1, ", "nearest"),
+    ("cae.measures.anomaly", "NU = 0.1", "NU = 0.11", "detectors"),
+    ("cae.measures.anomaly", "TREES = 100", "TREES = 99", "detectors"),
+    ("cae.measures.anomaly", "= LedoitWolf()", "= LedoitWolf(block_size=2)", "code_detector detectors"),
+    ("cae.measures.anomaly", '"brute")', '"brute", p=1)', "code_detector detectors"),
+    ("cae.measures.anomaly", "np.square(rows", "1.000001 * np.square(rows", "detectors"),
+    ("cae.measures.anomaly", "roots = np.sqrt(codes", "roots = np.cbrt(codes", "code_detector"),
+    ("cae.measures.anomaly", "ln.std() or 1.0", "ln.std(ddof=1) or 1.0", "code_detector"),
+    ("cae.measures.anomaly", "LEAST = 1e-12", "LEAST = 1e-11", "code_detector"),
+    ("cae.measures.anomaly", "mean(axis=(2, 4))", "max(axis=(2, 4))", "code_detector"),
+    ("cae.measures.anomaly", "roc_auc_score(anomalous, scores)", "1.0", "auroc"),
+    ("cae.measures.anomaly", "average_precision_score(anomalous, scores)", "1.0", "auroc"),
+    ("cae.measures.errors", "REACH = 3.0", "REACH = 2.0", "error_maps"),
+    ("cae.measures.errors", 'mode="mirror"', 'mode="nearest"', "error_maps"),
+    ("cae.measures.errors", ".mean(axis=-1)", ".max(axis=-1)", "error_maps"),
+    ("cae.measures.localisation", "MOST_FALSE_ALARMS = 0.3", "MOST_FALSE_ALARMS = 0.29", "aupro"),
+    ("cae.measures.localisation", "NEIGHBOURS = np.ones((3, 3))", "NEIGHBOURS = None", "aupro"),
+    ("cae.measures.localisation", "self.good / 2", "self.good / 3", "aupro"),
+    ("cae.measures.localisation", "LEVELS = 2**20", "LEVELS = 2**2", "aupro"),
+    ("cae.measures.decision", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", "threshold"),
+    ("cae.measures.decision", "beta(rank, count + 1 - rank)", "beta(rank, count - rank)", "threshold"),
+    ("cae.measures.decision", "false_alarms * (count + 1)", "false_alarms * count", "threshold"),
+    ("cae.ground.noise", "numbers >= shares / 2", "numbers >= shares / 3", "noise"),
+    ("cae.ground.noise", "np.rint(shares", "np.floor(shares", "noise"),
+    ("cae.networks.autoencoder", "encoder.outputs[0]", "encoder.outputs[1]", "prediction"),
+)
+ALL_OF_OWN = " ".join(name for name in stages.CASES if name.startswith("own_"))
+WITH_GRID = "anomaly_distribution anomaly_roc class_names loss_curves style"
+ALL_FIGURES = " ".join(name for name in figures.CASES if name != "first_of_each_class")
+OF_FIGURES = mutations(
+    # Modules that imported a name keep the old one, so only `style` changes where all would in a new process.
+    ("cae.pictures.style", '"#0072B2"', '"#0072B3"', "style"),
+    ("cae.pictures.style", "vmin=0, vmax=1)", "vmin=0, vmax=1.1)", "style"),
+    ("cae.pictures.style", "subs=range(1, 10)", "subs=range(1, 5)", "style"),
+    ("cae.pictures.style", '"grid.color": "#E3E3E3"', '"grid.color": "#E3E3E4"', WITH_GRID),
+    ("cae.pictures.anomalies", 'set_xscale("log")', 'set_xscale("symlog")', "anomaly_distribution"),
+    ("cae.pictures.anomalies", "high, 81)", "high, 61)", "anomaly_distribution"),
+    ("cae.pictures.anomalies", "count: int = 3", "count: int = 2", "anomaly_extremes"),
+    ("cae.pictures.anomalies", "linewidth=1.8", "linewidth=1.7", "anomaly_roc"),
+    ("cae.pictures.maps", '"#332288"', '"#332289"', "class_names"),
+    ("cae.pictures.maps", "height: float = 0.05", "height: float = 0.06", "class_names"),
+    ("cae.pictures.reconstructions", "losses.set_yscale(", "losses.set_xscale(", "loss_curves"),
+    ("cae.pictures.reconstructions", "linewidth=1, linestyle=", "linewidth=2, linestyle=", "loss_curves"),
+    ("cae.pictures.codes", "return_index=True)[1]", "return_index=True)[1] + 1", "first_of_each_class"),
+    ("cae.ground.artifacts", "quantize(256", "quantize(128", ALL_FIGURES),
+)
+OF_DATASETS = mutations(
+    ("cae.sources.greys", "19595", "19594", "preprocessing"),
+    ("cae.sources.greys", "Window(0, 255)", "Window(0, 256)", "preprocessing"),
+    ("cae.sources.sizes", "Resampling.BILINEAR", "Resampling.HAMMING", "preprocessing"),
+    ("cae.sources.sizes", 'mode="reflect"', 'mode="symmetric"', "preprocessing"),
+    (
+        "sources.tiles",
+        "range(0, last, self.stride), last",
+        "range(0, last + 1, self.stride)",
+        "preprocessing",
+    ),
+    ("cae.sources.sides", "max(1, round(", "max(1, int(", "splits"),
+    ("cae.sources.sides", '"{seed}:{group}"', '"{group}:{seed}"', "splits"),
+    ("cae.ground.splits", "(1 / 255)", "(1 / 256)", "splits"),
+    ("cae.ground.splits", "np.sort(order[start", "np.array(order[start", "splits"),
+    ("cae.sources.folders", '"val": "validation"', '"val": "test"', "layouts"),
+    ("cae.sources.images", "ImageOps.exif_transpose(image, in_place=True)", "None", "formats"),
+    ("cae.ground.artifacts", "indent=2", "indent=1", "splits writers"),
+    ("cae.ground.artifacts", "index=False, ", 'index=False, float_format="%.9f", ', "writers"),
+    ("cae.ground.artifacts", "ZIP_EPOCH = (1980", "ZIP_EPOCH = (1981", "writers"),
+)
+# A project each, since to run one takes seconds.
+OF_STAGES = {
+    "pipeline": mutations(
+        ("stages.evaluate", '/ scores["PCA"]["mse"]', '/ scores["PCA"]["mae"]', "evaluate"),
+        ("cae.measures.metrics", "filter_sigma=1.5", "filter_sigma=1.501", "evaluate"),
+        (
+            "cae.measures.maps",
+            "n_neighbors=neighbours)",
+            "n_neighbors=neighbours + 1)",
+            "probe probe_figures",
+        ),
+    ),
+    "classes": mutations(
+        ("own.evaluate", "error / of_pca", "of_pca / error", "own_evaluate"),
+        ("own.probe", "share_of_largest(places)", "1.0", "own_probe"),
+        ("cae.sources.greys", "high - low", "high - low + 1", ALL_OF_OWN),
+    ),
+    "masks": mutations(
+        ("own.judging", "np.sqrt(errors", "np.cbrt(errors", "own_detect own_detect_figures"),
+        ("own.pictures", 'ERRORS = "magma"', 'ERRORS = "plasma"', "own_detect_figures own_evaluate_figures"),
+        ("cae.commands.outputs", '"magma"', '"plasma"', "own_detect"),
+    ),
+}
+ALL = [
+    (module, mutation)
+    for module, mutations in ((measures, OF_MEASURES), (figures, OF_FIGURES), (datasets, OF_DATASETS))
+    for mutation in mutations
+]
+
+
+PROJECTS = [(project, mutation) for project, mutations in OF_STAGES.items() for mutation in mutations]
+
+
+@pytest.fixture
+def mutate() -> Iterator[Mutate]:
+    """Run a module again with one piece of its text replaced; afterwards it is as it was."""
+    originals: list[tuple[ModuleType, dict[str, object]]] = []
+
+    def replace(name: str, old: str, new: str) -> None:
+        module = import_module(name)
+        path = Path(str(module.__file__))
+        text = path.read_text()
+        assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times: mend this test"
+        originals.append((module, dict(vars(module))))
+        exec(compile(text.replace(old, new), path, "exec"), vars(module))
+
+    yield replace
+    for module, names in originals:
+        vars(module).clear()
+        vars(module).update(names)
+
+
+@cache
+def unchanged(case: Callable[[], Any]) -> str:
+    """Compute the digest of a case while nothing is changed, once."""
+    return digests.of(case())
+
+
+@pytest.mark.parametrize(("module", "mutation"), ALL, ids=[f"{row[1].module}:{row[1].old}" for row in ALL])
+def test_a_changed_formula_changes_the_digests_of_what_uses_it(
+    mutate: Mutate, module: ModuleType, mutation: Mutation
+) -> None:
+    cases = {
+        name: case for name, case in module.CASES.items() if name not in SLOW or name in mutation.changing
+    }
+    before = {name: unchanged(case) for name, case in cases.items()}
+    mutate(mutation.module, mutation.old, mutation.new)
+    changed = {name for name, case in cases.items() if digests.of(case()) != before[name]}
+    assert changed == mutation.changing
+
+
+@cache
+def digests_of(project: str) -> dict[str, str]:
+    """Run all stages of a project while nothing is changed, once."""
+    return digests_of_changed(project)
+
+
+def digests_of_changed(project: str) -> dict[str, str]:
+    """Run all stages of a project."""
+    stages.results.cache_clear()
+    return {name: digests.of(files) for name, files in stages.results(project).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("project", "mutation"), PROJECTS, ids=[f"{row[1].module}:{row[1].old}" for row in PROJECTS]
+)
+def test_a_changed_stage_changes_the_digests_of_what_it_writes(
+    mutate: Mutate, project: str, mutation: Mutation
+) -> None:
+    before = digests_of(project)
+    mutate(mutation.module, mutation.old, mutation.new)
+    after = digests_of_changed(project)
+    stages.results.cache_clear()
+    assert {name for name in after if after[name] != before[name]} == mutation.changing
