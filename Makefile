@@ -5,16 +5,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiled at install: TensorFlow then loads several times faster.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes
 
-.PHONY: help repro test lint fuzz sanitize studies bench reproduce requirements
+.PHONY: help repro test lint fuzz sanitize behaviour studies audit bench reproduce portable requirements
 
 help:
 	@echo "make repro      train and evaluate the autoencoder on Fashion-MNIST; nothing is done twice"
 	@echo "make test       linters, type checker and every test"
 	@echo "make fuzz       read 10,000 damaged files of every format: pictures or a clear error, nothing else"
 	@echo "make sanitize   test the C code under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc"
+	@echo "make behaviour  after an edit of the code: compute the digests of what it computes; name the studies that are stale"
 	@echo "make studies    run every study that is a DVC project, after the main pipeline"
+	@echo "make audit      run every study from nothing in a fresh clone and compare with what is committed: hours"
 	@echo "make bench      time training against stock Keras and PyTorch; memory of 16 times as many pictures"
 	@echo "make reproduce  run the main pipeline from nothing in a fresh clone and compare with what is committed"
+	@echo "make portable   train on emulated processors of other makers, and compare every bit; needs QEMU"
 	@echo "make lint       linters and type checker alone"
 	@echo "make requirements  pin the requirements anew"
 
@@ -51,7 +54,11 @@ fuzz: $(BIN)/.installed-dev
 sanitize: $(BIN)/.installed-dev
 	python -m checks.sanitize
 
-studies: $(BIN)/.installed
+behaviour: $(BIN)/.installed
+	cd behaviour && dvc repro
+	@python -m behaviour.compare
+
+studies: behaviour
 	for study in studies/*/dvc.yaml; do (cd "$${study%/*}" && dvc repro) || exit 1; done
 
 bench: $(BIN)/.installed
@@ -61,6 +68,12 @@ bench: $(BIN)/.installed
 
 reproduce: $(BIN)/.installed
 	python -m checks.reproduce
+
+portable: $(BIN)/.installed
+	python -m checks.portable
+
+audit: $(BIN)/.installed
+	python -m checks.audit
 
 # Needs uv; run it after a change to a .in file.
 requirements:

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from behaviour import Cases, examples
@@ -53,17 +52,7 @@ def in_our_style() -> Figure:
 
 def loss_curves() -> list[bytes]:
     """Draw losses above a floor, and without one."""
-    epochs = np.arange(1, 8)
-    losses = 0.3 + 0.2 / epochs
-    history = pd.DataFrame(
-        {
-            "epoch": epochs,
-            "loss": losses,
-            "val_loss": losses + 0.01 * (epochs - 5) ** 2,
-            "learning_rate": 0.002 / epochs,
-        }
-    )
-    return [png(reconstructions.loss_curves(history, floor)) for floor in (0.25, None)]
+    return [png(reconstructions.loss_curves(examples.history(), floor)) for floor in (0.55, None)]
 
 
 @style.picture

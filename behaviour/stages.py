@@ -28,10 +28,12 @@ import stages.baselines
 import stages.evaluate
 import stages.probe
 import stages.train
-from behaviour import Cases, examples
+from behaviour import Cases, examples, measures
 from behaviour.datasets import files_of, save
-from cae.ground import splits
-from stages import PREPARED
+from cae.ground import artifacts, splits
+from cae.networks.autoencoder import Autoencoder
+from cae.sources import prepared
+from stages import MODELS, PLOTS, PREPARED
 
 MODEL: Mapping[str, Any] = {
     "name": "convolutional",
@@ -103,20 +105,34 @@ def run_pipeline(project: Path) -> dict[str, dict[str, bytes]]:
         images = (255 * examples.images(count, 12, 20, seed=place)).round().astype(np.uint8).squeeze(-1)
         splits.write(PREPARED, name, images, examples.labels(count), np.arange(count))
     splits.write_class_names(PREPARED, examples.CLASS_NAMES)
-    modules = (stages.baselines, stages.train, stages.evaluate, stages.probe)
-    names = [module.__name__.partition(".")[2] for module in modules]
-    declare(project, PIPELINE, names)
-    return {name: made_by(module, project) for name, module in zip(names, modules, strict=True)}
+    names = ["baselines", "train", "evaluate", "probe"]
+    made = {}
+    for network in ("convolutional", "residual", "variational"):
+        declare(project, {**PIPELINE, "model": {**MODEL, "name": network}}, names)
+        made[f"train_{network}"] = made_by(stages.train, project)
+    write_trained(project, examples.network(12, 20))
+    made_by(stages.baselines, project)
+    return made | {"evaluate": made_by(stages.evaluate, project), "probe": made_by(stages.probe, project)}
 
 
 def run_own(project: Path, kind: str) -> dict[str, dict[str, bytes]]:
     """Run all stages of a project of own images."""
     {"classes": draw_classes, "masks": draw_masks}[kind](project / "images")
-    modules = (own.prepare, own.train, own.evaluate, own.probe, own.detect)
-    names = [module.__name__.partition(".")[2] for module in modules]
-    declare(project, OWN_PROJECTS[kind], names)
+    declare(project, OWN_PROJECTS[kind], ["prepare", "train", "evaluate", "probe", "detect"])
     with mock.patch.object(sys, "argv", ["own", str(project)]):
-        return {f"own_{name}": made_by(module, project) for name, module in zip(names, modules, strict=True)}
+        made = {"own_prepare": made_by(own.prepare, project), "own_train": made_by(own.train, project)}
+        write_trained(project, examples.network(*prepared.images(project / PREPARED, "train").shape[1:]))
+        return made | {
+            "own_evaluate": made_by(own.evaluate, project),
+            "own_probe": made_by(own.probe, project),
+            "own_detect": made_by(own.detect, project),
+        }
+
+
+def write_trained(project: Path, network: Autoencoder) -> None:
+    """Write a network and a history that no training made: what follows does not depend on how one trains."""
+    artifacts.write_model(project / MODELS / "autoencoder.keras", network.network)
+    artifacts.write_csv(project / PLOTS / "history.csv", examples.history())
 
 
 def draw_classes(folder: Path) -> None:
@@ -157,14 +173,25 @@ def results(kind: str) -> dict[str, dict[str, bytes]]:
     return made
 
 
-def result(name: str) -> dict[str, dict[str, bytes]]:
-    """Return what a stage wrote in every project that has it."""
+# Their numbers say little of so few images, such as a share of right answers: computed by themselves, too.
+MEASURES = {
+    "own_detect": ("aupro", "threshold"),
+    "own_probe": ("knn_probe", "linear_probe"),
+    "probe": ("embedding", "knn_probe", "linear_probe"),
+}
+
+
+def result(name: str) -> list[Any]:
+    """Return what a stage wrote in every project that has it, and what some of its measures compute."""
     kinds = OWN_PROJECTS if name.startswith("own_") else ("pipeline",)
-    return {kind: results(kind)[name] for kind in kinds}
+    files = {kind: results(kind)[name] for kind in kinds}
+    return [files, *(measures.CASES[measure]() for measure in MEASURES.get(name, ()))]
 
 
 KEYS = (
-    "train",
+    "train_convolutional",
+    "train_residual",
+    "train_variational",
     "evaluate",
     "probe",
     "own_prepare",

@@ -1,7 +1,7 @@
 """Stages of the main pipeline once more with other parameters, in a folder of their own."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import chdir
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +12,7 @@ import yaml
 import stages.train
 from cae.ground import artifacts
 from cae.ground.params import Params
+from cae.ground.sections import Section
 from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
@@ -33,26 +34,32 @@ def train(study: Path, name: str, settings: Params, inputs: Inputs) -> None:
 
 
 def run(modules: Sequence[ModuleType], folder: Path, settings: Params, inputs: Inputs) -> None:
-    """Run stages in a folder with these settings and the main pipeline's data.
-
-    They depend on what the study's stage depends on, `inputs`, and on nothing else.
-    """
+    """Run stages in a folder with these settings and the main pipeline's data."""
+    set_up(folder, settings, inputs, [module.__name__.rpartition(".")[2] for module in modules])
     for data in (PREPARED, BASELINES):
-        link = folder / data
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(data.resolve())
+        link(folder / data, data)
+    with chdir(folder):
+        for module in modules:
+            module.main()
+
+
+def set_up(folder: Path, settings: Section, inputs: Inputs, names: Iterable[str]) -> None:
+    """Make a project whose stages depend on what the study's stage depends on, and on nothing else."""
+    folder.mkdir(parents=True, exist_ok=True)
     depends = {"deps": [], "params": [{"inputs.yaml": ["fingerprint"]}]}
-    names = [module.__name__.rpartition(".")[2] for module in modules]
     for file, content in {
         "params.yaml": settings.model_dump(mode="json"),
         "inputs.yaml": {"fingerprint": inputs.fingerprint},
         "dvc.yaml": {"stages": dict.fromkeys(names, depends)},
     }.items():
         (folder / file).write_text(yaml.safe_dump(content))
-    with chdir(folder):
-        for module in modules:
-            module.main()
+
+
+def link(place: Path, source: Path) -> None:
+    """Make a symbolic link, or make it anew."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.symlink_to(source.resolve())
 
 
 def changed(settings: Params, changes: dict[str, Any]) -> Params:

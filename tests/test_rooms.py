@@ -17,7 +17,7 @@ FLOORS = (
     {"cae.commands"},
     {"stages"},
     {"own"},
-    {"studies", "benchmarks"},
+    {"studies", "behaviour", "benchmarks"},
     {"checks"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

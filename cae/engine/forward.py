@@ -110,7 +110,7 @@ def build_blocks(graph: Graph, gives_logits: bool, fast: bool) -> Iterator[Block
         last = gives_logits and call is graph.calls[-1]
         layer = call.operation
         if not fast:
-            yield Block(without_activation(call) if last else call, call.outputs)
+            yield Block(without_activation(call) if last else call.run, call.outputs)
         elif is_plain_convolution(layer):
             before = upsampled.get(call.outputs[0])
             after = users.get(call.outputs[0]) if uses[call.outputs[0]] == 1 else None
@@ -123,7 +123,7 @@ def build_blocks(graph: Graph, gives_logits: bool, fast: bool) -> Iterator[Block
         elif type(layer) is keras.layers.Activation and layer.activation in EXACT:
             yield on_one(call, tf.identity if last else EXACT[layer.activation])
         else:
-            yield Block(without_activation(call) if last else call, call.outputs)
+            yield Block(without_activation(call) if last else call.run, call.outputs)
 
 
 def is_plain_convolution(layer: Any) -> bool:

@@ -18,7 +18,7 @@ class Call(NamedTuple):
     inputs: dict[int, int]  # the identity of each such tensor → its number
     outputs: list[int]
 
-    def __call__(self, values: dict[int, Any]) -> list[Any]:
+    def run(self, values: dict[int, Any]) -> list[Any]:
         """Run it as Keras does in training, on the values of its inputs by their numbers."""
         tensors = {identity: values[number] for identity, number in self.inputs.items()}
         args, kwargs = self.arguments.fill_in(tensors)

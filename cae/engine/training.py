@@ -1,7 +1,7 @@
 """The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits on any cores.
 
-Every random number comes from (seed, epoch): the order of the images and their changes are drawn anew for each
-epoch, so a resumed run goes on as the uninterrupted one would have.
+Every random number comes from (seed, epoch): the order of the images and their changes are drawn anew for
+each epoch, so a resumed run goes on as the uninterrupted one would have.
 """
 
 import math
@@ -146,7 +146,7 @@ def cosine_decay(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]
 
 
 def sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return sin x for 0 ≤ x ≤ ½π by its Taylor series: sums and products alone, on every processor the same."""
+    """Return sin x for 0 ≤ x ≤ ½π by its Taylor series, which needs sums and products alone."""
     square, term, total = x * x, x, x
     for n in range(3, 25, 2):
         term = -term * square / ((n - 1) * n)

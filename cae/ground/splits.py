@@ -43,7 +43,7 @@ def draw(available: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.N
 
 
 def normalise(images: npt.NDArray[np.uint8]) -> Images:
-    """Rescale pixels by 1/255, as Keras's Rescaling does: uint8 (N, 28, 28) → float32 (N, 28, 28, 1) in [0, 1]."""
+    """Rescale pixels by 1/255, as Keras's Rescaling: uint8 (N, 28, 28) → float32 (N, 28, 28, 1)."""
     return images[..., np.newaxis].astype(np.float32) * np.float32(1 / 255)
 
 

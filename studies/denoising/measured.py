@@ -22,7 +22,7 @@ CLASSES_APART = 3
 def noisy(images: Images, condition: Noise, seed: int, split: str) -> Images:
     """Add a split's noise to its images (N, H, W, 1): the same whoever asks, whatever else is measured."""
     name = f"{split} {condition.kind} {condition.strength}"
-    return noise.added(images, condition, np.random.default_rng((seed, *name.encode())))
+    return noise.add_noise(images, condition, np.random.default_rng((seed, *name.encode())))
 
 
 def examples(labels: Labels) -> Indices:

@@ -6,15 +6,18 @@ https://arxiv.org/abs/1710.04026), each 2 × 2 pixels become four channels of on
 work on, and every convolution sees twice as far. ReLU follows every convolution but the last.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cae.engine import exact, forward, tasks
+from cae.engine.augmentations import Moment, augment
 from cae.engine.tasks import Task
-from cae.ground import noise
 from cae.ground.arrays import Images
-from cae.ground.params import Noise
+from cae.ground.params import Augmentation
 from cae.networks.autoencoder import predict
 
 Shape = tuple[int, ...]
@@ -64,19 +67,19 @@ def spread(image_shape: Shape) -> list[keras.Layer]:
     ]
 
 
-def task(network: keras.Sequential, seen: Noise) -> Task:
+def task(network: keras.Sequential, augmentations: Sequence[Augmentation], engine: str) -> Task:
     """Answer noisy images with their noise, least squares."""
+    arithmetic = tasks.choose_arithmetic(engine)
 
-    def examples(images: Images, draws: np.random.Generator) -> tuple[tf.Tensor, tf.Tensor]:
-        noisy = noise.added(images, seen, draws)
-        return tf.constant(noisy), tf.constant(noisy - images)
+    def examples(images: Images, draws: np.random.Generator, moment: Moment) -> tuple[tf.Tensor, tf.Tensor]:
+        noisy, clean = augment(images, augmentations, draws, moment)
+        return tf.constant(noisy), tf.constant(noisy - clean)
 
-    return Task(network, {"loss": squared_error}, examples)
+    def squared_error(noise: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+        return arithmetic.squared_error(answers, noise)
 
-
-def squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Sum the squared error over all pixels; the network ends without a sigmoid."""
-    return tf.reduce_sum(tf.math.squared_difference(targets, outputs))
+    run = forward.build(network, fast=arithmetic is exact).run
+    return Task(network, run, {"loss": squared_error}, examples, arithmetic)
 
 
 def denoised(network: keras.Model, noisy: Images) -> Images:

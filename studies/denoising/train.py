@@ -1,63 +1,60 @@
 """Train one network for all noises at once."""
 
 import argparse
-import shutil
 from contextlib import closing
 from pathlib import Path
-
-import keras
+from typing import Any
 
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, params, splits
-from cae.ground.params import Noise
-from cae.networks.autoencoder import load
-from stages import MODELS, PREPARED
-from stages import train as train_stage
+from cae.ground.params import Params
+from stages import PREPARED
 from stages.inputs import Inputs
+from stages.train import Bar
 from studies import pipeline
 from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, residual_cnn, settings
-from studies.denoising.settings import ResidualCNN
+from studies.denoising.settings import Study
 
 
 def main() -> None:
-    """Read data/prepared, write studies/denoising/models/NETWORK.keras."""
+    """Read data/prepared; write models/NETWORK.keras and histories/NETWORK.csv."""
     inputs = Inputs.read("train", STUDY)
-    study = settings.load()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=NETWORKS, required=True)
-    name = parser.parse_args().network
-    # Kept until the network is trained: killed, it goes on after its last finished epoch.
-    folder = Path(f".checkpoints/denoising/{name}")
+    name, study = parser.parse_args().network, settings.load()
     if name == WITHOUT_BOTTLENECK:
-        checkpoint = Checkpoint(folder, inputs.fingerprint)
-        network = without_bottleneck(study.residual_cnn, study.training_noise, checkpoint)
+        train_without_bottleneck(study, inputs)
     else:
-        network = autoencoder(name, getattr(study.epochs, name), study.training_noise, folder)
-    inputs.check()
-    artifacts.write_model(STUDY / f"models/{name}.keras", network)
-    shutil.rmtree(folder)
+        root = params.load()
+        pipeline.train(STUDY, name, pipeline.changed(root, changes(root, study, name)), inputs)
 
 
-def autoencoder(name: str, epochs: int, seen: Noise, folder: Path) -> keras.Model:
-    """Train a network of the main pipeline by its own stage, in a folder of its own."""
-    changes = {
+def changes(root: Params, study: Study, name: str) -> dict[str, Any]:
+    """Return what differs from the root's params.yaml for one of its networks."""
+    epochs = getattr(study.epochs, name)
+    augmentations = (*getattr(root.model, name).augmentations, study.training_noise)
+    return {
         "model.name": name,
+        f"model.{name}.augmentations": [augmentation.model_dump() for augmentation in augmentations],
         "train.epochs": epochs,
         # One bad epoch shall not end a run whose learning rate has still to fall.
         "train.patience": epochs,
-        "train.noise.kind": seen.kind,
-        "train.noise.strength": seen.strength,
     }
-    pipeline.run(folder, pipeline.changed(params.load(), changes), stages=(train_stage,))
-    image_shape = splits.images(PREPARED, "train").shape[1:]
-    return load(folder / MODELS / "autoencoder.keras", image_shape).network
 
 
-def without_bottleneck(recipe: ResidualCNN, seen: Noise, checkpoint: Checkpoint) -> keras.Model:
+def train_without_bottleneck(study: Study, inputs: Inputs) -> None:
     """Train the residual CNN."""
+    recipe = study.residual_cnn
+    # Kept until the network is trained: killed, it goes on after its last finished epoch.
+    folder = Path(f".checkpoints/denoising/{WITHOUT_BOTTLENECK}")
+    checkpoint = Checkpoint(folder, inputs.fingerprint)
     train, validation = (splits.images(PREPARED, split) for split in ("train", "validation"))
     network = residual_cnn.build(recipe.width, recipe.depth, train.shape[1:], recipe.seed)
-    with checkpoint.locked(), closing(train_stage.Bar(recipe.epochs)) as bar:
-        training.fit(residual_cnn.task(network, seen), train, validation, recipe, checkpoint, [bar])
-    return network
+    task = residual_cnn.task(network, (*recipe.augmentations, study.training_noise), recipe.engine)
+    with checkpoint.locked(), closing(Bar(recipe.epochs)) as bar:
+        history = training.fit(task, train, validation, recipe, checkpoint, [bar])
+        inputs.check()
+        artifacts.write_model(STUDY / f"models/{WITHOUT_BOTTLENECK}.keras", network)
+        artifacts.write_csv(STUDY / f"histories/{WITHOUT_BOTTLENECK}.csv", history)
+        checkpoint.clear()

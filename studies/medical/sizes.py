@@ -1,51 +1,37 @@
-"""Train with another size of the code, and see how well lesions are found."""
+"""The study once more with another size of the code, in a folder of its own."""
 
 import argparse
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
-from cae.ground import artifacts
 from cae.ground.errors import UserError
-from own import detect, train
 from own import settings as own_settings
 from stages.inputs import Inputs
-from studies.detection import measured
+from studies import pipeline
 from studies.medical import STUDY
 
-# What they read besides params.yaml, as links.
-READ = ("dvc.yaml", "data/prepared", "data/pictures")
 
-
-def main() -> None:
-    """Read the study's data and params.yaml, write studies/medical/sizes/SIZE.json."""
-    inputs = Inputs.read("sizes", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
+def read_size() -> int:
+    """Return the numbers of a code that the command line names."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=int, required=True, help="numbers of a code")
-    size = parser.parse_args().size
-    # Kept until the run is whole: killed, it goes on after its last finished epoch.
-    folder = Path(f".checkpoints/sizes/{size}")
-    set_up(folder, own_settings.load(STUDY), size)
-    for stage in (train, detect):
-        done = subprocess.run([sys.executable, "-m", stage.__name__, str(folder)], check=False)
-        if done.returncode:
-            raise UserError(f"{stage.__name__} failed in {folder}: see above")
-
-    inputs.check()
-    artifacts.write_json(STUDY / f"sizes/{size}.json", measured(folder))
-    shutil.rmtree(folder)
+    size: int = parser.parse_args().size
+    return size
 
 
-def set_up(folder: Path, whole: own_settings.Own, size: int) -> None:
-    """Make a project of the study's data and parameters, but for the size of the code."""
-    for name in READ:
-        link = folder / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to((STUDY / name).resolve())
-    content = whole.model_dump(mode="json")
-    content["model"]["residual"]["code_size"] = size
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+def run(stage: str, folder: Path, size: int, inputs: Inputs) -> None:
+    """Run a stage of own pictures on the study's data, with its parameters but for the size of the code.
+
+    Raises:
+        UserError: it failed, and has said why.
+    """
+    whole = own_settings.load(STUDY)
+    residual = whole.model.residual.model_copy(update={"code_size": size})
+    model = whole.model.model_copy(update={"residual": residual})
+    pipeline.set_up(folder, whole.model_copy(update={"model": model}), inputs, [stage])
+    for data in ("data/prepared", "data/pictures"):
+        pipeline.link(folder / data, STUDY / data)
+    done = subprocess.run([sys.executable, "-m", "own", stage, str(folder)], check=False)
+    if done.returncode:
+        raise UserError(f"own {stage} failed in {folder}: see above")

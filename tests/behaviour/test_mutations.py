@@ -199,6 +199,14 @@ def digests_of_changed(project: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["probe", "own_probe"])
+def test_a_stage_is_as_sensitive_as_its_measures(name: str, mutate: Mutate) -> None:
+    before = digests.of(stages.CASES[name]())
+    mutate("cae.measures.probes", "TOLERANCE = 3e-4", "TOLERANCE = 2e-4")
+    assert digests.of(stages.CASES[name]()) != before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("project", "mutation"), PROJECTS, ids=[f"{row[1].module}:{row[1].old}" for row in PROJECTS]
 )

@@ -55,14 +55,30 @@ def test_values_cannot_be_changed_once_read() -> None:
         ("model.convolutional", "width", 9, r"width is not a known key: .* one of .*filters"),
         ("model.residual", "code_size", 0, r"code_size is 0: .* greater than or equal to 1"),
         (
-            "train.noise",
-            "kind",
-            "rain",
-            r"noise\.kind is 'rain': should be 'none', 'gaussian', .*'squares' or 'mixed'",
+            "model.residual",
+            "augmentations",
+            [{"kind": "rain"}],
+            r"augmentations\.0 is .*'rain'.*'mirror', 'shift', 'gaussian', 'salt_and_pepper'",
         ),
-        ("train.noise", "strength", -0.1, r"train\.noise\.strength is -0\.1: .* greater than or equal to 0"),
-        ("train.noise", "strength", 0.3, r"train\.noise: kind none with strength 0\.3: none goes with 0"),
-        ("train.noise", "kind", "gaussian", r"kind gaussian with strength 0: .* a strength above 0"),
+        (
+            "model.residual",
+            "augmentations",
+            [{"kind": "gaussian", "strength": 0.0}],
+            r"augmentations\.0\.gaussian\.strength is 0\.0: .* greater than 0",
+        ),
+        (
+            "model.residual",
+            "augmentations",
+            [{"kind": "gaussian", "strength": 0.1}, {"kind": "mirror"}],
+            r"augmentations: noise must come last",
+        ),
+        (
+            "model.residual",
+            "augmentations",
+            [{"kind": "shift"}],
+            r"augmentations\.0\.shift\.pixels is missing",
+        ),
+        ("model.variational", "beta", 1.5, r"with 5 codes an image a weight above 1 rewards"),
         ("train", "epochs", "ten", r"train\.epochs is 'ten': .*integer"),
         ("train", "epochs", 2.5, r"train\.epochs is 2\.5: .*integer"),
         ("train", "epochs", True, r"train\.epochs is True: .*integer"),
@@ -149,7 +165,7 @@ def test_a_number_written_as_advised_is_accepted(
         load(content, tmp_path)
     at(content, section)[key] = "AS ADVISED"
     advised = load(yaml.safe_dump(content).replace("AS ADVISED", written), tmp_path)
-    assert getattr(params.run(advised), key) == float(text)
+    assert getattr(params.run(advised.train, advised.model.chosen), key) == float(text)
 
 
 def test_every_wrong_value_is_named_at_once(content: dict[str, Any], tmp_path: Path) -> None:

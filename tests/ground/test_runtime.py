@@ -20,41 +20,57 @@ class Watch:
 sys.meta_path.insert(0, Watch())
 """
 # Stock Keras and PyTorch are timed as they come: their scripts in benchmarks/ pin nothing.
-DOORS = [
+PINNED = ("stages", "own", "studies", "cae.commands", "benchmarks.ours")
+LIGHT = (
     "stages.prepare",
-    "stages.baselines",
-    "stages.train",
-    "stages.evaluate",
-    "stages.probe",
-    "studies.anomaly.score",
+    "own.prepare",
     "studies.anomaly.report",
-    "studies.anomaly.distribution",
-    "studies.denoising.train",
-    "studies.denoising.measure",
-    "studies.denoising.tune",
     "studies.denoising.report",
-    "studies.rate.run",
+    "studies.denoising.tune",
     "studies.rate.report",
-    "studies.recipe.run",
-    "studies.seeds.run",
-    "studies.seeds.deaths",
     "studies.seeds.report",
-    "studies.variational.train",
-    "studies.variational.measure",
-    "studies.variational.likelihood",
-    "studies.variational.report",
-    "cae.commands.line",
-    "benchmarks.run",
-    "benchmarks.ours",
-]
+)
 
 
-@pytest.mark.parametrize("module", DOORS)
-def test_every_door_pins_the_environment_before_numpy_and_tensorflow_load(module: str) -> None:
-    command = [sys.executable, "-c", f"{WATCH}\nimport {module}"]
+@pytest.mark.parametrize("module", PINNED)
+def test_the_environment_is_pinned_before_numpy_and_tensorflow_load(module: str) -> None:
+    command = [sys.executable, "-c", f"{WATCH}\nimport {module}, numpy, tensorflow"]
     done = subprocess.run(command, cwd=ROOT, env=BARE, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["numpy AVX2 Haswell", "tensorflow AVX2 Haswell"]
-    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_a_stage_that_trains_nothing_starts_without_tensorflow(module: str) -> None:
+    assert python(f"import {module}, sys; print('tensorflow' in sys.modules)") == "False\n"
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_a_wrong_parameter_is_told_before_anything_heavy_is_imported(stage: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("train: {epochs: 0}")
+    program = f"""
+import os, sys, runpy
+sys.path.insert(0, {str(ROOT)!r})
+os.chdir({str(tmp_path)!r})
+sys.argv[1:] = [{stage!r}]
+try:
+    runpy.run_module("stages", run_name="__main__")
+except SystemExit as error:
+    print("epochs is 0" in str(error.code), sorted({{"keras", "numpy", "tensorflow"}} & set(sys.modules)))
+"""
+    assert python(program) == "True []\n"
+
+
+def test_loading_a_module_that_needs_tensorflow_is_silent_and_configures_it() -> None:
+    program = """
+import stages
+from cae.ground import runtime
+runtime.load("cae.engine.training")
+import tensorflow as tf
+print(tf.config.optimizer.get_experimental_options()["arithmetic_optimization"])
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=BARE, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def python(program: str, **environment: str) -> str:
@@ -66,7 +82,7 @@ def python(program: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_a_door_overwrites_what_a_user_has_set() -> None:
+def test_pinning_overwrites_what_a_user_has_set() -> None:
     program = "import stages, os; print(os.environ['OMP_NUM_THREADS'], os.environ.get('TF_XLA_FLAGS'))"
     assert python(program, OMP_NUM_THREADS="7", TF_XLA_FLAGS="--tf_xla_auto_jit=2") == "1 None\n"
 
@@ -87,11 +103,12 @@ print(sorted(changed & set(runtime.PINNED)))
 def test_what_promises_bytes_refuses_where_nothing_is_pinned() -> None:
     program = """
 import keras
+from cae.engine import tasks
 from cae.engine.steps import Steps
 from cae.ground.errors import UserError
 network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
 try:
-    Steps(network, keras.optimizers.Adam(), shards=1)
+    Steps(tasks.reconstruction(network), keras.optimizers.Adam(), shards=1)
 except UserError as error:
     print(error)
 """

@@ -1,0 +1,212 @@
+"""Train every network on processors of several makers and compare what comes out: make portable.
+
+What `behaviour.steps` trains is trained on this machine and, emulated by QEMU, on x86-64 processors of two
+makers and on ARM64. Exit code 0 only if weights, losses, Adam's state and saved models are the same bytes on
+all of them. Python for ARM64, from Debian, and its packages of requirements.txt are downloaded once.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from platformdirs import user_cache_path
+
+from cae.ground.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+CACHE = user_cache_path("cae") / "portable"
+PROGRAMS = ("apt-get", "dpkg", "qemu-x86_64", "qemu-aarch64", "aarch64-linux-gnu-gcc")
+# Without its C library, which apt-get only recommends, the compiler compiles nothing.
+INSTALL = "apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+# The C libraries, by version, that wheels are made for; Debian's is as new as the newest of them.
+GLIBC = range(36, 16, -1)
+# Network → part of what training makes → its digest.
+Digests = Mapping[str, Mapping[str, str]]
+
+
+class Processor(NamedTuple):
+    """A processor, and how Python is started on it."""
+
+    name: str
+    python: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+
+
+NATIVE = Processor("this machine", (sys.executable,))
+# Both have AVX2 and FMA. They differ in maker, model and caches, by which libraries choose how they compute.
+INTEL = Processor("Intel Haswell", ("qemu-x86_64", "-cpu", "Haswell", sys.executable))
+AMD = Processor("AMD EPYC", ("qemu-x86_64", "-cpu", "EPYC", sys.executable))
+# The newest instructions that QEMU has, and those of a processor that servers have.
+ARM = {"ARM64 with all instructions": "max", "ARM Neoverse N1": "neoverse-n1"}
+
+
+def main() -> int:
+    """Train on every processor, as many at a time as there are cores; compare; print what differs."""
+    check_programs()
+    folder = prepare_arm()
+    # What takes longest begins, so that no core is left with nothing to do.
+    processors = [*(on_arm(name, model, folder) for name, model in ARM.items()), INTEL, AMD, NATIVE]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        trained = list(pool.map(train, processors))
+    results = {processor.name: digests for processor, digests in zip(processors, trained, strict=True)}
+    native = results.pop(NATIVE.name)
+    differences = compare(native, results)
+    if differences:
+        print(f"not the same bytes as on {NATIVE.name}:", *differences, sep="\n  ")
+        return 1
+    print(f"{len(native)} networks: the same bytes on {', '.join([NATIVE.name, *results])}")
+    return 0
+
+
+def check_programs() -> None:
+    """Raise UserError where this machine cannot emulate the others, and say what to install."""
+    if platform.machine() != "x86_64":
+        raise UserError(f"this processor is {platform.machine()}, but the others are emulated on x86-64 only")
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        raise UserError(f"no {', no '.join(missing)} on this machine. On Debian, as root: {INSTALL}")
+
+
+def train(processor: Processor, *networks: str) -> Digests:
+    """Train networks, by default all, on a processor; print how long it took."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="portable-") as folder:
+        out = Path(folder) / "digests.json"
+        chosen = ("--networks", *networks) if networks else ()
+        command = (*processor.python, "-m", "behaviour.steps", *chosen, "--out", str(out))
+        run(f"training on {processor.name}", command, processor.environment)
+        digests: Digests = json.loads(out.read_text())
+    print(f"{processor.name}: {time.monotonic() - start:.0f} s", flush=True)
+    return digests
+
+
+def compare(native: Digests, results: Mapping[str, Digests]) -> list[str]:
+    """List what is not everywhere the same, as `processor: network: part, part`."""
+    differences = []
+    for processor, digests in results.items():
+        for network in sorted(native.keys() | digests.keys()):
+            here, there = native.get(network, {}), digests.get(network, {})
+            parts = [part for part in sorted(here.keys() | there.keys()) if here.get(part) != there.get(part)]
+            if parts:
+                differences.append(f"{processor}: {network}: {', '.join(parts)}")
+    return differences
+
+
+def on_arm(name: str, model: str, folder: Path) -> Processor:
+    """Return an ARM64 processor with what `prepare_arm` put into `folder`."""
+    root = folder / "root"
+    python = ("qemu-aarch64", "-L", str(root), "-cpu", model, str(root / "usr/bin/python3"))
+    # QEMU starts the compiler, a program of this machine, as it is.
+    return Processor(name, python, {"PYTHONPATH": str(folder / "packages"), "CC": "aarch64-linux-gnu-gcc"})
+
+
+def prepare_arm() -> Path:
+    """Return the folder with an ARM64 Python and its packages; download them if these pins are new."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = select_pins((ROOT / "requirements.txt").read_text(), project["dependencies"])
+    folder = CACHE / hashlib.sha256(pins.encode()).hexdigest()[:16]
+    if not folder.exists():
+        print(f"downloading Python and TensorFlow for ARM64, once, to {folder}", flush=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            whole = Path(scratch) / "whole"
+            unpack_python(whole / "root", Path(scratch) / "apt")
+            install_packages(whole, pins)
+            # Whole or not at all: a download that was stopped begins anew.
+            whole.rename(folder)
+    return folder
+
+
+def select_pins(requirements: str, wanted: list[str]) -> str:
+    """Return the lines of a requirements file that pin some packages and all that these need.
+
+    The file names below each package, after `via`, those that need it.
+    """
+    pins = {
+        re.split("[=<> ]", pin)[0]: pin for pin in re.findall(r"^\w.*\n(?:    .*\n)*", requirements, re.M)
+    }
+    needed_by = {name: set(re.findall(r"^    # (?:via)? +(\S+)$", pin, re.M)) for name, pin in pins.items()}
+    chosen: set[str] = set()
+    more = {re.split("[=<>]", name)[0] for name in wanted}
+    while more - chosen:
+        chosen |= more
+        more = {name for name, by in needed_by.items() if by & chosen}
+    return "".join(pin for name, pin in pins.items() if name in chosen)
+
+
+def unpack_python(root: Path, apt: Path) -> None:
+    """Download Debian's Python for ARM64 and all it needs, and unpack it; no root rights are needed."""
+    for state in ("lists/partial", "cache/archives/partial"):
+        (apt / state).mkdir(parents=True)
+    # As if nothing were installed: what this machine has is for another processor.
+    (apt / "status").touch()
+    options = {
+        "APT::Architecture": "arm64",
+        "APT::Architectures": "arm64",
+        "Dir::State::Lists": f"{apt}/lists",
+        "Dir::State::status": f"{apt}/status",
+        "Dir::Cache": f"{apt}/cache",
+        "Debug::NoLocking": "1",
+    }
+    apt_get = ("apt-get", "-qq", *(f"-o={name}={value}" for name, value in options.items()))
+    run("reading Debian's list of packages", (*apt_get, "update"))
+    packages = ("python3", "libgomp1", "libstdc++6")
+    install = ("install", "--download-only", "--yes", "--no-install-recommends", *packages)
+    run("downloading Debian's packages", (*apt_get, *install))
+    root.mkdir(parents=True)
+    for package in sorted((apt / "cache/archives").glob("*.deb")):
+        run(f"unpacking {package.name}", ("dpkg", "-x", str(package), str(root)))
+    # Since Debian 13 all is in /usr, but programs ask for /lib.
+    if not (root / "lib").exists():
+        (root / "lib").symlink_to("usr/lib")
+
+
+def install_packages(folder: Path, pins: str) -> None:
+    """Install pinned packages, checked against their hashes, beside the ARM64 Python in `folder`."""
+    (folder / "requirements.txt").write_text(pins)
+    version = (folder / "root/usr/bin/python3").readlink().name.removeprefix("python")
+    platforms = [f"manylinux_2_{minor}_aarch64" for minor in GLIBC] + ["manylinux2014_aarch64"]
+    command = (
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", version),
+        *(f"--platform={name}" for name in platforms),
+        *("--target", str(folder / "packages"), "-r", str(folder / "requirements.txt")),
+    )
+    run("installing packages for ARM64", command)
+
+
+def run(doing: str, command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
+    """Run a command in the project's folder; UserError with the last lines it wrote if it fails."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        # QEMU says in every thread what a model has and it has not.
+        said = [line for line in done.stdout.splitlines() if "TCG doesn't support" not in line]
+        raise UserError("\n".join([f"{doing} failed with exit code {done.returncode}:", *said[-20:]]))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,25 @@
+"""Train the study's network with another size of the code."""
+
+import shutil
+from pathlib import Path
+
+from cae.ground import artifacts
+from stages import MODELS
+from stages.inputs import Inputs
+from studies.medical import STUDY, sizes
+
+
+def main() -> None:
+    """Read data/prepared; write trained/SIZE.keras and trained/SIZE.json, its best epoch."""
+    inputs = Inputs.read("train_size", STUDY)
+    size = sizes.read_size()
+    # Kept until the network is trained: killed, it goes on after its last finished epoch.
+    folder = Path(f".checkpoints/medical/{size}")
+    sizes.run("train", folder, size, inputs)
+    inputs.check()
+    for made, kept in (
+        (MODELS / "autoencoder.keras", f"trained/{size}.keras"),
+        (Path("metrics/train.json"), f"trained/{size}.json"),
+    ):
+        artifacts.write_bytes(STUDY / kept, (folder / made).read_bytes())
+    shutil.rmtree(folder)

@@ -1,0 +1,151 @@
+"""A stage of a study declares the digests of exactly what it uses of the library."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.behaviour.test_current import committed
+
+ROOT = Path(__file__).parents[2]
+# What a study takes from elsewhere → the digests that say what it computes, none or several. A name is looked
+# up by itself first, and by its module then.
+USES = {
+    "cae.engine": "training",
+    "cae.engine.checkpoints": "",
+    "cae.ground": "",
+    "cae.ground.artifacts": "datasets.writers",
+    "cae.ground.artifacts.write_bytes": "",
+    "cae.ground.noise": "measures.noise",
+    "cae.ground.splits": "datasets.splits",
+    "cae.ground.splits.Splits": "",
+    "cae.ground.splits.mapped": "",
+    "cae.measures.anomaly": "measures.detectors",
+    "cae.measures.anomaly.CodeDetector": "measures.code_detector",
+    "cae.measures.anomaly.Detector": "",
+    "cae.measures.anomaly.check_test": "",
+    "cae.measures.anomaly.measure": "measures.auroc",
+    "cae.measures.baselines": "measures.pca",
+    "cae.measures.baselines.MeanImage": "measures.mean_image",
+    "cae.measures.maps.between": "measures.interpolation",
+    "cae.measures.metrics.binary_crossentropy": "measures.bce",
+    "cae.measures.metrics.decibels": "measures.psnr",
+    "cae.measures.metrics.mse": "measures.mse",
+    "cae.measures.metrics.psnr": "measures.psnr",
+    "cae.measures.metrics.ssim": "measures.ssim",
+    "cae.measures.metrics.summary": "measures.summary",
+    "cae.measures.probes.LinearProbe": "measures.linear_probe",
+    "cae.measures.probes.standardise": "measures.linear_probe",
+    "cae.networks.autoencoder": "measures.prediction",
+    "cae.networks.autoencoder.Autoencoder": "",
+    "cae.networks.convolutional.build": "training",
+    "cae.networks.convolutional.code_size": "",
+    "cae.networks.variational.painter": "measures.prediction",
+    "cae.networks.variational.posterior": "measures.prediction",
+    "cae.pictures.anomalies.distribution": "figures.anomaly_distribution",
+    "cae.pictures.anomalies.extremes": "figures.anomaly_extremes",
+    "cae.pictures.anomalies.roc": "figures.anomaly_roc",
+    "cae.pictures.codes.first_of_each_class": "figures.first_of_each_class",
+    "cae.pictures.style": "figures.style",
+    # Fetched files are checked by content.
+    "cae.sources.mirrors": "",
+    "stages": "",
+    "stages.evaluate": "stages.evaluate",
+    "stages.probe": "stages.probe",
+    "stages.train.Bar": "",
+    "studies": "",
+    "studies.pipeline.train": "datasets.splits datasets.writers stages.train training",
+}
+# What stands in a module that a stage shares with others, and that it does not run itself.
+NOT_RUN = {
+    "denoising:train": {"measures.prediction"},
+    "denoising:measure": {"training"},
+    "denoising:report": {"measures.mse", "measures.noise", "measures.psnr", "measures.ssim"},
+}
+OURS = ("cae", "stages", "studies")
+STAGES = [
+    (path.parent.name, name, stage)
+    for path in sorted(ROOT.glob("studies/*/dvc.yaml"))
+    for name, stage in yaml.safe_load(path.read_text())["stages"].items()
+]
+
+
+def uses(path: Path) -> Iterator[str]:
+    """Name what a module takes from the others of this project: modules, and names in them."""
+    tree = ast.parse(path.read_text())
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith(OURS))
+    attributes = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    ]
+    for attribute in attributes:
+        if ast.unparse(attribute.value) in names:
+            yield f"{names[ast.unparse(attribute.value)]}.{attribute.attr}"
+    of_attributes = {id(attribute.value) for attribute in attributes}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in names and id(node) not in of_attributes:
+            yield names[node.id]
+
+
+def digests_of(name: str) -> list[str]:
+    """Look a name up, then what it stands in."""
+    place = name
+    while place not in USES:
+        assert "." in place, f"no digest is known for {name}: add it to USES, and to behaviour/ if need be"
+        place = place.rpartition(".")[0]
+    return USES[place].split()
+
+
+def files_of(study: str, stage: dict[str, Any]) -> list[Path]:
+    """Name the modules of a study that a stage depends on."""
+    return [ROOT / "studies" / study / name for name in stage["deps"] if re.fullmatch(r"\w+\.py", name)]
+
+
+def declared_by(stage: dict[str, Any]) -> set[str]:
+    """Name the digests that a stage depends on, as FILE.KEY."""
+    files = [entry for entry in stage.get("params", []) if isinstance(entry, dict)]
+    return {
+        f"{Path(file).stem}.{key}"
+        for entry in files
+        for file, keys in entry.items()
+        if "behaviour/" in file
+        for key in keys
+    }
+
+
+def whatever_network(key: str) -> str:
+    """Forget which network is trained, which is a matter of parameters."""
+    return re.sub(r"(training)\..*|(stages\.train)_.*", r"\1\2", key)
+
+
+every_stage = pytest.mark.parametrize(
+    ("study", "name", "stage"), STAGES, ids=[f"{row[0]}:{row[1]}" for row in STAGES]
+)
+
+
+@every_stage
+def test_a_stage_declares_the_digests_of_what_it_uses(study: str, name: str, stage: dict[str, Any]) -> None:
+    declared = declared_by(stage)
+    if any(dependency.startswith("../../own/") for dependency in stage["deps"]):
+        # `own/` uses the library in many places: its digests, or those of its parts, are chosen by hand.
+        assert declared
+        return
+    used = {key for path in files_of(study, stage) for use in uses(path) for key in digests_of(use)}
+    assert {whatever_network(key) for key in declared} == used - NOT_RUN.get(f"{study}:{name}", set())
+
+
+@every_stage
+def test_every_digest_that_a_stage_declares_exists(study: str, name: str, stage: dict[str, Any]) -> None:
+    for key in declared_by(stage):
+        file, _, digest = key.partition(".")
+        assert digest in committed(file), key
