@@ -166,9 +166,9 @@ def repeat(source: Path, path: Path, images: int, copies: int) -> None:
 def start_up(count: int, say: Say) -> list[dict[str, Any]]:
     """Time the start of every stage, which is its imports, beside that of Python and of TensorFlow alone."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    modules = re.findall(r"python -m (stages\.\w+)", " ".join(stage["cmd"] for stage in stages.values()))
+    names = re.findall(r"python -m stages (\w+)", " ".join(stage["cmd"] for stage in stages.values()))
     statements = {"python": "pass", "tensorflow": "import tensorflow"}
-    statements |= {module: f"import {module}" for module in dict.fromkeys(modules)}
+    statements |= {f"stages.{name}": f"import stages.{name}" for name in names}
     results = []
     for name, statement in statements.items():
         seconds = median(run([sys.executable, "-c", statement]) for _ in range(count))

@@ -13,6 +13,7 @@ import keras
 from benchmarks import worker
 from cae.engine import family, training
 from cae.engine.checkpoints import Checkpoint
+from cae.engine.steps import Steps
 from cae.ground import params, splits
 from cae.ground.arrays import Images
 
@@ -25,18 +26,19 @@ def main() -> None:
         os.environ["CAE_INSTRUCTIONS"] = "avx2"
     channel = worker.Channel()
     settings = params.load()
-    model = settings.model.model_copy(update={"name": asked.network})
-    recipe = params.run(settings.model_copy(update={"model": model}))
-    recipe = recipe.model_copy(update={"batch_size": asked.batch})
+    # Images as they are: the rivals augment none.
+    pace = getattr(settings.model, asked.network).model_copy(update={"augmentations": ()})
+    model = settings.model.model_copy(update={"name": asked.network, asked.network: pace})
+    recipe = params.run(settings.train, pace).model_copy(update={"batch_size": asked.batch})
     train = splits.images(asked.data, "train")[: asked.images]
-    task = family.task(model, family.build(model, train.shape[1:], recipe.seed))
+    task = family.task(model, family.build(model, train.shape[1:], recipe.seed), recipe.engine)
     if asked.job == "rounds":
-        steps = training.stepping(task, keras.optimizers.Adam(recipe.learning_rate), recipe)
+        steps = Steps(task, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
         nobody = keras.callbacks.CallbackList(model=task.network)
 
         def epoch(images: Images) -> None:
             rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
-            training.train_epoch(task, steps, images, recipe, 0, rates, nobody)
+            training.train_epoch(steps, images, recipe, 0, rates, nobody)
 
         # With the odd last batch, whose graph would else be made within the first epoch.
         epoch(train[: 8 * recipe.batch_size + len(train) % recipe.batch_size])

@@ -15,9 +15,9 @@ from cae.ground.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 # All that call the operations: the others of test_operations are about the compiler, and the slow ones of
-# test_twin start processes for what is done here, each instruction set.
-TESTS = ("tests/engine/test_twin.py", "tests/engine/test_operations.py")
-CHOSEN = ("-m", "not slow", "-k", "test_twin or refused")
+# test_forward start processes for what is done here, each instruction set.
+TESTS = ("tests/engine/test_forward.py", "tests/engine/test_operations.py")
+CHOSEN = ("-m", "not slow", "-k", "test_forward or refused")
 # The sets of cae.engine.operations, and what a processor says that has them. AddressSanitizer does not see
 # accesses with a mask, which AVX has at the ends of rows; `portable` has none.
 INSTRUCTIONS = {"portable": "", "avx2": "avx2 fma", "avx512": "avx2 fma avx512f"}

@@ -144,7 +144,8 @@ def target() -> str:
 def facts() -> str:
     """List what a model card has to say of the network and its training, from the committed run."""
     settings = params.load(ROOT / "params.yaml")
-    training, splits = params.run(settings), settings.prepare.model_dump()
+    training = params.run(settings.train, settings.model.chosen)
+    splits = settings.prepare.model_dump()
     trained = json.loads((ROOT / "metrics/train.json").read_text())
     autoencoder, *_ = table("reconstruction").to_dict("records")
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["train"]["outs"]

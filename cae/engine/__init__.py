@@ -1,1 +1,1 @@
-"""How a network learns: the loop, steps in shards, the fast twin and its operations in C, resume, workers."""
+"""Training: the loop, steps in shards, exact arithmetic and convolutions in C, checkpoints, workers."""

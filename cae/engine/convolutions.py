@@ -1,4 +1,4 @@
-"""Convolutions that are fast on a CPU, forwards and backwards: the formulas behind `cae.engine.twin`.
+"""Convolutions that are fast on a CPU, forwards and backwards: the formulas behind `native/`.
 
 Upsampling, convolution, ReLU and max-pooling are one operation, written in C (`native/`). x is its input,
 k the kernel, p the zeros put before x, s the factor of the upsampling.

@@ -1,6 +1,5 @@
 """The images of one class that networks and detectors learn from, and how they are shown to both."""
 
-import argparse
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,15 +15,6 @@ from studies.anomaly import settings
 SOURCES = ("train", "validation")
 # Images as they are, or their square roots, which lift the dark parts of a garment.
 VIEWS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
-
-
-def read_label() -> int:
-    """Return the normal class that the command line names."""
-    parser = argparse.ArgumentParser()
-    classes = range(len(splits.class_names(PREPARED)))
-    parser.add_argument("--label", type=int, choices=classes, required=True, help="the normal class")
-    label: int = parser.parse_args().label
-    return label
 
 
 def load_images(label: int, needed: int) -> Images:

@@ -12,6 +12,7 @@ from cae.measures.anomaly import CodeDetector, Detector
 from cae.networks.autoencoder import Autoencoder, load
 from stages import PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.anomaly import STUDY, columns, normal, settings
 from studies.anomaly.columns import Column
 from studies.anomaly.settings import Anomaly
@@ -23,10 +24,11 @@ Networks = Mapping[Column, Autoencoder]
 def main() -> None:
     """Read models/LABEL and data/prepared; write scores/LABEL.npy."""
     inputs = Inputs.read("score", STUDY)
-    label, chosen = normal.read_label(), settings.load().anomaly
+    class_names = splits.class_names(PREPARED)
+    label = read_argument("label", int, range(len(class_names)))
+    chosen = settings.load().anomaly
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
-    class_name = splits.class_names(PREPARED)[label]
-    anomaly.check_test(splits.labels(PREPARED, "test"), label, class_name)
+    anomaly.check_test(splits.labels(PREPARED, "test"), label, class_names[label])
     test = splits.images(PREPARED, "test")
     networks = {
         Column("", view, seed): load(STUDY / f"models/{label}/{view}-{seed}.keras", test.shape[1:])

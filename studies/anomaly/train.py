@@ -12,6 +12,7 @@ from cae.ground.arrays import Images
 from cae.networks import convolutional
 from stages import PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.anomaly import STUDY, normal, settings
 from studies.anomaly.settings import Study
 
@@ -19,8 +20,8 @@ from studies.anomaly.settings import Study
 def main() -> None:
     """Read data/prepared, without the test split; write models/LABEL/VIEW-SEED.keras."""
     inputs = Inputs.read("train", STUDY)
-    label, study = normal.read_label(), settings.load()
-    filters = params.load().model.convolutional.filters
+    label = read_argument("label", int, range(len(splits.class_names(PREPARED))))
+    study, filters = settings.load(), params.load().model.convolutional.filters
     # The detectors have a principal component for each number of a code, and one needs an image.
     code_size = convolutional.code_size(filters, splits.images(PREPARED, "train").shape[1:])
     images = normal.load_images(label, study.anomaly.held_out + code_size)

@@ -1,6 +1,5 @@
 """Measure what a trained network takes away of every noise."""
 
-import argparse
 from functools import partial
 
 import keras
@@ -9,6 +8,7 @@ from cae.ground import splits
 from cae.networks.autoencoder import predict
 from stages import PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, measured, residual_cnn, settings
 from studies.denoising.measured import Measured
 
@@ -17,9 +17,7 @@ def main() -> None:
     """Read studies/denoising/models/NETWORK.keras and the test split, write runs/NETWORK.csv and .npy."""
     inputs = Inputs.read("measure", STUDY)
     study = settings.load()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", choices=NETWORKS, required=True)
-    name = parser.parse_args().network
+    name = read_argument("network", str, NETWORKS)
     network = keras.saving.load_model(STUDY / f"models/{name}.keras", compile=False)
     denoise = partial(residual_cnn.denoised if name == WITHOUT_BOTTLENECK else predict, network)
     result = Measured.of(

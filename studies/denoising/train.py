@@ -1,6 +1,5 @@
 """Train one network for all noises at once."""
 
-import argparse
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from cae.ground.params import Params
 from stages import PREPARED
 from stages.inputs import Inputs
 from stages.train import Bar
-from studies import pipeline
+from studies import pipeline, read_argument
 from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, residual_cnn, settings
 from studies.denoising.settings import Study
 
@@ -20,9 +19,8 @@ from studies.denoising.settings import Study
 def main() -> None:
     """Read data/prepared; write models/NETWORK.keras and histories/NETWORK.csv."""
     inputs = Inputs.read("train", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", choices=NETWORKS, required=True)
-    name, study = parser.parse_args().network, settings.load()
+    name = read_argument("network", str, NETWORKS)
+    study = settings.load()
     if name == WITHOUT_BOTTLENECK:
         train_without_bottleneck(study, inputs)
     else:

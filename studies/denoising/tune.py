@@ -1,6 +1,5 @@
 """Find the best strength of one filter for every noise, on validation images, and measure it."""
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 
@@ -13,6 +12,7 @@ from cae.measures import baselines, metrics
 from cae.measures.baselines import PrincipalComponents
 from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.denoising import STUDY, filters, measured, settings
 from studies.denoising.filters import Filter
 from studies.denoising.measured import Measured
@@ -23,9 +23,7 @@ def main() -> None:
     """Read data/, write studies/denoising/runs/FILTER.csv and FILTER.npy."""
     inputs = Inputs.read("tune", STUDY)
     study = settings.load()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--filter", choices=settings.Grids.model_fields, required=True)
-    name = parser.parse_args().filter
+    name = read_argument("filter", str, settings.Grids.model_fields)
     validation, test = (splits.images(PREPARED, split) for split in ("validation", "test"))
     denoise, conditions = chosen(name), study.noises.conditions
 

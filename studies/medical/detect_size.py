@@ -8,13 +8,14 @@ from pathlib import Path
 from cae.ground import artifacts
 from stages import MODELS
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.medical import STUDY, sizes
 
 
 def main() -> None:
     """Read trained/SIZE.keras and .json, and the study's data; write sizes/SIZE.json."""
     inputs = Inputs.read("detect_size", STUDY)
-    size = sizes.read_size()
+    size = read_argument("size", int)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / MODELS).mkdir()

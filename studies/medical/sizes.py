@@ -1,6 +1,5 @@
 """The study once more with another size of the code, in a folder of its own."""
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +9,6 @@ from own import settings as own_settings
 from stages.inputs import Inputs
 from studies import pipeline
 from studies.medical import STUDY
-
-
-def read_size() -> int:
-    """Return the numbers of a code that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=int, required=True, help="numbers of a code")
-    size: int = parser.parse_args().size
-    return size
 
 
 def run(stage: str, folder: Path, size: int, inputs: Inputs) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from cae.ground import artifacts
 from stages import MODELS
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.medical import STUDY, sizes
 
 
 def main() -> None:
     """Read data/prepared; write trained/SIZE.keras and trained/SIZE.json, its best epoch."""
     inputs = Inputs.read("train_size", STUDY)
-    size = sizes.read_size()
+    size = read_argument("size", int)
     # Kept until the network is trained: killed, it goes on after its last finished epoch.
     folder = Path(f".checkpoints/medical/{size}")
     sizes.run("train", folder, size, inputs)

@@ -1,6 +1,5 @@
 """Measure a trained network and PCA with as many numbers, their codes whole and rounded."""
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from cae.measures.probes import LinearProbe
 from cae.networks.autoencoder import load, predict
 from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.rate import STUDY, settings
 from studies.rate.quantiser import Quantiser
 
@@ -28,9 +28,7 @@ class Method(NamedTuple):
 def main() -> None:
     """Read models/SIZE.keras and data/; write runs/SIZE.json."""
     inputs = Inputs.read("measure", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, required=True, help="numbers of a code")
-    size = parser.parse_args().size
+    size = read_argument("size", int)
     images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     image_shape = images.test.shape[1:]
     network = load(STUDY / f"models/{size}.keras", image_shape)

@@ -1,11 +1,10 @@
 """Train the residual network with one code size."""
 
-import argparse
 from typing import Any
 
 from cae.ground import params
 from stages.inputs import Inputs
-from studies import pipeline
+from studies import pipeline, read_argument
 from studies.rate import STUDY, settings
 from studies.rate.settings import Study
 
@@ -13,9 +12,7 @@ from studies.rate.settings import Study
 def main() -> None:
     """Read data/prepared; write models/SIZE.keras and histories/SIZE.csv."""
     inputs = Inputs.read("train", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, required=True, help="numbers of a code")
-    size = parser.parse_args().size
+    size = read_argument("size", int)
     chosen = pipeline.changed(params.load(), changes(settings.load(), size))
     pipeline.train(STUDY, str(size), chosen, inputs)
 

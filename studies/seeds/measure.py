@@ -1,6 +1,5 @@
 """Evaluate and probe a network that was trained with another seed, as the main pipeline does with its own."""
 
-import argparse
 import json
 import shutil
 import tempfile
@@ -11,16 +10,14 @@ import stages.probe
 from cae.ground import artifacts, params
 from stages import MODELS, PLOTS
 from stages.inputs import Inputs
-from studies import pipeline
+from studies import pipeline, read_argument
 from studies.seeds import STUDY
 
 
 def main() -> None:
     """Read models/SEED.keras, histories/SEED.csv and data/; write runs/SEED.json, the metrics by stage."""
     inputs = Inputs.read("measure", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, required=True, help="what train.seed was")
-    seed = parser.parse_args().seed
+    seed = read_argument("seed", int)
     history = STUDY / f"histories/{seed}.csv"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -37,7 +34,7 @@ def main() -> None:
 
 
 def best_epoch(path: Path) -> dict[str, float]:
-    """Return what metrics/train.json of the main pipeline has: the best epoch of a history, and its losses."""
+    """Return the best epoch of a history and its losses, as in metrics/train.json of the main pipeline."""
     history = artifacts.read_csv(path, remake=f"cd {STUDY} && dvc repro")
-    best = history.loc[history["val_loss"].idxmin()]
-    return {"best_epoch": int(best["epoch"]), "loss": float(best["loss"]), "val_loss": float(best["val_loss"])}
+    best = history.iloc[int(history["val_loss"].argmin())]
+    return {"best_epoch": int(best["epoch"])} | {name: float(best[name]) for name in ("loss", "val_loss")}

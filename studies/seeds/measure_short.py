@@ -1,7 +1,5 @@
 """Measure the networks that were trained for a moment at one learning rate."""
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from cae.measures.baselines import MeanImage
 from cae.networks.autoencoder import load, predict
 from stages import PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.seeds import STUDY, settings
 
 # Validation images whose reconstructions are compared with one another.
@@ -21,9 +20,7 @@ COMPARED = 500
 def main() -> None:
     """Read short/RATE and data/; write deaths/RATE.csv, a row a seed."""
     inputs = Inputs.read("measure_short", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=float, required=True, help="the learning rate at the start")
-    rate = parser.parse_args().rate
+    rate = read_argument("rate", float)
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     # A network that does no better has learned nothing of single images.
     of_mean_image = mean_loss(validation, MeanImage().fit(train).reconstruct(validation))

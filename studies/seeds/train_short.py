@@ -1,6 +1,5 @@
 """Train the default network for a moment with many seeds at one learning rate."""
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +9,14 @@ from cae.ground import artifacts, params, splits
 from cae.networks import convolutional
 from stages import PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.seeds import STUDY, settings
 
 
 def main() -> None:
     """Read data/prepared; write short/RATE/SEED.keras, a network for each seed."""
     inputs = Inputs.read("train_short", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=float, required=True, help="the learning rate at the start")
-    rate = parser.parse_args().rate
+    rate = read_argument("rate", float)
     root, short = params.load(), settings.load().deaths
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     checkpoint = Checkpoint(Path(f".checkpoints/seeds/short/{rate}"), inputs.fingerprint)

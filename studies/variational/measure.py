@@ -1,6 +1,5 @@
 """Measure the bound of a variational network, the numbers of its codes and its reconstructions."""
 
-import argparse
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from cae.measures import metrics
 from cae.networks.autoencoder import Autoencoder, load, predict
 from stages import PREPARED
 from stages.inputs import Inputs
+from studies import read_argument
 from studies.variational import BOUND, STUDY, bound, density, pixels, settings
 
 # Codes drawn for the bound of one picture: of one picture they differ by tens of nats.
@@ -20,9 +20,7 @@ DRAWS = 500
 def main() -> None:
     """Read models/BETA.keras and the test split, write studies/variational/runs/BETA.json."""
     inputs = Inputs.read("measure", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--beta", type=float, required=True, help="what a nat of the divergence weighed")
-    beta = parser.parse_args().beta
+    beta = read_argument("beta", float)
     study = settings.load()
     validation, test = (splits.images(PREPARED, name) for name in ("validation", "test"))
     _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)

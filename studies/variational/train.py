@@ -1,11 +1,10 @@
 """Train the main pipeline's variational network with one weight of the divergence."""
 
-import argparse
 from typing import Any
 
 from cae.ground import params
 from stages.inputs import Inputs
-from studies import pipeline
+from studies import pipeline, read_argument
 from studies.variational import STUDY, settings
 from studies.variational.settings import Study
 
@@ -13,9 +12,7 @@ from studies.variational.settings import Study
 def main() -> None:
     """Read data/prepared; write models/BETA.keras and histories/BETA.csv."""
     inputs = Inputs.read("train", STUDY)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--beta", type=float, required=True, help="what a nat of the divergence weighs")
-    beta = parser.parse_args().beta
+    beta = read_argument("beta", float)
     chosen = pipeline.changed(params.load(), changes(settings.load(), beta))
     pipeline.train(STUDY, str(beta), chosen, inputs)
 

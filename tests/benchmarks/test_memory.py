@@ -75,7 +75,7 @@ def test_the_network_that_scores_is_the_one_that_was_trained_before(tmp_path: Pa
     commands = memory.commands(tmp_path)
     stages = ["own.prepare", "own.train", "own.evaluate", "own.probe", "own.detect"]
     assert list(commands) == [*stages, "cae score"]
-    assert commands["own.train"] == ["own.train", f"{tmp_path}"]
+    assert commands["own.train"] == ["own", "train", f"{tmp_path}"]
     assert f"{tmp_path}/models/autoencoder.keras" in commands["cae score"]
 
 

@@ -379,7 +379,7 @@ def test_filters_need_memory_and_not_once_more_for_every_colour() -> None:
 
 def test_a_stage_is_stopped_without_a_trace_of_python_on_a_users_mistake(photos: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "own.prepare", str(photos)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "own", "prepare", str(photos)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert re.match(r"error: .*dvc\.yaml cannot be read", done.stderr)

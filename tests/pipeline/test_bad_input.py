@@ -60,7 +60,7 @@ def test_a_wrong_value_in_params_yaml_stops_the_stage(
 ) -> None:
     project.set_params(changes)
     project.commit()
-    assert message in refused(project, "python", "-m", "stages.train")
+    assert message in refused(project, "python", "-m", "stages", "train")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_without_the_data_every_source_and_every_fix_is_named(new_project: Calla
     project = new_project()
     for file in (project.folder / "data" / "raw").iterdir():
         file.unlink()
-    said = refused(project, "python", "-m", "stages.prepare", **ALONE)
+    said = refused(project, "python", "-m", "stages", "prepare", **ALONE)
     for expected in ("Keras's download", "apt-get", "data/raw lacks", "1. ", "2. ", "3. "):
         assert expected in said
 
@@ -96,7 +96,7 @@ def test_a_truncated_file_is_set_aside_and_never_used(new_project: Callable[[], 
     project = new_project()
     cut = project.folder / "data" / "raw" / "train-images-idx3-ubyte.gz"
     cut.write_bytes(cut.read_bytes()[:1000])
-    said = project.run("python", "-m", "stages.prepare", check=False, **ALONE)
+    said = project.run("python", "-m", "stages", "prepare", check=False, **ALONE)
     assert said.returncode != 0
     assert "train-images-idx3-ubyte.gz: the gzip stream is truncated" in said.stderr
     assert "Traceback" not in said.stderr
@@ -112,7 +112,7 @@ def test_a_file_with_another_checksum_is_never_used(new_project: Callable[[], Pr
     content = bytearray(gzip.decompress(labels.read_bytes()))
     content[-1] = (content[-1] + 1) % 10
     labels.write_bytes(gzip.compress(bytes(content)))
-    said = project.run("python", "-m", "stages.prepare", check=False, **ALONE)
+    said = project.run("python", "-m", "stages", "prepare", check=False, **ALONE)
     assert said.returncode != 0
     assert "SHA-256" in said.stderr
     assert "t10k-labels-idx1-ubyte.gz" in said.stderr
@@ -120,7 +120,7 @@ def test_a_file_with_another_checksum_is_never_used(new_project: Callable[[], Pr
 
 
 def test_training_without_a_compiler_says_what_to_install_or_to_set(project: Project) -> None:
-    said = refused(project, "python", "-m", "stages.train", CC="no-such-compiler")
+    said = refused(project, "python", "-m", "stages", "train", CC="no-such-compiler")
     assert (
         "error: Training is compiled on this machine, but there is no C compiler 'no-such-compiler'" in said
     )
@@ -130,14 +130,14 @@ def test_training_without_a_compiler_says_what_to_install_or_to_set(project: Pro
 
 def test_a_model_of_another_shape_is_refused_by_evaluate(project: Project) -> None:
     artifacts.write_model(project.folder / "models/autoencoder.keras", default.autoencoder(seed=1).encoder)
-    said = refused(project, "python", "-m", "stages.evaluate")
+    said = refused(project, "python", "-m", "stages", "evaluate")
     assert "maps (28, 28, 1) to (4, 4, 8)" in said
 
 
 @pytest.mark.parametrize("name", ["plots/history.csv", "data/baselines/floors.csv"])
 def test_what_an_earlier_stage_has_to_write_first_is_named_by_evaluate(name: str, project: Project) -> None:
     (project.folder / name).unlink()
-    said = refused(project, "python", "-m", "stages.evaluate")
+    said = refused(project, "python", "-m", "stages", "evaluate")
     assert f"No such file or directory: '{name}'" in said
     assert "Make it again: dvc repro" in said
 
@@ -156,7 +156,7 @@ def test_training_on_other_pixels_than_prepare_writes_is_refused(
 ) -> None:
     path = project.folder / "data/prepared/train_images.npy"
     artifacts.write_array(path, spoil(np.load(path)))
-    said = refused(project, "python", "-m", "stages.train")
+    said = refused(project, "python", "-m", "stages", "train")
     assert f"error: data/prepared/train_images.npy holds {message}" in said
 
 
@@ -165,7 +165,7 @@ def test_a_source_edited_while_training_runs_is_named_and_nothing_is_written(pro
     project.commit()
     model = project.read("models/autoencoder.keras")
     with subprocess.Popen(
-        ["python", "-m", "stages.train"],
+        ["python", "-m", "stages", "train"],
         cwd=project.folder,
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
@@ -183,7 +183,7 @@ def test_a_source_edited_while_training_runs_is_named_and_nothing_is_written(pro
 
 def test_a_network_no_better_than_the_mean_image_is_told_with_what_to_change(project: Project) -> None:
     project.set_params({"model": {"convolutional": {"learning_rate": 0.9}}})
-    said = project.run("python", "-m", "stages.train").stderr
+    said = project.run("python", "-m", "stages", "train").stderr
     assert "warning: the network is no better than the mean image (validation" in said
     assert "lower the network's learning_rate, 0.9" in said
 
@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_written_is_named_and_left_as_it_was(
     path = project.folder / folder
     path.rename(path.with_name("aside"))
     path.write_text("not a folder")
-    said = refused(project, "python", "-m", f"stages.{stage}")
+    said = refused(project, "python", "-m", "stages", stage)
     assert folder in said
 
 
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_nothing_half_written(project: Project, tmp_path: Pat
     # A file system of 1 MiB, mounted in a namespace of the test's own.
     script = """
         mount -t tmpfs -o size=1m none data/prepared || exit 1
-        python -m stages.prepare
+        python -m stages prepare
         echo left: $(ls -A data/prepared)
     """
     done = project.run("unshare", "--mount", "--map-root-user", "sh", "-c", script, check=False)
@@ -225,7 +225,7 @@ def test_a_full_disk_leaves_nothing_half_written(project: Project, tmp_path: Pat
 
 def test_outside_the_project_the_missing_file_is_named(tmp_path: Path) -> None:
     elsewhere = Project(tmp_path)
-    done = elsewhere.run("python", "-m", "stages.train", check=False, PYTHONPATH=str(ROOT))
+    done = elsewhere.run("python", "-m", "stages", "train", check=False, PYTHONPATH=str(ROOT))
     assert done.returncode == 1
     assert "dvc.yaml cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
@@ -236,7 +236,7 @@ def test_an_interrupt_while_a_stage_still_imports_ends_it_without_a_traceback(tm
     (tmp_path / "cae").mkdir()
     # Stands in for the seconds that TensorFlow takes.
     (tmp_path / "cae" / "__init__.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
-    done = Project(tmp_path).run("python", "-m", "stages.prepare", check=False)
+    done = Project(tmp_path).run("python", "-m", "stages", "prepare", check=False)
     assert done.returncode == -signal.SIGINT
     assert done.stderr == ""
 

@@ -217,7 +217,7 @@ def test_the_stock_engine_trains_without_a_compiler(project: Project) -> None:
     fast = json.loads(project.read("metrics/train.json"))
     project.set_params({"train": {"engine": "stock"}})
     assert list(json.loads(project.dvc("status", "--json").stdout)) == ["train"]
-    project.run("python", "-m", "stages.train", CC="no-such-compiler")
+    project.run("python", "-m", "stages", "train", CC="no-such-compiler")
     stock = json.loads(project.read("metrics/train.json"))
     # Other last bits, and hardly more.
     assert stock == pytest.approx(fast, rel=1e-4)

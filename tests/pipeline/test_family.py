@@ -19,12 +19,13 @@ pytestmark = pytest.mark.slow
 EPOCHS = 40
 NAMES = ("residual", "variational")
 RESULTS = ("models/autoencoder.keras", "plots/history.csv", "metrics/train.json")
-TRAIN = ("python", "-m", "stages.train")
+TRAIN = ("python", "-m", "stages", "train")
 
 
 def settings(name: str) -> dict[str, dict[str, Any]]:
     noise = {"kind": "gaussian", "strength": 0.2}
-    return {"model": {"name": name}, "train": {"epochs": EPOCHS, "patience": EPOCHS, "noise": noise}}
+    model = {"name": name, name: {"batch_size": 64, "augmentations": [{"kind": "mirror"}, noise]}}
+    return {"model": model, "train": {"epochs": EPOCHS, "patience": EPOCHS}}
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -57,7 +57,7 @@ def stage_process(dvc: subprocess.Popen[str], stage: str) -> psutil.Process | No
     while dvc.poll() is None:
         for child in children(dvc):
             with suppress(psutil.NoSuchProcess):
-                if child.cmdline()[1:] == ["-m", f"stages.{stage}"]:
+                if child.cmdline()[1:] == ["-m", "stages", stage]:
                     return child
         try:
             dvc.wait(timeout=0.01)
@@ -123,7 +123,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
 def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     number: signal.Signals, untrained: Project, uninterrupted: Project
 ) -> None:
-    with start(untrained, "python", "-m", "stages.train") as train:
+    with start(untrained, "python", "-m", "stages", "train") as train:
         assert train.stderr is not None
         # An epoch is told before it is saved: once the second is told, the first is saved.
         assert train.stderr.readline().startswith("epoch 1/150")
@@ -134,17 +134,17 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     assert f"stopped by {number.name}" in said
     assert "Run the same command again to go on" in said
     assert "Traceback" not in said
-    resumed = untrained.run("python", "-m", "stages.train").stderr
+    resumed = untrained.run("python", "-m", "stages", "train").stderr
     assert "epoch 1/150" not in resumed
     assert untrained.read("models/autoencoder.keras") == uninterrupted.read("models/autoencoder.keras")
 
 
 def test_a_second_training_process_is_refused(untrained: Project) -> None:
-    with start(untrained, "python", "-m", "stages.train") as first:
+    with start(untrained, "python", "-m", "stages", "train") as first:
         assert first.stderr is not None
         assert first.stderr.readline().startswith("epoch 1/150")
         first.send_signal(signal.SIGSTOP)
-        second = untrained.run("python", "-m", "stages.train", check=False)
+        second = untrained.run("python", "-m", "stages", "train", check=False)
         first.kill()
     assert second.returncode == 1
     assert f"Process {first.pid} is already training here" in second.stderr
@@ -159,7 +159,7 @@ def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(
     untrained: Project, uninterrupted: Project
 ) -> None:
     history = untrained.folder / "plots/history.csv"
-    with start(untrained, "python", "-m", "stages.train") as train:
+    with start(untrained, "python", "-m", "stages", "train") as train:
         assert train.stderr is not None
         # An epoch is told before it is written: once the third is told, two are written.
         assert any(line.startswith("epoch 3/150") for line in iter(train.stderr.readline, ""))
@@ -169,7 +169,7 @@ def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(
     assert 2 <= len(seen.splitlines()) - 1 < 150
     assert whole.startswith(seen)
     history.unlink()
-    with start(untrained, "python", "-m", "stages.train") as train:
+    with start(untrained, "python", "-m", "stages", "train") as train:
         assert train.stderr is not None
         assert train.stderr.readline().startswith("epoch ")
         resumed = history.read_bytes()

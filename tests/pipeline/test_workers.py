@@ -48,11 +48,11 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(machines: list[Project]) -> list[subprocess.Popen[str]]:
-    """Start `python -m stages.train` as one job of as many workers as there are machines."""
+    """Start `python -m stages train` as one job of as many workers as there are machines."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(len(machines))]
     return [
         subprocess.Popen(
-            ["python", "-m", "stages.train"],
+            ["python", "-m", "stages", "train"],
             cwd=machine.folder,
             env=ENVIRONMENT
             | {
@@ -204,7 +204,7 @@ def test_a_wrong_tf_config_is_a_clear_error(config: str) -> None:
 
 
 def test_a_wrong_tf_config_stops_the_stage(project: Project) -> None:
-    done = project.run("python", "-m", "stages.train", check=False, TF_CONFIG="{}")
+    done = project.run("python", "-m", "stages", "train", check=False, TF_CONFIG="{}")
     assert done.returncode == 1
     assert "TF_CONFIG is" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,102 @@
+"""A formula of training that changes by a little changes the digests of what is trained with it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from behaviour import digests, training
+from cae.engine import exact
+from tests.behaviour.test_mutations import Mutate, mutate  # noqa: F401  # a fixture
+from tests.pipeline.conftest import ROOT
+
+# Of each formula one network that is trained with it, and one that is not, where there is one.
+FORMULAS = [
+    ("cae.engine.training", "0.5 * np.pi * (1 - taken", "0.4999 * np.pi * (1 - taken", "residual", None),
+    (
+        "cae.engine.training",
+        "(taken + 1) / (recipe.warm_up",
+        "(taken + 2) / (recipe.warm_up",
+        "residual",
+        None,
+    ),
+    ("cae.engine.training", "default_rng((recipe.seed, epoch))", "default_rng((epoch, 1))", "residual", None),
+    ("cae.engine.steps", "return 1 / math.prod", "return 1.0001 / math.prod", "residual", None),
+    ("cae.engine.steps", "square * square", "square * square * 0.9999", "residual", None),
+    ("cae.engine.augmentations", ") < 0.5\n    return", ") < 0.4\n    return", "augmentations", "residual"),
+    ("cae.engine.augmentations", "side = 2 * pixels + 1", "side = 2 * pixels", "augmentations", "residual"),
+    ("cae.ground.noise", "deviations * draw_normal", "1.001 * deviations * draw_normal", "noise", "residual"),
+    ("cae.ground.noise", "numbers >= shares / 2", "numbers >= shares / 3", "noise", "residual"),
+    ("cae.ground.noise", "np.rint(shares", "np.floor(shares", "noise", "residual"),
+    (
+        "cae.engine.tasks",
+        "(moment.epoch + 1) / options.rise",
+        "(moment.epoch + 2) / 3",
+        "variational",
+        "residual",
+    ),
+    ("cae.engine.tasks", "log_variance * 0.5", "log_variance * 0.4999", "variational", "residual"),
+    ("cae.engine.tasks", "- code * code, 1) * 0.5", "- code * code, 1) * 0.4999", "variational", "residual"),
+]
+
+
+@cache
+def unchanged(name: str) -> str:
+    return digests.of(training.CASES[name]())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "old", "new", "changing", "staying"), FORMULAS)
+def test_a_changed_formula_changes_what_is_trained_with_it(
+    module: str,
+    old: str,
+    new: str,
+    changing: str,
+    staying: str | None,
+    mutate: Mutate,  # noqa: F811
+) -> None:
+    names = [changing] if staying is None else [changing, staying]
+    before = [unchanged(name) for name in names]
+    mutate(module, old, new)
+    changed = [digests.of(training.CASES[name]()) != was for name, was in zip(names, before, strict=True)]
+    assert changed == [True, False][: len(names)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loss", "name"), [("sigmoid_squared_error", "residual"), ("squared_error", "custom_network")]
+)
+def test_a_changed_loss_changes_what_is_trained_on_it(
+    loss: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, original = unchanged(name), getattr(exact, loss)
+
+    def larger(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        return 1.0001 * original(outputs, targets)
+
+    monkeypatch.setattr(exact, loss, larger)
+    assert digests.of(training.CASES[name]()) != before
+
+
+@pytest.mark.slow
+def test_a_changed_constant_of_the_c_code_changes_what_is_trained_with_it(tmp_path: Path) -> None:
+    for folder in ("behaviour", "cae", "stages"):
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".dvc")
+        )
+    source = tmp_path / "cae/engine/native/functions.h"
+    text = source.read_text()
+    assert "0.39894228040143267794" in text
+    source.write_text(text.replace("0.39894228040143267794", "0.39894228"))
+    steps = [sys.executable, "-m", "behaviour.steps", "--networks", "residual", "--out", "digests.json"]
+    found = []
+    for folder in (ROOT, tmp_path):
+        out = tmp_path / f"{folder.name}.json"
+        subprocess.run([*steps[:-1], str(out)], cwd=folder, check=True, capture_output=True)
+        found.append(json.loads(out.read_text()))
+    assert found[0] != found[1]
