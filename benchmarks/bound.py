@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from cae.engine import keras_graph
 from cae.networks.autoencoder import Autoencoder
 
 
@@ -17,22 +18,18 @@ def operations(autoencoder: Autoencoder) -> int:
     the gradient of its kernel takes as much, and so does the gradient of its input, which layers that see
     the image itself do not need. Everything else is small beside it.
     """
-    encoding, decoding = multiplying(autoencoder.encoder), multiplying(autoencoder.decoder)
-    seeing = [layer for layer in encoding if not is_learned(layer.input)]
-    return 3 * sum(map(forward, encoding + decoding)) - sum(map(forward, seeing))
-
-
-def multiplying(half: keras.Model) -> list[keras.Layer]:
-    """List the layers that multiply by a kernel."""
-    return [layer for layer in half.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))]
+    total = 0
+    # Tensors that depend on weights: only their gradients are needed.
+    learned: set[int] = set()
+    for call in keras_graph.read_graph(autoencoder.network).calls:
+        layer, inputs = call.operation, set(call.inputs.values())
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            total += forward(layer) * (3 if inputs & learned else 2)
+        if inputs & learned or getattr(layer, "weights", None):
+            learned.update(call.outputs)
+    return total
 
 
 def forward(layer: keras.Layer) -> int:
     """Count the operations of one image's forward pass: all of the kernel once a pixel, or once in all."""
     return 2 * int(keras.ops.size(layer.kernel)) * math.prod(layer.output.shape[1:-1])
-
-
-def is_learned(tensor: keras.KerasTensor) -> bool:
-    """Tell whether a tensor depends on weights: only then is its gradient needed."""
-    layer, node, _ = tensor._keras_history
-    return bool(layer.weights) or any(map(is_learned, layer._inbound_nodes[node].input_tensors))

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 # Pins the environment, before NumPy and TensorFlow load.
-import stages  # noqa: F401
+from benchmarks import pinned  # noqa: F401
 
 # isort: split
 import keras

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # Pins the environment and loads TensorFlow silently, before anything else does.
-import stages  # noqa: F401
+from benchmarks import pinned  # noqa: F401
 
 # isort: split
 from rich.console import Console

@@ -26,6 +26,8 @@ INSTRUCTIONS: dict[str, list[str]] = {"portable": []}
 if platform.machine() == "x86_64":
     INSTRUCTIONS |= {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mprefer-vector-width=512"]}
 KERNELS = ("convolution.c", "arithmetic.c")
+# On which the bits are the same; `arm64` is what macOS calls ARM64.
+PROCESSORS = ("x86_64", "aarch64", "arm64")
 # No product and sum become one operation, and no sum is reordered, but where the source says so.
 FLAGS = (
     *("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden"),
@@ -38,9 +40,14 @@ def operations() -> Any:
     """Return the module of the operations, compiled if this source has not been yet.
 
     Raises:
-        UserError: there is no C compiler, it fails, what it made cannot be written or loaded, or
-            CAE_INSTRUCTIONS names no set.
+        UserError: there is no C compiler, it fails, what it made cannot be written or loaded,
+            CAE_INSTRUCTIONS names no set, or the processor is none of PROCESSORS.
     """
+    if platform.machine() not in PROCESSORS:
+        raise UserError(
+            f"This processor is {platform.machine()}, but the C code that trains is for x86-64 and ARM64: set "
+            "train.engine to stock in params.yaml"
+        )
     asked = os.environ.get("CAE_INSTRUCTIONS")
     if asked is not None and asked not in INSTRUCTIONS:
         raise UserError(f"CAE_INSTRUCTIONS is {asked!r}, but must be one of: {', '.join(INSTRUCTIONS)}")

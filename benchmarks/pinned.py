@@ -1,0 +1,6 @@
+"""Pins the environment and loads TensorFlow silently: to be imported first."""
+
+import stages  # noqa: F401
+from cae.ground import runtime
+
+runtime.load("tensorflow")

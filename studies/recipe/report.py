@@ -1,0 +1,42 @@
+"""Tabulate the validation loss that each recipe reached."""
+
+from itertools import product
+
+import pandas as pd
+
+from cae.ground import artifacts
+from stages.inputs import Inputs
+from studies.recipe import STUDY, settings
+from studies.recipe.settings import Study
+
+
+def main() -> None:
+    """Read histories/; write metrics/recipe.json and plots/recipe.csv."""
+    inputs = Inputs.read("report", STUDY)
+    table = tabulate(settings.load())
+    means = table.groupby(["batch_size", "learning_rate"])["val_loss"].mean()
+
+    inputs.check()
+    artifacts.write_json(
+        STUDY / "metrics/recipe.json",
+        {f"val_loss_{batch}_{rate:g}": float(loss) for (batch, rate), loss in means.items()},
+    )
+    artifacts.write_csv(STUDY / "plots/recipe.csv", table)
+
+
+def tabulate(study: Study) -> pd.DataFrame:
+    """Return a row a training: recipe, batch_size, learning_rate, seed, val_loss of the best epoch."""
+    rows = []
+    for batch_size, learning_rate, seed in product(study.batch_sizes, study.learning_rates, study.seeds):
+        name = f"{batch_size}-{learning_rate}-{seed}"
+        history = artifacts.read_csv(STUDY / f"histories/{name}.csv", remake=f"cd {STUDY} && dvc repro")
+        rows.append(
+            {
+                "recipe": name,
+                "batch_size": batch_size,
+                "learning_rate": learning_rate,
+                "seed": seed,
+                "val_loss": float(history["val_loss"].min()),
+            }
+        )
+    return pd.DataFrame(rows)

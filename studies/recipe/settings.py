@@ -1,0 +1,25 @@
+"""studies/recipe/params.yaml as frozen, validated values."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from cae.ground import params, sections
+from studies.recipe import STUDY
+
+PATH = STUDY / "params.yaml"
+
+
+class Study(sections.Section):
+    """All of the file."""
+
+    batch_sizes: params.Increasing[Annotated[int, Field(ge=1, le=10_000)]]
+    learning_rates: params.Increasing[Annotated[float, Field(gt=0, le=1)]]
+    seeds: params.Increasing[params.Seed]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+
+
+def load(path: Path = PATH) -> Study:
+    """Read and validate the study's params.yaml; raises as `sections.read`."""
+    return sections.read(path, Study)
