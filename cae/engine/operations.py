@@ -45,8 +45,8 @@ def operations() -> Any:
     """
     if platform.machine() not in PROCESSORS:
         raise UserError(
-            f"This processor is {platform.machine()}, but the C code that trains is for x86-64 and ARM64: set "
-            "train.engine to stock in params.yaml"
+            f"This processor is {platform.machine()}, but the C code that trains is for x86-64 and ARM64: "
+            "set train.engine to stock in params.yaml"
         )
     asked = os.environ.get("CAE_INSTRUCTIONS")
     if asked is not None and asked not in INSTRUCTIONS:
