@@ -1,4 +1,4 @@
-"""Train every network for some steps and name each part of what comes out: python -m behaviour.steps --out FILE.
+"""Name each part of what training makes of every network: python -m behaviour.steps --out FILE.
 
 `make portable` runs this on several processors and compares. What is trained is `behaviour.training`.
 """
