@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from behaviour import Cases, examples
-from cae.engine import tasks, training
+from cae.engine import forward, tasks, training
 from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.tasks import Task
@@ -142,7 +142,7 @@ def train_custom_network() -> dict[str, Any]:
 
     task = Task(
         network,
-        tasks.forward.build(network, fast=True).run,
+        forward.build(network, fast=True).run,
         {"loss": lambda targets, outputs: arithmetic.squared_error(outputs, targets)},
         take_negative,
         arithmetic,

@@ -13,6 +13,7 @@ from studies.anomaly import table as anomaly
 from studies.denoising import table as denoising
 from studies.medical import table as medical
 from studies.rate import table as rate
+from studies.recipe import table as recipe
 from studies.seeds import table as seeds
 from studies.variational import table as variational
 
@@ -75,7 +76,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "likelihood": lambda: markdown.table(*variational.by_likelihood()),
         "betas": lambda: markdown.table(*variational.by_beta()),
     },
-    "studies/recipe/README.md": {"recipe": tables.recipe},
+    "studies/recipe/README.md": {"recipe": lambda: markdown.table(*recipe.by_recipe())},
 }
 
 

@@ -162,17 +162,3 @@ def facts() -> str:
         *([f"MD5 of `{name}`", f"`{checksums[name]}`"] for name in sorted(checksums) if "models" in name),
     ]
     return markdown.table(["fact", "value"], rows)
-
-
-def recipe() -> str:
-    """Compare the recipes of the recipe study by validation loss, the best mean first."""
-    results = pd.read_csv(ROOT / "studies/recipe/results.csv")
-    seeds = sorted(results["seed"].unique())
-    spread = results.pivot(index=["batch_size", "learning_rate"], columns="seed", values="val_loss")
-    spread["mean"] = spread.mean(axis=1)
-    rows = [
-        [f"{row['batch_size']:g}", f"{row['learning_rate']:g}"]
-        + [f"{row[column]:.5f}" for column in (*seeds, "mean")]
-        for row in spread.sort_values("mean").reset_index().to_dict("records")
-    ]
-    return markdown.table(["batch size", "learning rate", *(f"seed {seed}" for seed in seeds), "mean"], rows)

@@ -86,7 +86,7 @@ def stages() -> Iterator[Stage]:
     for project in (ROOT, *STUDIES, OWN):
         declared = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
         lock = project / "dvc.lock"
-        locked = yaml.safe_load(lock.read_text())["stages"] if project != OWN else {}
+        locked = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
         for name, stage in declared.items():
             key = next((key for key in locked if key.partition("@")[0] == name), name)
             yield Stage(project, name, stage, locked.get(key, {}), key.partition("@")[2])

@@ -14,12 +14,12 @@ def main() -> None:
     """Read histories/; write metrics/recipe.json and plots/recipe.csv."""
     inputs = Inputs.read("report", STUDY)
     table = tabulate(settings.load())
-    means = table.groupby(["batch_size", "learning_rate"])["val_loss"].mean()
+    # Of each batch size and learning rate, over seeds.
+    means = table["val_loss"].groupby(table["recipe"].str.rpartition("-")[0]).mean()
 
     inputs.check()
     artifacts.write_json(
-        STUDY / "metrics/recipe.json",
-        {f"val_loss_{batch}_{rate:g}": float(loss) for (batch, rate), loss in means.items()},
+        STUDY / "metrics/recipe.json", {f"val_loss_{name}": float(loss) for name, loss in means.items()}
     )
     artifacts.write_csv(STUDY / "plots/recipe.csv", table)
 

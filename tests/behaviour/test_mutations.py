@@ -100,7 +100,7 @@ OF_DATASETS = mutations(
     ("cae.sources.sizes", "Resampling.BILINEAR", "Resampling.HAMMING", "preprocessing"),
     ("cae.sources.sizes", 'mode="reflect"', 'mode="symmetric"', "preprocessing"),
     (
-        "sources.tiles",
+        "cae.sources.tiles",
         "range(0, last, self.stride), last",
         "range(0, last + 1, self.stride)",
         "preprocessing",
@@ -162,7 +162,7 @@ def mutate() -> Iterator[Mutate]:
         exec(compile(text.replace(old, new), path, "exec"), vars(module))
 
     yield replace
-    for module, names in originals:
+    for module, names in reversed(originals):
         vars(module).clear()
         vars(module).update(names)
 

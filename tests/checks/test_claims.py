@@ -52,7 +52,7 @@ def untrained_stays_below_pixels() -> bool:
 
 
 def default_recipe_leads() -> bool:
-    results = pd.read_csv(ROOT / "studies/recipe/results.csv")
+    results = pd.read_csv(ROOT / "studies/recipe/plots/recipe.csv")
     means = results.groupby(["batch_size", "learning_rate"])["val_loss"].mean()
     return means.idxmin() == (16, 0.002) and len(means) == 9
 

@@ -83,7 +83,7 @@ def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: p
 
 
 def test_a_processor_that_the_code_is_not_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(UserError, match=r"This processor is riscv64, .* set train.engine to stock"):
         operations.operations.__wrapped__()
 

@@ -93,5 +93,5 @@ def test_an_example_goes_from_its_source_to_measures(example: Project) -> None:
 
 @pytest.mark.parametrize("example", ["medical"], indirect=True)
 def test_a_smaller_code_of_the_medical_example_is_measured_too(example: Project) -> None:
-    example.dvc("repro", "sizes@2")
+    example.dvc("repro", "detect_size@2")
     assert "auroc" in json.loads((example.folder / "sizes/2.json").read_text())

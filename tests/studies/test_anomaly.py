@@ -1,7 +1,9 @@
 """Scores are what they say they are, are fitted to normal images alone, and mistakes are named."""
 
 import pickle
+import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -11,28 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cae.engine import training
-from cae.ground import splits
+from cae.ground import params, splits
 from cae.ground.arrays import Images, Labels
 from cae.ground.errors import UserError
 from cae.measures import anomaly
 from cae.networks.autoencoder import predict
-from studies.anomaly import columns, report, score, settings, table
+from studies.anomaly import columns, normal, report, score, settings, table, train
 from studies.anomaly.columns import Column
 from tests import default
 
 ROOT = Path(__file__).parents[2]
 FILTERS = (4, 2, 1)
 SQUARE = np.array([[0, 0], [0, 2], [2, 0], [2, 2]], np.float32)
-SMALL = settings.Anomaly(
-    held_out=20,
-    neighbours=2,
-    seeds=(1,),
-    epochs=1,
-    batch_size=20,
-    learning_rate=0.01,
-    patience=1,
-    shards=1,
-    engine="fast",
+SMALL = settings.Study(
+    anomaly=settings.Anomaly(held_out=20, neighbours=2, seeds=(1,)),
+    training=params.Recipe(epochs=1, batch_size=20, learning_rate=0.01, patience=1, shards=1, engine="fast"),
 )
 
 
@@ -120,13 +115,6 @@ def test_equal_scores_rank_as_chance_does() -> None:
     assert found == {"auroc": 0.5, "average_precision": 0.25}
 
 
-def test_images_of_a_class_come_out_of_every_split() -> None:
-    images = noise(6)
-    labels = np.array([0, 1, 1], np.uint8)
-    found = anomaly.of_class([(images[:3], labels), (images[3:], labels)], 1)
-    assert np.array_equal(found, images[[1, 2, 4, 5]])
-
-
 @pytest.mark.parametrize(
     ("labels", "message"), [([], "no images"), ([1, 1], "2 of 2 test images"), ([0, 2], "0 of 2 test images")]
 )
@@ -147,16 +135,17 @@ def fitted_bytes(value: object) -> bytes:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of three classes with 100, 60 and 60 images to train on."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["score", "--label", "0"])
+    monkeypatch.setattr("sys.argv", ["stage", "0"])
     study = tmp_path / "studies" / "anomaly"
     study.mkdir(parents=True)
-    for name in ("cae", "requirements.txt", "studies/anomaly/dvc.yaml", "studies/anomaly/params.yaml"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    declared = {"stages": {name: {"deps": [], "params": ["anomaly"]} for name in ("train", "score")}}
+    (study / "dvc.yaml").write_text(yaml.safe_dump(declared))
+    (study / "params.yaml").symlink_to(ROOT / settings.PATH)
     committed = yaml.safe_load((ROOT / "params.yaml").read_text())
     # PCA is fitted to as many components as the code has numbers: 16 for few images.
     committed["model"]["convolutional"]["filters"] = list(FILTERS)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(committed))
-    monkeypatch.setattr(settings, "load", lambda: settings.Study(anomaly=SMALL))
+    monkeypatch.setattr(settings, "load", lambda: SMALL)
     for name, count, seed in (("train", 150, 1), ("validation", 70, 2), ("test", 30, 3)):
         labels = (np.arange(count) % 3).astype(np.uint8)
         write_split(name, np.clip(noise(count, seed) * 0.2 + labels[:, None, None, None] * 0.3, 0, 1), labels)
@@ -180,19 +169,21 @@ def test_nothing_that_is_fitted_sees_a_test_image(project: Path, monkeypatch: py
         return results[-1]
 
     monkeypatch.setattr(score, "fit", watched)
+    train.main()
     score.main()
     scores = (project / "studies/anomaly/scores/0.npy").read_bytes()
     poison = noise(40, seed=9)
     write_split("test", 1 - poison, (np.arange(40) % 2).astype(np.uint8))
+    train.main()
     score.main()
-    (networks, baselines), (poisoned_networks, poisoned_baselines) = results
+    (by_code, baselines), (poisoned_by_code, poisoned_baselines) = results
     assert (project / "studies/anomaly/scores/0.npy").read_bytes() != scores
-    assert list(networks) == [("", "pixels", 1), ("", "roots", 1)]
+    assert list(by_code) == [("", "pixels", 1), ("", "roots", 1)]
     assert len(baselines) == 2 * (3 + 1)
-    assert networks.keys() == poisoned_networks.keys()
+    assert by_code.keys() == poisoned_by_code.keys()
     assert baselines.keys() == poisoned_baselines.keys()
-    for name in networks:
-        assert fitted_bytes(networks[name]) == fitted_bytes(poisoned_networks[name]), name
+    for name in by_code:
+        assert fitted_bytes(by_code[name]) == fitted_bytes(poisoned_by_code[name]), name
     for name in baselines:
         assert fitted_bytes(baselines[name]) == fitted_bytes(poisoned_baselines[name]), name
 
@@ -202,6 +193,7 @@ def test_a_second_run_writes_the_same_bytes_and_every_score(
 ) -> None:
     # That training comes out the same is tested where it is done.
     monkeypatch.setattr(training, "fit", lambda *_: None)
+    train.main()
     path = project / "studies/anomaly/scores/0.npy"
     score.main()
     first = path.read_bytes()
@@ -212,6 +204,36 @@ def test_a_second_run_writes_the_same_bytes_and_every_score(
     assert len(scores) == 2 * (5 + 3 + 1)
     assert all(values.shape == (30,) and np.isfinite(values).all() for values in scores.values())
     assert {column.method for column in scores} == set(table.methods(2))
+
+
+class KillError(Exception):
+    """Stands for a kill."""
+
+
+def test_training_goes_on_after_its_last_finished_network(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.main()
+    models = project / "studies/anomaly/models/0"
+    whole = {path.name: path.read_bytes() for path in models.iterdir()}
+    assert set(whole) == {"pixels-1.keras", "roots-1.keras"}
+    shutil.rmtree(models)
+    fit, calls = training.fit, []
+
+    def killed(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KillError
+        return fit(*arguments)  # type: ignore[arg-type]  # the stage's own arguments
+
+    monkeypatch.setattr(training, "fit", killed)
+    with pytest.raises(KillError):
+        train.main()
+    assert not models.exists()
+    assert len(list((project / ".checkpoints/anomaly/0").glob("*-pixels-1.npz"))) == 1
+    train.main()
+    assert {path.name: path.read_bytes() for path in models.iterdir()} == whole
+    assert not list((project / ".checkpoints/anomaly/0").glob("*.npz"))
 
 
 def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:
@@ -233,17 +255,23 @@ def test_the_error_of_an_autoencoder_is_that_of_its_reconstructions() -> None:
 @pytest.mark.usefixtures("project")
 def test_a_class_with_too_few_images_is_named() -> None:
     write_split("train", noise(25), np.full(25, 1, np.uint8))
-    # 23 more lie in the validation split; 20 are held out, and 16 components need an image each.
-    assert len(score.normal_images(1, "Trouser", SMALL, FILTERS)) == 25 + 23
+    # 23 more lie in the validation split.
+    assert len(normal.load_images(1, 36)) == 25 + 23
     with pytest.raises(UserError, match=r"23 images of Pullover.* needs 36: raise prepare\.train"):
-        score.normal_images(2, "Pullover", SMALL, FILTERS)
+        normal.load_images(2, 36)
 
 
-@pytest.mark.parametrize("emptied", ["train", "test"])
-def test_an_empty_split_ends_the_stage_with_a_clear_error(project: Path, emptied: str) -> None:
+def test_the_images_of_a_class_are_those_of_both_splits_in_their_order(project: Path) -> None:
+    images = [splits.images(Path("data/prepared"), name) for name in ("train", "validation")]
+    assert np.array_equal(normal.load_images(1, 0), np.concatenate([part[1::3] for part in images]))
+
+
+@pytest.mark.parametrize(("emptied", "stage"), [("train", train), ("test", score)])
+@pytest.mark.usefixtures("project")
+def test_an_empty_split_ends_the_stage_with_a_clear_error(emptied: str, stage: ModuleType) -> None:
     write_split(emptied, noise(0), np.empty(0, np.uint8))
     with pytest.raises(UserError, match=rf"raise prepare\.{emptied}"):
-        score.main()
+        stage.main()
 
 
 def test_a_wrong_value_in_the_studys_params_is_named(tmp_path: Path) -> None:
@@ -254,8 +282,8 @@ def test_a_wrong_value_in_the_studys_params_is_named(tmp_path: Path) -> None:
 
 
 def test_the_committed_params_are_valid_and_leave_no_odd_batch() -> None:
-    chosen = settings.load(ROOT / settings.PATH).anomaly
-    assert (6000 - chosen.held_out) % chosen.batch_size == 0
+    study = settings.load(ROOT / settings.PATH)
+    assert (6000 - study.anomaly.held_out) % study.training.batch_size == 0
 
 
 def test_the_summary_averages_seeds_before_classes() -> None:

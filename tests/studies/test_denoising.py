@@ -9,13 +9,28 @@ import pandas as pd
 import pytest
 
 from cae.engine import training
+from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts
+from cae.ground import artifacts, params
 from cae.ground.arrays import Images
 from cae.ground.params import Noise
 from cae.measures import metrics
 from cae.measures.baselines import Components, PrincipalComponents
-from studies.denoising import TITLES, filters, measured, pictures, report, residual_cnn, settings, table, tune
+from cae.networks.autoencoder import predict
+from studies import pipeline
+from studies.denoising import (
+    AUTOENCODERS,
+    TITLES,
+    filters,
+    measured,
+    pictures,
+    report,
+    residual_cnn,
+    settings,
+    table,
+    train,
+    tune,
+)
 from studies.denoising.measured import Measured
 from studies.denoising.wiener import Wiener
 from tests.pipeline.conftest import ROOT
@@ -116,9 +131,43 @@ def test_without_an_answer_of_the_network_the_image_stays_as_it_is() -> None:
 
 def test_the_network_is_taught_the_noise() -> None:
     network = residual_cnn.build(4, 2, (28, 28, 1), seed=1)
-    noisy, noise = residual_cnn.task(network, GAUSSIAN).examples(CLEAN, np.random.default_rng(1))
+    task = residual_cnn.task(network, [GAUSSIAN], "fast")
+    noisy, noise = task.examples(CLEAN, np.random.default_rng(1), Moment(training=True, epoch=0))
     np.testing.assert_allclose(np.asarray(noisy) - np.asarray(noise), CLEAN, atol=1e-6)
     assert np.asarray(noise).std() > 0.1
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+def test_the_network_is_trained_on_the_squared_error_of_each_image(engine: str) -> None:
+    network = residual_cnn.build(4, 2, (28, 28, 1), seed=1)
+    task = residual_cnn.task(network, [GAUSSIAN], engine)
+    noisy, noise = task.examples(CLEAN, np.random.default_rng(1), Moment(training=True, epoch=0))
+    losses = np.asarray(task.losses["loss"](noise, task.forward(noisy)))
+    expected = np.square(predict(network, np.asarray(noisy)) - np.asarray(noise)).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_images_are_turned_in_training_alone_and_the_noise_comes_last() -> None:
+    slope = np.broadcast_to(np.linspace(0.3, 0.7, 28, dtype=np.float32)[:, np.newaxis], (40, 28, 28, 1))
+    task = residual_cnn.task(
+        residual_cnn.build(4, 2, (28, 28, 1), seed=1), (*STUDY.residual_cnn.augmentations, GAUSSIAN), "fast"
+    )
+    for training_now in (True, False):
+        moment = Moment(training=training_now, epoch=0)
+        noisy, noise = map(np.asarray, task.examples(slope, np.random.default_rng(1), moment))
+        clean = noisy - noise
+        turned = np.isclose(clean, slope[:, :, ::-1], atol=1e-6).all(axis=(1, 2, 3))
+        stayed = np.isclose(clean, slope, atol=1e-6).all(axis=(1, 2, 3))
+        assert (turned ^ stayed).all()
+        assert turned.any() == training_now
+
+
+def test_networks_of_the_main_pipeline_keep_their_augmentations_and_see_noise_after_them() -> None:
+    root = params.load(ROOT / "params.yaml")
+    for name in AUTOENCODERS:
+        changed = pipeline.changed(root, train.changes(root, STUDY, name))
+        before = getattr(root.model, name).augmentations
+        assert changed.model.chosen.augmentations == (*before, STUDY.training_noise)
 
 
 def test_the_network_has_the_same_bytes_from_the_same_seed(tmp_path: Path) -> None:
@@ -135,7 +184,7 @@ def test_the_network_learns(tmp_path: Path) -> None:
     recipe = STUDY.residual_cnn.model_copy(update=changes)
     network = residual_cnn.build(8, 2, (28, 28, 1), seed=1)
     images = np.repeat(CLEAN, 8, axis=0)
-    task = residual_cnn.task(network, GAUSSIAN)
+    task = residual_cnn.task(network, [GAUSSIAN], "fast")
     history = training.fit(task, images, CLEAN, recipe, Checkpoint(tmp_path, "run"))
     noisy = measured.noisy(CLEAN, GAUSSIAN, 1, "test")
     denoised = residual_cnn.denoised(network, noisy)

@@ -1,22 +1,20 @@
 """The rate study: codes rounded to bits, and what is kept of them."""
 
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.engine import tasks, training
-from cae.engine.checkpoints import Checkpoint
-from cae.engine.losses import Tensors
-from cae.ground.arrays import Images
+from cae.ground import params
+from cae.ground.arrays import Images, Rows
 from cae.ground.errors import UserError
-from cae.ground.params import Run
-from studies.rate import report, run, settings, shifts
+from cae.ground.splits import Splits
+from studies import pipeline
+from studies.rate import measure, report, settings, train
+from studies.rate.measure import Method
 from studies.rate.quantiser import Quantiser
 
 TRAIN = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
@@ -56,66 +54,33 @@ def test_only_rows_that_no_cheaper_one_beats_are_drawn() -> None:
     ]
 
 
-IMAGES = np.random.default_rng(0).random((4, 300, 5, 6, 1), np.float32)
-
-
-def test_half_of_the_images_are_moved_by_a_pixel_at_most() -> None:
-    moved = shifts.moved(IMAGES, np.random.default_rng(1))
-    stayed = (moved == IMAGES).all(axis=(2, 3, 4))
-    # Of those drawn, one in nine is moved to where it is.
-    assert stayed.mean() == pytest.approx(0.5 + 0.5 / 9, abs=0.05)
-    inner = IMAGES[:, :, 1:-1, 1:-1]
-    places = [moved[:, :, row : row + 3, column : column + 4] for row in range(3) for column in range(3)]
-    assert np.any([(place == inner).all(axis=(2, 3, 4)) for place in places], axis=0).all()
-
-
-def test_black_comes_in_where_an_image_is_moved() -> None:
-    white = np.ones((400, 4, 4, 1), np.float32)
-    rows = shifts.moved(white, np.random.default_rng(1)).sum(axis=(1, 2, 3))
-    assert set(rows.tolist()) == {16, 12, 9}
-
-
-def test_only_training_moves_images() -> None:
-    network = keras.Sequential([keras.Input((5, 6, 1)), keras.layers.Activation("sigmoid")])
-    phase = shifts.Phase()
-    task = shifts.shifted(tasks.reconstruction(network), phase)
-
-    def seen() -> list[Images]:
-        return [np.asarray(part) for part in task.examples(IMAGES[0], np.random.default_rng(1))]
-
-    phase.on_train_batch_begin(0)
-    inputs, targets = seen()
-    assert not np.array_equal(inputs, IMAGES[0])
-    np.testing.assert_array_equal(inputs, targets)
-    phase.on_train_batch_end(0)
-    np.testing.assert_array_equal(seen()[0], IMAGES[0])
-
-
-def test_training_is_shown_moved_images_and_validation_its_own(tmp_path: Path) -> None:
-    phase = shifts.Phase()
-    layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")]
-    task, shown = tasks.reconstruction(keras.Sequential(layers)), []
-
-    def examples(images: Images, draws: np.random.Generator) -> tuple[Tensors, Tensors]:
-        shown.append(images)
-        return task.examples(images, draws)
-
-    watched = shifts.shifted(task._replace(examples=examples), phase)
-    pace: dict[str, Any] = {"batch_size": 20, "learning_rate": 0.01}
-    recipe = Run(epochs=1, patience=1, shards=2, seed=1, engine="stock", **pace)
-    white = np.ones((20, 4, 4, 1), np.float32)
-    training.fit(watched, white, white, recipe, Checkpoint(tmp_path, "a run"), [phase])
-    trained_on, validated_on = shown
-    assert (trained_on == 0).any()
-    assert (validated_on == 1).all()
-
-
 def test_each_network_has_its_own_epochs_and_needs_no_better_one_to_go_on() -> None:
     study = settings.load()
     for size, epochs in zip(study.code_sizes, study.epochs, strict=True):
-        changes = run.changes(study, size)
-        assert changes["model.residual.code_size"] == size
-        assert changes["train.epochs"] == changes["train.patience"] == epochs
+        changed = pipeline.changed(params.load(), train.changes(study, size))
+        assert changed.model.residual.code_size == size
+        assert changed.train.epochs == changed.train.patience == epochs
+        assert changed.model.chosen.augmentations == study.augmentations
+
+
+def test_a_method_is_measured_with_whole_codes_and_with_rounded_ones() -> None:
+    labels = np.arange(40, dtype=np.uint8) % 2
+    images = np.random.default_rng(0).random((40, 12, 12, 1), np.float32)
+    # A linear probe can read the class off a code that has these pixels.
+    images[:, :6] = labels[:, np.newaxis, np.newaxis, np.newaxis]
+
+    def encode(images: Images) -> Rows:
+        return images.reshape(len(images), -1)
+
+    def decode(codes: Rows) -> Images:
+        return codes.reshape(-1, 12, 12, 1).clip(0, 1)
+
+    found = measure.measure(
+        Method(encode, decode), Splits(*[images] * 3), Splits(*[labels] * 3), (1, 8), (1.0,)
+    )
+    assert (found["mse"], found["ssim"], found["linear_all"]) == (0, pytest.approx(1), 1)
+    # Half a step is at most 1/510 of the range.
+    assert 0 < found["mse_by_bits"]["8"] < (1 / 510) ** 2 < found["mse_by_bits"]["1"]
 
 
 def test_epochs_for_more_networks_than_there_are_are_refused(tmp_path: Path) -> None:

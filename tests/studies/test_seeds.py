@@ -1,10 +1,13 @@
 """The seed study: how far numbers move by chance, and which networks count as dead."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from studies.seeds import deaths, report, table
+from cae.ground import artifacts
+from studies.seeds import measure, measure_short, report, table
 
 
 def networks(*losses: float, spread: float = 0.3) -> pd.DataFrame:
@@ -46,9 +49,23 @@ def test_networks_with_one_answer_for_all_images_are_counted_apart() -> None:
 
 def test_the_spread_of_answers_is_that_of_the_pixel_that_differs_most() -> None:
     answers = np.full((4, 2, 2, 1), 0.5, np.float32)
-    assert deaths.spread(answers) == 0
+    assert measure_short.spread(answers) == 0
     answers[:2, 1, 0] = 1
-    assert deaths.spread(answers) == 0.25
+    assert measure_short.spread(answers) == 0.25
+
+
+def test_a_network_that_answers_with_the_mean_image_has_its_loss() -> None:
+    images = np.random.default_rng(0).random((50, 4, 4, 1), np.float32)
+    mean = np.broadcast_to(images.mean(axis=0), images.shape)
+    entropy = -(mean * np.log(mean) + (1 - mean) * np.log(1 - mean)).mean()
+    assert measure_short.mean_loss(images, mean) == pytest.approx(entropy, rel=1e-5)
+    assert measure_short.mean_loss(images, images) < entropy
+
+
+def test_the_best_epoch_of_a_history_is_that_of_the_least_validation_loss(tmp_path: Path) -> None:
+    history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [0.5, 0.3, 0.4], "loss": [0.6, 0.4, 0.2]})
+    artifacts.write_csv(tmp_path / "2.csv", history)
+    assert measure.best_epoch(tmp_path / "2.csv") == {"best_epoch": 2, "val_loss": 0.3, "loss": 0.4}
 
 
 def test_where_all_are_dead_the_table_has_no_loss() -> None:

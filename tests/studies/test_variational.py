@@ -1,11 +1,9 @@
 """The variational study: log-likelihoods are right where they can be integrated, and resume to the bit."""
 
 import itertools
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,18 +14,17 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
-from cae.engine import training
-from cae.engine.checkpoints import Checkpoint
+from cae.engine import tasks
+from cae.ground import params
 from cae.ground.arrays import Images, Rows, Scores
 from cae.ground.errors import UserError
-from cae.ground.params import Run
 from cae.networks import variational
 from cae.networks.autoencoder import load, predict
+from studies import pipeline
 from studies.variational import (
     blocks,
     bound,
     density,
-    gated,
     importance,
     likelihood,
     measure,
@@ -36,9 +33,8 @@ from studies.variational import (
     report,
     settings,
     table,
-    weighted,
+    train,
 )
-from studies.variational.rising import Rising
 
 # Logits of four pixels are linear in a code of one number.
 SLOPES, OFFSETS = np.array([2.0, -1.0, 0.5, 3.0]), np.array([0.3, -0.2, 0.0, -1.0])
@@ -49,6 +45,7 @@ STUDY = settings.Study(
     betas=(1.0, 2.0),
     code_size=3,
     width=8,
+    layers="gated",
     codes=1,
     epochs=1,
     batch_size=4,
@@ -192,7 +189,7 @@ def test_the_probability_of_pixels_stays_exact_at_large_logits() -> None:
 
 @pytest.fixture(scope="module")
 def model() -> density.Density:
-    return density.of(variational.build(3, 8, (4, 4, 1), seed=1))
+    return density.of(variational.build(3, 8, "gelu", (4, 4, 1), seed=1))
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +198,7 @@ def drawn() -> Images:
 
 
 def test_a_network_fits_a_code_as_well_as_its_image_says(drawn: Images) -> None:
-    network = variational.build(3, 8, (4, 4, 1), seed=1)
+    network = variational.build(3, 8, "gelu", (4, 4, 1), seed=1)
     posterior, fit = density.of(network)
     mean, log_variance = posterior(drawn)
     np.testing.assert_array_equal(mean, predict(network.encoder, drawn))
@@ -261,20 +258,8 @@ def test_a_summary_has_the_standard_error_over_pictures() -> None:
     )
 
 
-def test_the_divergence_weighs_more_in_each_of_the_first_epochs_and_in_full_for_validation() -> None:
-    divergence = Rising(2.0, epochs=4)
-    weights = []
-    for epoch in range(6):
-        divergence.on_epoch_begin(epoch)
-        divergence.on_train_batch_end(0, {"epoch_share": 0.5})
-        weights.append(float(divergence.weight))
-        divergence.on_train_batch_end(1, {"epoch_share": 1.0})
-        assert float(divergence.weight) == 2
-    assert weights == [0.5, 1, 1.5, 2, 2, 2]
-
-
 def test_what_is_trained_on_is_the_estimate_of_the_likelihood_with_as_many_codes(drawn: Images) -> None:
-    network = gated.build(3, 8, (4, 4, 1), seed=1)
+    network = variational.build(3, 8, "gated", (4, 4, 1), seed=1)
     model = density.of(network)
     means, log_variances = model.posterior(drawn)
     estimates = [
@@ -285,41 +270,19 @@ def test_what_is_trained_on_is_the_estimate_of_the_likelihood_with_as_many_codes
             log_variances[index],
             samples=4,
             generator=np.random.default_rng(index),
-        )
+        ).log_likelihood
         for index, mean in enumerate(means)
     ]
     noise = [np.random.default_rng(index).standard_normal(12) for index in range(len(drawn))]
-    inputs = [tf.constant(drawn), tf.constant(np.array(noise, np.float32))]
-    outputs = weighted.sampling(network, 4)(inputs)
-    found = weighted.negative_bound(4, tf.Variable(1.0), [inputs[0]], outputs)
-    assert float(found) == pytest.approx(-sum(each.log_likelihood for each in estimates), rel=1e-5)
+    chosen = pipeline.changed(params.load(), train.changes(STUDY.model_copy(update={"codes": 4}), 1.0))
+    task = tasks.generation(network, chosen.model.variational)
+    outputs = task.forward([tf.constant(drawn), tf.constant(np.array(noise, np.float32))])
+    targets = [tf.constant(drawn), tf.constant(drawn), tf.ones(len(drawn))]
+    np.testing.assert_allclose(task.losses["objective"](targets, outputs), -np.array(estimates), rtol=1e-5)
 
 
-def test_the_ratio_of_a_code_s_densities_has_the_weight_as_its_power(drawn: Images) -> None:
-    network = gated.build(3, 8, (4, 4, 1), seed=1)
-    task = weighted.task(network, 2, tf.Variable(1.0))
-    inputs, targets = task.examples(drawn, np.random.default_rng(0))
-    outputs = task.network(inputs)
-    whole, half = (partial(weighted.negative_bound, 2, tf.Variable(power)) for power in (1.0, 0.5))
-    assert float(half(targets, outputs)) == pytest.approx(
-        float(whole(targets, [outputs[0], outputs[1] / 2])), rel=1e-6
-    )
-    assert float(half(targets, outputs)) != pytest.approx(float(whole(targets, outputs)))
-
-
-def test_every_number_of_a_gated_layer_is_linear_times_its_gate() -> None:
-    rows = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    given = keras.Input((3,))
-    layers = keras.Model(given, gated.two_gated(given, 4, itertools.count(1)))
-    expected = rows
-    kernels = [weights for weights in layers.get_weights() if weights.ndim == 2]
-    for linear, gate in zip(kernels[::2], kernels[1::2], strict=True):
-        expected = (expected @ linear) * expit(expected @ gate)
-    np.testing.assert_allclose(layers(rows), expected, rtol=1e-5)
-
-
-def test_a_saved_gated_network_gives_the_same_density(drawn: Images, tmp_path: Path) -> None:
-    network = gated.build(3, 8, (4, 4, 1), seed=1)
+def test_a_saved_network_gives_the_same_density(drawn: Images, tmp_path: Path) -> None:
+    network = variational.build(3, 8, "gated", (4, 4, 1), seed=1)
     network.network.save(tmp_path / "saved.keras")
     codes = np.zeros((7, 3), np.float32)
     built, saved = (density.of(each) for each in (network, load(tmp_path / "saved.keras", (4, 4, 1))))
@@ -327,43 +290,14 @@ def test_a_saved_gated_network_gives_the_same_density(drawn: Images, tmp_path: P
     np.testing.assert_array_equal(built.fit(codes, drawn), saved.fit(codes, drawn))
 
 
-def test_the_loss_that_is_told_is_the_mean_over_codes(drawn: Images) -> None:
-    network = gated.build(3, 8, (4, 4, 1), seed=1)
-    task = weighted.task(network, 2, tf.Variable(1.0))
-    inputs, targets = task.examples(drawn, np.random.default_rng(0))
-    logits = task.network(inputs)[0].numpy().reshape(len(drawn), 2, 4, 4, 1)
-    grey = targets[1].numpy()[:, np.newaxis]
-    expected = -(grey * np.log(expit(logits)) + (1 - grey) * np.log(expit(-logits))).sum() / 2
-    assert float(task.losses["loss"](targets, task.network(inputs))) == pytest.approx(expected, rel=1e-5)
-
-
-class StoppedAfter(keras.callbacks.Callback):
-    """Ends training early, as a kill between two epochs does."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self.epochs = epochs
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        assert self.model is not None
-        self.model.stop_training = epoch + 1 >= self.epochs
-
-
-def trained(images: Images, folder: Path, epochs: int) -> list[Any]:
-    """Train with a rising weight, or go on after a stop; return the history and the weights."""
-    network = gated.build(3, 8, (4, 4, 1), seed=1)
-    divergence = Rising(1.0, epochs=3)
-    task = weighted.task(network, 2, divergence.weight)
-    pace: dict[str, Any] = {"batch_size": 3, "learning_rate": 0.01}
-    recipe = Run(epochs=4, patience=4, shards=2, seed=1, engine="fast", **pace)
-    listening = [divergence, StoppedAfter(epochs)]
-    history = training.fit(task, images, images, recipe, Checkpoint(folder, "a run"), callbacks=listening)
-    return [history.to_dict(), [weights.tolist() for weights in network.network.get_weights()]]
-
-
-def test_training_with_a_rising_weight_resumes_to_the_same_bits(drawn: Images, tmp_path: Path) -> None:
-    trained(drawn, tmp_path / "stopped", epochs=2)
-    assert trained(drawn, tmp_path / "stopped", epochs=4) == trained(drawn, tmp_path / "whole", epochs=4)
+def test_a_weight_changes_the_network_of_the_study_alone_and_it_is_trained_to_the_end() -> None:
+    study = settings.load()
+    chosen = pipeline.changed(params.load(), train.changes(study, 0.5))
+    assert chosen.model.chosen.model_dump() == {
+        "beta": 0.5,
+        **study.model_dump(include=set(params.Variational.model_fields)),
+    }
+    assert chosen.train.epochs == chosen.train.patience == study.epochs
 
 
 def test_betas_must_hold_that_of_the_bound(tmp_path: Path) -> None:
@@ -392,7 +326,7 @@ RUNS: dict[float, dict[str, dict[str, Any]]] = {
 
 
 def test_what_is_measured_is_what_the_report_reads(drawn: Images) -> None:
-    network = variational.build(3, 8, (16, 16, 1), seed=1)
+    network = variational.build(3, 8, "gelu", (16, 16, 1), seed=1)
     images = np.repeat(np.repeat(drawn, 4, axis=1), 4, axis=2)
     found = measure.measured(network, images, images, np.random.default_rng(0))
     for section, values in RUNS[1.0].items():
@@ -433,7 +367,7 @@ def test_the_headline_is_of_the_test_split() -> None:
 
 
 def test_paths_lead_from_each_image_to_the_next(drawn: Images) -> None:
-    network = variational.build(3, 8, (4, 4, 1), seed=1)
+    network = variational.build(3, 8, "gelu", (4, 4, 1), seed=1)
     found = report.paths(network, drawn)
     assert found.shape == (7, report.SIDE, 4, 4, 1)
     ends = predict(network.network, drawn)
