@@ -3,6 +3,7 @@
 import os
 import sys
 
+from cae.ground import runtime
 from cae.ground.errors import UserError
 
 
@@ -10,9 +11,7 @@ def main() -> None:
     """Run a command and end the process as its user expects: a mistake in plain words, and exit code 1."""
     try:
         # Takes seconds, in which it may be stopped as well.
-        from cae.commands import line
-
-        line.run(sys.argv[1:])
+        runtime.load("cae.commands.line").run(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:

@@ -148,7 +148,7 @@ class Steps:
             float32 (steps, losses): of each batch the sum before its step over the number of values in its
             targets, the first of them where there are several.
         """
-        steps = int(self.optimizer.iterations) + 1 + np.arange(len(learning_rates))
+        steps = int(np.asarray(self.optimizer.iterations)) + 1 + np.arange(len(learning_rates))
         powers = [power(beta, steps) for beta in (self.optimizer.beta_1, self.optimizer.beta_2)]
         rates = np.stack([learning_rates, *powers], axis=1).astype(np.float32)
         return self._call(self._train_batches, inputs, targets, tf.constant(rates))

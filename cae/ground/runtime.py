@@ -65,7 +65,7 @@ def load(module: str) -> ModuleType:
     """Import a module that may load TensorFlow, silently, and fix what can be fixed only then."""
     with silenced():
         loaded = import_module(module)
-    if "tensorflow" in sys.modules:
+    if _pinned and "tensorflow" in sys.modules:
         configure()
     return loaded
 

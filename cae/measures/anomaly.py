@@ -6,7 +6,7 @@ nothing is fitted when it scores.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,9 @@ from cae.ground.arrays import Images, Labels, Rows, Scores
 from cae.ground.errors import UserError
 from cae.measures import metrics
 from cae.measures.baselines import PrincipalComponents
-from cae.networks.autoencoder import Autoencoder, predict
+
+if TYPE_CHECKING:
+    from cae.networks.autoencoder import Autoencoder
 
 # Common choices, not tuned: the share of training images that may lie outside, and the trees of a forest.
 NU = 0.1
@@ -137,7 +139,7 @@ class CodeDetector:
     `combined`: the `Sum` of these three distances.
     """
 
-    def __init__(self, autoencoder: Autoencoder, neighbours: int) -> None:
+    def __init__(self, autoencoder: "Autoencoder", neighbours: int) -> None:
         self.autoencoder = autoencoder
         self.detectors: dict[str, Detector] = {
             "code_nearest": Nearest(neighbours),
@@ -166,6 +168,8 @@ class CodeDetector:
 
     def look(self, images: Images) -> tuple[dict[str, Rows], Images]:
         """Return the rows that each detector sees, and the reconstructions."""
+        from cae.networks.autoencoder import predict  # loads TensorFlow, which no other detector needs
+
         codes = predict(self.autoencoder.encoder, images)
         reconstructions = predict(self.autoencoder.decoder, codes)
         roots = np.sqrt(codes.reshape(len(codes), -1))

@@ -27,7 +27,7 @@ def build(width: int, depth: int, image_shape: Shape, seed: int) -> keras.Sequen
     """Build the untrained network, noisy images (N, H, W, 1) → their noise, H and W even.
 
     It has `depth` convolutions of 3 × 3, all of `width` filters but the last. Every kernel is drawn (He
-    normal) from `seed` and its place in the network alone.
+    uniform) from `seed` and its place in the network alone.
     """
     counts = [width] * (depth - 1) + [4]
     convolutions = [
@@ -43,7 +43,7 @@ def build(width: int, depth: int, image_shape: Shape, seed: int) -> keras.Sequen
 
 def convolution(filters: int, activation: str, seed: int) -> layers.Conv2D:
     """Build a convolution with kernels of 3 × 3, drawn from `seed`."""
-    initializer = keras.initializers.HeNormal(seed=seed)
+    initializer = keras.initializers.HeUniform(seed=seed)
     return layers.Conv2D(filters, 3, padding="same", activation=activation, kernel_initializer=initializer)
 
 

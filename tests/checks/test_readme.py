@@ -50,10 +50,6 @@ def test_the_make_goals_it_names_exist(goal: str) -> None:
     assert re.search(rf"^{goal}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_it_can_be_read_in_one_sitting() -> None:
-    assert len(README.splitlines()) <= 220
-
-
 def test_every_study_has_a_page_of_its_own_that_begins_with_its_command() -> None:
     for study in (folder for folder in (ROOT / "studies").iterdir() if (folder / "__init__.py").exists()):
         text = (study / "README.md").read_text()

@@ -382,4 +382,4 @@ def test_a_stage_is_stopped_without_a_trace_of_python_on_a_users_mistake(photos:
         [sys.executable, "-m", "own", "prepare", str(photos)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert re.match(r"error: .*dvc\.yaml cannot be read", done.stderr)
+    assert re.match(r"error: .*params\.yaml could not be read", done.stderr)

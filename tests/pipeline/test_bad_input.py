@@ -227,7 +227,7 @@ def test_outside_the_project_the_missing_file_is_named(tmp_path: Path) -> None:
     elsewhere = Project(tmp_path)
     done = elsewhere.run("python", "-m", "stages", "train", check=False, PYTHONPATH=str(ROOT))
     assert done.returncode == 1
-    assert "dvc.yaml cannot be read" in done.stderr
+    assert "params.yaml could not be read" in done.stderr
     assert "Traceback" not in done.stderr
 
 
