@@ -59,9 +59,11 @@ def main() -> int:
     # What takes longest begins, so that no core is left with nothing to do.
     processors = [*(on_arm(name, model, folder) for name, model in ARM.items()), INTEL, AMD, NATIVE]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        trained = list(pool.map(train, processors))
+        trained = list(pool.map(attempt, processors))
     results = {processor.name: digests for processor, digests in zip(processors, trained, strict=True)}
     native = results.pop(NATIVE.name)
+    if not native:
+        return 1
     differences = compare(native, results)
     if differences:
         print(f"not the same bytes as on {NATIVE.name}:", *differences, sep="\n  ")
@@ -77,6 +79,15 @@ def check_programs() -> None:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         raise UserError(f"no {', no '.join(missing)} on this machine. On Debian, as root: {INSTALL}")
+
+
+def attempt(processor: Processor) -> Digests:
+    """Train on a processor; where that fails, print why at once and return no digests: the others go on."""
+    try:
+        return train(processor)
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
+        return {}
 
 
 def train(processor: Processor, *networks: str) -> Digests:
@@ -96,6 +107,9 @@ def compare(native: Digests, results: Mapping[str, Digests]) -> list[str]:
     """List what is not everywhere the same, as `processor: network: part, part`."""
     differences = []
     for processor, digests in results.items():
+        if not digests:
+            differences.append(f"{processor}: nothing was trained")
+            continue
         for network in sorted(native.keys() | digests.keys()):
             here, there = native.get(network, {}), digests.get(network, {})
             parts = [part for part in sorted(here.keys() | there.keys()) if here.get(part) != there.get(part)]
@@ -134,16 +148,15 @@ def select_pins(requirements: str, wanted: list[str]) -> str:
 
     The file names below each package, after `via`, those that need it.
     """
-    pins = {
-        re.split("[=<> ]", pin)[0]: pin for pin in re.findall(r"^\w.*\n(?:    .*\n)*", requirements, re.M)
-    }
-    needed_by = {name: set(re.findall(r"^    # (?:via)? +(\S+)$", pin, re.M)) for name, pin in pins.items()}
+    blocks = re.findall(r"^\w.*\n(?:    .*\n)*", requirements, re.M)
+    # A package may have several, each for other versions of Python.
+    pins = [(re.split("[=<> ]", block)[0], block) for block in blocks]
     chosen: set[str] = set()
-    more = {re.split("[=<>]", name)[0] for name in wanted}
+    more = {re.split("[=<> ]", name)[0] for name in wanted}
     while more - chosen:
         chosen |= more
-        more = {name for name, by in needed_by.items() if by & chosen}
-    return "".join(pin for name, pin in pins.items() if name in chosen)
+        more = {name for name, pin in pins if chosen & set(re.findall(r"^    # (?:via)? +(\S+)$", pin, re.M))}
+    return "".join(pin for name, pin in pins if name in chosen)
 
 
 def unpack_python(root: Path, apt: Path) -> None:

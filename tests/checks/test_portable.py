@@ -25,6 +25,9 @@ apple==1.0 \\
 cherry==2.0 ; python_full_version < '3.14' \\
     --hash=sha256:ba
     # via apple
+cherry==2.1 ; python_full_version >= '3.14' \\
+    --hash=sha256:bb
+    # via apple
 pear==3.0 \\
     --hash=sha256:ca
     # via -r requirements.in
@@ -52,6 +55,12 @@ def test_a_network_that_only_one_has_is_a_difference(short: str) -> None:
     assert portable.compare(native, {"other": other}) == ["other: deep: losses, model, optimizer, weights"]
 
 
+def test_a_processor_without_results_is_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = Processor("broken", ("false",))
+    assert portable.compare(NATIVE, {"broken": portable.attempt(broken)}) == ["broken: nothing was trained"]
+    assert "training on broken failed with exit code 1" in capsys.readouterr().err
+
+
 def test_pins_are_those_of_some_packages_and_all_they_need() -> None:
     chosen = portable.select_pins(REQUIREMENTS, ["apple>=1"])
     assert [line for line in chosen.splitlines() if "==" in line or "hash" in line] == [
@@ -60,6 +69,8 @@ def test_pins_are_those_of_some_packages_and_all_they_need() -> None:
         "    --hash=sha256:ab",
         "cherry==2.0 ; python_full_version < '3.14' \\",
         "    --hash=sha256:ba",
+        "cherry==2.1 ; python_full_version >= '3.14' \\",
+        "    --hash=sha256:bb",
         "plum==4.0 \\",
         "    --hash=sha256:da",
     ]
