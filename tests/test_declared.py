@@ -76,7 +76,7 @@ class Stage(NamedTuple):
 
     def from_root(self, path: str) -> str:
         """Turn a path of this project's, which may name a parameter, into one from the root."""
-        named = re.sub(r"\$\{(?!item)([\w.]+)\}", self.parameter, path)
+        named = re.sub(r"\$\{(?!item\.|key\})([\w.]+)\}", self.parameter, path)
         return str(inputs.from_here(self.project.relative_to(ROOT), named))
 
     def parameter(self, named: re.Match[str]) -> str:
@@ -276,7 +276,7 @@ def test_the_lock_file_has_the_declared_files(stage: Stage) -> None:
         return {stage.from_root(entry["path"]) for entry in stage.locked.get(kind, [])}
 
     def declared(*kinds: str) -> set[str]:
-        return {re.sub(r"\$\{item\.\w+\}", stage.item, path) for path in stage.paths(*kinds)}
+        return {re.sub(r"\$\{(item\.\w+|key)\}", stage.item, path) for path in stage.paths(*kinds)}
 
     assert locked("deps") == declared("deps")
     assert locked("outs") == declared("outs", "metrics", "plots")
