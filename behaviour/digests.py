@@ -22,14 +22,14 @@ def of(result: Any) -> str:
     Results are None, bool, int, float, str, bytes, NumPy arrays and scalars, pandas tables, and lists, tuples
     and dictionaries of results. Anything else raises TypeError.
     """
-    return fingerprints.fingerprint({"result": described(result)})
+    return fingerprints.fingerprint({"result": describe(result)})
 
 
-def described(result: Any) -> Any:
+def describe(result: Any) -> Any:
     """Describe a result without loss in what JSON can hold; a list begins with the kind of what it holds."""
     match result:
         case np.generic():
-            return described(result.item())
+            return describe(result.item())
         case None | bool() | int() | str():
             return result
         case float():
@@ -37,16 +37,16 @@ def described(result: Any) -> Any:
         case bytes():
             return ["bytes", hashlib.sha256(result).hexdigest()]
         case np.ndarray():
-            values = described(result.tolist() if result.dtype.hasobject else result.tobytes())
+            values = describe(result.tolist() if result.dtype.hasobject else result.tobytes())
             return ["array", str(result.dtype), list(result.shape), values]
         case pd.DataFrame():
             columns = [[str(name), column.tolist()] for name, column in result.items()]
-            return ["table", described(columns), described(result.index.tolist())]
+            return ["table", describe(columns), describe(result.index.tolist())]
         case Mapping():
             items = sorted(result.items(), key=lambda item: str(item[0]))
-            return ["dict", *([described(key), described(value)] for key, value in items)]
+            return ["dict", *([describe(key), describe(value)] for key, value in items)]
         case list() | tuple():
-            return ["list", *map(described, result)]
+            return ["list", *map(describe, result)]
         case _ if result is pd.NA:
             return ["missing"]
     raise TypeError(f"{type(result).__name__} has no digest")

@@ -37,7 +37,7 @@ RECIPE = Run(
 )
 
 
-def alone(case: Callable[[], Any]) -> Callable[[], Any]:
+def clear_names_before(case: Callable[[], Any]) -> Callable[[], Any]:
     """Let a case build its networks as the first of a process: Keras counts layers, to name them."""
 
     def run() -> Any:
@@ -48,27 +48,24 @@ def alone(case: Callable[[], Any]) -> Callable[[], Any]:
 
 
 class KillError(Exception):
-    """Stands for a kill after an epoch."""
+    """Breaks a training off after an epoch, as a kill does."""
 
 
-def train(task: Task, train: Images, validation: Images, recipe: Run = RECIPE) -> dict[str, Any]:
+def train(task: Task, train: Images, validation: Images) -> dict[str, Any]:
     """Train a network, killed after its first epoch and resumed; return all that training makes."""
-    optimizers: list[Any] = []
 
     def stop(history: pd.DataFrame) -> None:
-        if not optimizers and len(history) == 1:
-            optimizers.append(None)
-            raise KillError
+        raise KillError
 
     with TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder), "run")
         initial = task.network.get_weights()
         try:
-            training.fit(task, train, validation, recipe, checkpoint, record=stop)
+            training.fit(task, train, validation, RECIPE, checkpoint, record=stop)
         except KillError:
             # A resumed run begins with a network as it was built.
             task.network.set_weights(initial)
-        history = training.fit(task, train, validation, recipe, checkpoint)
+        history = training.fit(task, train, validation, RECIPE, checkpoint)
         state = checkpoint.load()
         assert state is not None
         artifacts.write_model(Path(folder) / "model.keras", task.network)
@@ -153,7 +150,7 @@ def train_custom_network() -> dict[str, Any]:
     task = Task(
         network,
         forward.build(network, fast=True).run,
-        {"loss": lambda targets, outputs: arithmetic.squared_error(outputs, targets)},
+        {"loss": arithmetic.squared_error},
         take_negative,
         arithmetic,
     )
@@ -162,10 +159,10 @@ def train_custom_network() -> dict[str, Any]:
 
 
 CASES: Cases = {
-    "augmentations": alone(partial(train_augmented, [MIRROR, SHIFT])),
-    "convolutional": alone(train_convolutional),
-    "custom_network": alone(train_custom_network),
-    "noise": alone(train_on_noise),
-    "residual": alone(train_residual),
-    "variational": alone(train_variational),
+    "augmentations": clear_names_before(partial(train_augmented, [MIRROR, SHIFT])),
+    "convolutional": clear_names_before(train_convolutional),
+    "custom_network": clear_names_before(train_custom_network),
+    "noise": clear_names_before(train_on_noise),
+    "residual": clear_names_before(train_residual),
+    "variational": clear_names_before(train_variational),
 }

@@ -57,9 +57,14 @@ def main() -> int:
     check_programs()
     folder = prepare_arm()
     # What takes longest begins, so that no core is left with nothing to do.
-    processors = [*(on_arm(name, model, folder) for name, model in ARM.items()), INTEL, AMD, NATIVE]
+    processors = [
+        *(make_arm_processor(name, model, folder) for name, model in ARM.items()),
+        INTEL,
+        AMD,
+        NATIVE,
+    ]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        trained = list(pool.map(attempt, processors))
+        trained = list(pool.map(try_to_train, processors))
     results = {processor.name: digests for processor, digests in zip(processors, trained, strict=True)}
     native = results.pop(NATIVE.name)
     if not native:
@@ -81,7 +86,7 @@ def check_programs() -> None:
         raise UserError(f"no {', no '.join(missing)} on this machine. On Debian, as root: {INSTALL}")
 
 
-def attempt(processor: Processor) -> Digests:
+def try_to_train(processor: Processor) -> Digests:
     """Train on a processor; where that fails, print why at once and return no digests: the others go on."""
     try:
         return train(processor)
@@ -118,7 +123,7 @@ def compare(native: Digests, results: Mapping[str, Digests]) -> list[str]:
     return differences
 
 
-def on_arm(name: str, model: str, folder: Path) -> Processor:
+def make_arm_processor(name: str, model: str, folder: Path) -> Processor:
     """Return an ARM64 processor with what `prepare_arm` put into `folder`."""
     root = folder / "root"
     python = ("qemu-aarch64", "-L", str(root), "-cpu", model, str(root / "usr/bin/python3"))

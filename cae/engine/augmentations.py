@@ -27,7 +27,7 @@ def augment(
     """Return images (..., H, W, C) as a network is given them, and as it should answer.
 
     Only training images are mirrored and shifted, inputs and targets alike; noise is on the inputs alone, in
-    validation too. It comes last in the list (`params.noise_last`).
+    validation too. It comes last in the list (`params.check_noise_is_last`).
     """
     inputs = targets = images
     for augmentation in augmentations:

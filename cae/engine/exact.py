@@ -90,22 +90,22 @@ def function_gradient(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor
     return gradient * slope(operation.inputs[0], operation.outputs[0])
 
 
-def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sum −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over each image: float32 (N, …), (N, …) → (N,)."""
-    return loss(CROSS_ENTROPY, logits, targets)
+    return loss(CROSS_ENTROPY, targets, logits)
 
 
-def sigmoid_squared_error(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def sigmoid_squared_error(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sum (σ(z) − t)² over each image: float32 (N, …), (N, …) → (N,)."""
-    return loss(SIGMOID_SQUARED_ERROR, logits, targets)
+    return loss(SIGMOID_SQUARED_ERROR, targets, logits)
 
 
-def squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Sum (y − t)² over each image: float32 (N, …), (N, …) → (N,)."""
-    return loss(SQUARED_ERROR, outputs, targets)
+    return loss(SQUARED_ERROR, targets, outputs)
 
 
-def loss(choice: int, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def loss(choice: int, targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Sum one of the losses over each image."""
     losses, _ = operations().cae_loss(outputs, targets, choice=choice)
     losses.set_shape(outputs.shape[:1])

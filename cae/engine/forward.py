@@ -109,21 +109,19 @@ def build_blocks(graph: Graph, gives_logits: bool, fast: bool) -> Iterator[Block
             continue
         last = gives_logits and call is graph.calls[-1]
         layer = call.operation
-        if not fast:
-            yield Block(without_activation(call) if last else call.run, call.outputs)
-        elif is_plain_convolution(layer):
+        if fast and is_plain_convolution(layer):
             before = upsampled.get(call.outputs[0])
             after = users.get(call.outputs[0]) if uses[call.outputs[0]] == 1 else None
             pools = before is None and after is not None and can_pool(layer, after.operation)
-            block = convolution_block(call, before, after if pools else None, last)
+            block = make_convolution_block(call, before, after if pools else None, last)
             done.update(block.outputs)
             yield block
-        elif is_plain_dense(layer):
-            yield dense_block(call, last)
-        elif type(layer) is keras.layers.Activation and layer.activation in EXACT:
-            yield on_one(call, tf.identity if last else EXACT[layer.activation])
+        elif fast and is_plain_dense(layer):
+            yield make_dense_block(call, last)
+        elif fast and type(layer) is keras.layers.Activation and layer.activation in EXACT:
+            yield make_block(call, tf.identity if last else EXACT[layer.activation])
         else:
-            yield Block(without_activation(call) if last else call.run, call.outputs)
+            yield Block(leave_out_activation(call) if last else call.run, call.outputs)
 
 
 def is_plain_convolution(layer: Any) -> bool:
@@ -163,13 +161,13 @@ def can_pool(convolution: keras.layers.Conv2D, layer: Any) -> bool:
     )
 
 
-def on_one(call: Call, function: Activation) -> Block:
+def make_block(call: Call, function: Activation) -> Block:
     """Make a block of a function of one tensor."""
     (number,) = call.inputs.values()
     return Block(lambda values: [function(values[number])], call.outputs)
 
 
-def without_activation(call: Call) -> Callable[[dict[int, Any]], list[Any]]:
+def leave_out_activation(call: Call) -> Callable[[dict[int, Any]], list[Any]]:
     """Run the network's last layer up to its activation, as Keras does."""
     layer = call.operation
 
@@ -180,10 +178,10 @@ def without_activation(call: Call) -> Callable[[dict[int, Any]], list[Any]]:
             x = keras.ops.matmul(x, layer.kernel)
         return x + layer.bias if getattr(layer, "use_bias", False) else x
 
-    return on_one(call, run).run
+    return make_block(call, run).run
 
 
-def dense_block(call: Call, last: bool) -> Block:
+def make_dense_block(call: Call, last: bool) -> Block:
     """Compute a dense layer; the network's last one without its sigmoid."""
     operations()
     layer = call.operation
@@ -194,10 +192,10 @@ def dense_block(call: Call, last: bool) -> Block:
         y = exact.dense(rows, layer.kernel, layer.bias if layer.use_bias else None)
         return tf.reshape(activation(y), (*x.shape[:-1], layer.units))
 
-    return on_one(call, run)
+    return make_block(call, run)
 
 
-def convolution_block(call: Call, before: Call | None, after: Call | None, last: bool) -> Block:
+def make_convolution_block(call: Call, before: Call | None, after: Call | None, last: bool) -> Block:
     """Fuse a convolution with the upsampling before it, its ReLU and the pooling behind it."""
     # Compiled now: what goes wrong while a graph is traced is told in TensorFlow's words.
     operations()
@@ -218,4 +216,4 @@ def convolution_block(call: Call, before: Call | None, after: Call | None, last:
         y.set_shape(shape if pool is None else pool.compute_output_shape(shape))
         return activation(y)
 
-    return Block(on_one(before or call, run).run, (after or call).outputs)
+    return Block(make_block(before or call, run).run, (after or call).outputs)

@@ -5,17 +5,17 @@ import tensorflow as tf
 exp, log, sigmoid, tanh = tf.exp, tf.math.log, tf.sigmoid, tf.tanh
 
 
-def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sum −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over each image: float32 (N, …), (N, …) → (N,)."""
     return sum_images(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits))
 
 
-def sigmoid_squared_error(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def sigmoid_squared_error(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sum (σ(z) − t)² over each image: float32 (N, …), (N, …) → (N,)."""
-    return squared_error(tf.sigmoid(logits), targets)
+    return squared_error(targets, tf.sigmoid(logits))
 
 
-def squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Sum (y − t)² over each image: float32 (N, …), (N, …) → (N,)."""
     return sum_images(tf.math.squared_difference(outputs, targets))
 

@@ -63,18 +63,13 @@ def reconstruction(
     run, gives_logits = forward.build(network, fast=arithmetic is exact)
     if not gives_logits:
         raise ValueError("The loss is computed from logits: the network must end in a sigmoid.")
-    losses: dict[str, Loss] = {"loss": swapped(arithmetic.cross_entropy)}
+    losses: dict[str, Loss] = {"loss": arithmetic.cross_entropy}
     if objective == "squared_error":
-        losses = {"objective": swapped(arithmetic.sigmoid_squared_error), **losses}
-    return Task(network, run, losses, partial(augmented, augmentations), arithmetic)
+        losses = {"objective": arithmetic.sigmoid_squared_error, **losses}
+    return Task(network, run, losses, partial(draw_examples, augmentations), arithmetic)
 
 
-def swapped(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Loss:
-    """Make a loss of a function of (outputs, targets)."""
-    return lambda targets, outputs: function(outputs, targets)
-
-
-def augmented(
+def draw_examples(
     augmentations: Sequence[Augmentation], images: Images, draws: np.random.Generator, moment: Moment
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draw what a network is given, and what it should answer."""
@@ -123,12 +118,12 @@ def generation(
     def negative_bound(targets: list[tf.Tensor], outputs: list[tf.Tensor]) -> tf.Tensor:
         drawn, _, weights = targets
         logits, ratio = outputs
-        fit = -arithmetic.cross_entropy(logits, tf.repeat(drawn, codes, axis=0))
+        fit = -arithmetic.cross_entropy(tf.repeat(drawn, codes, axis=0), logits)
         rows = tf.reshape(fit + tf.repeat(weights, codes) * ratio, (-1, codes))
         return arithmetic.log(tf.constant(float(codes))) - log_sum_exp(arithmetic, rows)
 
     def grey_loss(targets: list[tf.Tensor], outputs: list[tf.Tensor]) -> tf.Tensor:
-        losses = arithmetic.cross_entropy(outputs[0], tf.repeat(targets[1], codes, axis=0))
+        losses = arithmetic.cross_entropy(tf.repeat(targets[1], codes, axis=0), outputs[0])
         return arithmetic.sum_over(tf.reshape(losses, (-1, codes)), 1) / codes
 
     numbers = codes * autoencoder.code_size
@@ -136,7 +131,7 @@ def generation(
         autoencoder.network,
         run,
         {"objective": negative_bound, "loss": grey_loss},
-        partial(black_and_white, options, numbers),
+        partial(draw_black_and_white, options, numbers),
         arithmetic,
     )
 
@@ -147,7 +142,7 @@ def log_sum_exp(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     return most + arithmetic.log(arithmetic.sum_over(arithmetic.exp(rows - most[:, tf.newaxis]), 1))
 
 
-def black_and_white(
+def draw_black_and_white(
     options: Variational, numbers: int, images: Images, draws: np.random.Generator, moment: Moment
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Draw every pixel black or white, and so many standard normal numbers for each image's codes.

@@ -86,7 +86,7 @@ class Noise(Section):
 Augmentation = Annotated[Mirror | Shift | Noise, Field(discriminator="kind")]
 
 
-def noise_last(augmentations: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
+def check_noise_is_last(augmentations: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
     """Refuse to mirror or shift what is noisy already: the clean target would not follow."""
     kinds = [isinstance(one, Noise) for one in augmentations]
     if kinds != sorted(kinds):
@@ -101,7 +101,9 @@ class Pace(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     # Epochs in which the learning rate rises to that: at once, wide layers start badly.
     warm_up: Annotated[int, Field(ge=0, le=1000)] = 0
-    augmentations: Annotated[tuple[Augmentation, ...], Field(strict=False), AfterValidator(noise_last)] = ()
+    augmentations: Annotated[
+        tuple[Augmentation, ...], Field(strict=False), AfterValidator(check_noise_is_last)
+    ] = ()
 
 
 class Convolutional(Pace):
@@ -130,7 +132,7 @@ class Variational(Pace):
     rise: Annotated[int, Field(ge=1, le=1000)]
 
     @model_validator(mode="after")
-    def bound_holds(self) -> "Variational":
+    def check_bound(self) -> "Variational":
         """Refuse to weigh the divergence more where the spread of several codes' weights is rewarded."""
         if self.codes > 1 and self.beta > 1:
             raise ValueError(

@@ -75,11 +75,8 @@ def task(network: keras.Sequential, augmentations: Sequence[Augmentation], engin
         noisy, clean = augment(images, augmentations, draws, moment)
         return tf.constant(noisy), tf.constant(noisy - clean)
 
-    def squared_error(noise: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        return arithmetic.squared_error(answers, noise)
-
     run = forward.build(network, fast=arithmetic is exact).run
-    return Task(network, run, {"loss": squared_error}, examples, arithmetic)
+    return Task(network, run, {"loss": arithmetic.squared_error}, examples, arithmetic)
 
 
 def denoised(network: keras.Model, noisy: Images) -> Images:

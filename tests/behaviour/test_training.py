@@ -82,8 +82,8 @@ def test_a_changed_loss_changes_what_is_trained_on_it(
 ) -> None:
     before, original = unchanged(name), getattr(exact, loss)
 
-    def larger(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        return 1.0001 * original(outputs, targets)
+    def larger(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        return 1.0001 * original(targets, outputs)
 
     monkeypatch.setattr(exact, loss, larger)
     assert digests.of(training.CASES[name]()) != before

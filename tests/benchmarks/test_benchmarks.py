@@ -200,7 +200,7 @@ def test_stock_keras_trains_the_same_function(network: str) -> None:
 def test_stock_keras_trains_on_the_same_loss(network: str) -> None:
     targets, logits = np.random.default_rng(1).random((2, 3, 28, 28, 1), dtype="float32")
     theirs = keras.losses.get(stock.NETWORKS[network][1])(targets, keras.ops.sigmoid(logits))
-    mean = np.sum(OBJECTIVES[network](logits, targets)) / targets.size
+    mean = np.sum(OBJECTIVES[network](targets, logits)) / targets.size
     np.testing.assert_allclose(np.mean(theirs), mean, rtol=1e-5)
 
 
@@ -251,7 +251,7 @@ def test_pytorch_trains_on_the_same_loss(network: str) -> None:
 
     targets, logits = np.random.default_rng(1).random((2, 3, 28, 28, 1), dtype="float32")
     theirs = pytorch.NETWORKS[network][1](torch.from_numpy(logits), torch.from_numpy(targets))
-    mean = np.sum(OBJECTIVES[network](logits, targets)) / targets.size
+    mean = np.sum(OBJECTIVES[network](targets, logits)) / targets.size
     np.testing.assert_allclose(theirs, mean, rtol=1e-5)
 
 

@@ -57,7 +57,9 @@ def test_a_network_that_only_one_has_is_a_difference(short: str) -> None:
 
 def test_a_processor_without_results_is_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
     broken = Processor("broken", ("false",))
-    assert portable.compare(NATIVE, {"broken": portable.attempt(broken)}) == ["broken: nothing was trained"]
+    assert portable.compare(NATIVE, {"broken": portable.try_to_train(broken)}) == [
+        "broken: nothing was trained"
+    ]
     assert "training on broken failed with exit code 1" in capsys.readouterr().err
 
 
