@@ -184,7 +184,7 @@ def likelihoods() -> tuple[float, float, "pd.Series[float]"]:
 
 def only_the_published_network_of_its_kind_is_less_likely() -> bool:
     ours, same_kind, others = likelihoods()
-    return bool((others > ours).all() and round(ours - same_kind, 1) == 0.5)
+    return bool((others > ours).all() and round(ours - same_kind, 1) == 0.6)
 
 
 def quoted_likelihoods_are_those_of_the_table() -> bool:
@@ -192,7 +192,7 @@ def quoted_likelihoods_are_those_of_the_table() -> bool:
     published = others.drop(FLOOR)
     study = json.loads((ROOT / "studies/variational/metrics/variational.json").read_text())
     quoted = [round(value, 1) for value in (ours, study["standard_error"], same_kind, published.max())]
-    return quoted == [-228.2, 0.8, -228.7, -223.3]
+    return quoted == [-228.1, 0.8, -228.7, -223.3]
 
 
 CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
@@ -238,13 +238,13 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ("README.md", "PSNR 21.2 dB from 12.8", quoted_leads_are_measured),
     (
         "studies/variational/README.md",
-        "0.5 nats above the published network of its kind, a VAE with a Gaussian prior, "
+        "0.6 nats above the published network of its kind, a VAE with a Gaussian prior, "
         "and below every other row",
         only_the_published_network_of_its_kind_is_less_likely,
     ),
     (
         "README.md",
-        "log-likelihood −228.2 ± 0.8 nats (standard error) of drawn black and white test pictures; published "
+        "log-likelihood −228.1 ± 0.8 nats (standard error) of drawn black and white test pictures; published "
         "−228.7 for a network of its kind, and up to −223.3",
         quoted_likelihoods_are_those_of_the_table,
     ),
