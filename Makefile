@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 help:
 	@echo "make repro      train and evaluate the autoencoder on Fashion-MNIST; nothing is done twice"
 	@echo "make test       linters, type checker and every test"
-	@echo "make fuzz       read 10,000 damaged files of every format: pictures or a clear error, nothing else"
+	@echo "make fuzz       read 10,000 damaged files of every format and 1,000 damaged checkpoints: clear errors, nothing else"
 	@echo "make sanitize   test the C code under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc"
 	@echo "make behaviour  after an edit of the code: compute the digests of what it computes; name the studies that are stale"
 	@echo "make studies    run every study that is a DVC project, after the main pipeline"
@@ -50,6 +50,7 @@ lint: $(BIN)/.installed-dev
 
 fuzz: $(BIN)/.installed-dev
 	python -m checks.fuzz
+	python -m checks.fuzz_checkpoints
 
 sanitize: $(BIN)/.installed-dev
 	python -m checks.sanitize

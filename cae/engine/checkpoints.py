@@ -1,13 +1,16 @@
 """Exact resume: what a training run needs to go on after being killed, as if it never was.
 
 One file holds everything after a finished epoch; it is replaced atomically, so a kill at any moment leaves
-the state of the last finished epoch. The file is named by a fingerprint of data, parameters and code: a
-run never picks up another's state.
+the state of the last finished epoch. The file is named by a fingerprint of data, parameters and code, and
+ends in a digest of that name and its content: a run never picks up another's state, or a damaged one.
 """
 
+import hashlib
 import io
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +29,8 @@ except ImportError:  # Windows: no lock
     fcntl = None  # type: ignore[assignment]  # the module does not exist there
 
 Arrays = Sequence[npt.NDArray[Any]]
+# Bytes of a SHA-256.
+DIGEST = 32
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,11 @@ class Checkpoint:
     @property
     def path(self) -> Path:
         """The file."""
-        return self.folder / f"{self.name}.npz"
+        return self.folder / f"{self.name}.state"
+
+    def digest(self, content: bytes) -> bytes:
+        """Return the SHA-256 that stands behind the content of the file."""
+        return hashlib.sha256(self.name.encode() + content).digest()
 
     def save(self, state: State) -> None:
         """Replace the saved state.
@@ -75,15 +84,49 @@ class Checkpoint:
         Raises:
             UserError: the folder cannot be written or the disk is full; the old state is kept.
         """
-        artifacts.write_bytes(self.path, state.to_bytes())
+        content = state.to_bytes()
+        artifacts.write_bytes(self.path, content + self.digest(content))
 
     def load(self) -> State | None:
-        """Return the saved state, or None where there is none."""
-        return State.from_bytes(self.path.read_bytes()) if self.path.exists() else None
+        """Return the saved state, or None where there is none, or a damaged one, which is set aside.
+
+        Raises:
+            UserError: it is damaged, and cannot be set aside.
+        """
+        try:
+            stored = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.set_aside(error.strerror or str(error))
+            return None
+        content, digest = stored[:-DIGEST], stored[-DIGEST:]
+        if digest != self.digest(content):
+            self.set_aside("not what was saved")
+            return None
+        return State.from_bytes(content)
+
+    def set_aside(self, reason: str) -> None:
+        """Move the file out of the way, and say so; UserError where that fails."""
+        aside = self.path.with_suffix(".damaged")
+        try:
+            if aside.is_dir() and not aside.is_symlink():
+                shutil.rmtree(aside)
+            self.path.replace(aside)
+        except OSError as error:
+            raise UserError(
+                f"{self.path}, where training goes on, cannot be read ({reason}), nor moved away "
+                f"({error.strerror}): delete it, then run again; training starts afresh"
+            ) from error
+        print(
+            f"note: {self.path}, where training was to go on, is damaged ({reason}): it is now {aside}, and "
+            "training starts afresh",
+            file=sys.stderr,
+        )
 
     def clear(self) -> None:
         """Remove this run's state, and that of killed runs with other fingerprints, from the folder."""
-        for path in self.folder.glob("*.npz"):
+        for path in self.folder.glob("*.state"):
             path.unlink()
 
     @contextmanager

@@ -1,8 +1,10 @@
 """Checkpoints: what is loaded is what was saved, for the same run alone, by one process at a time."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +61,7 @@ def test_the_newest_state_replaces_the_old_one(tmp_path: Path) -> None:
     loaded = checkpoint.load()
     assert loaded is not None
     assert loaded.values == {"epoch": 2}
-    assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.state"]
 
 
 def test_another_run_does_not_see_it(tmp_path: Path) -> None:
@@ -67,12 +69,53 @@ def test_another_run_does_not_see_it(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path, "other").load() is None
 
 
+@given(st.data())
+def test_a_damaged_file_is_set_aside_and_named(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoints"), "run")
+    checkpoint.save(STATE)
+    whole = checkpoint.path.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    flipped = bytes([whole[place] ^ 1 << data.draw(st.integers(0, 7))])
+    damaged = data.draw(
+        st.sampled_from(
+            [whole[:place], whole[place + 1 :], whole[:place] + flipped + whole[place + 1 :], whole + b"\0"]
+        )
+        | st.binary(max_size=100)
+    )
+    checkpoint.path.write_bytes(damaged)
+    with redirect_stderr(io.StringIO()) as said:
+        assert checkpoint.load() is None
+    assert f"{checkpoint.path}, where training was to go on, is damaged" in said.getvalue()
+    assert checkpoint.path.with_suffix(".damaged").read_bytes() == damaged
+    assert checkpoint.load() is None
+    checkpoint.save(STATE)
+    assert checkpoint.load() is not None
+
+
+def test_a_folder_in_the_place_of_a_state_is_set_aside(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, "run")
+    for _ in range(2):
+        checkpoint.path.mkdir()
+        (checkpoint.path / "file").touch()
+        assert checkpoint.load() is None
+    assert not checkpoint.path.exists()
+
+
+def test_the_state_of_another_run_under_this_name_is_not_taken(tmp_path: Path) -> None:
+    other, checkpoint = Checkpoint(tmp_path, "other"), Checkpoint(tmp_path, "run")
+    other.save(STATE)
+    other.path.rename(checkpoint.path)
+    assert checkpoint.load() is None
+
+
 def test_clearing_removes_every_state(tmp_path: Path) -> None:
     Checkpoint(tmp_path, "older").save(STATE)
     checkpoint = Checkpoint(tmp_path, "run")
     checkpoint.save(STATE)
     checkpoint.clear()
-    assert list(tmp_path.glob("*.npz")) == []
+    assert list(tmp_path.glob("*.state")) == []
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_a_second_training_process_is_refused(untrained: Project) -> None:
 
 
 def test_after_a_run_no_checkpoint_is_left(uninterrupted: Project) -> None:
-    assert list((uninterrupted.folder / ".checkpoints").glob("*.npz")) == []
+    assert list((uninterrupted.folder / ".checkpoints").glob("*.state")) == []
 
 
 def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(

@@ -230,10 +230,10 @@ def test_training_goes_on_after_its_last_finished_network(
     with pytest.raises(KillError):
         train.main()
     assert not models.exists()
-    assert len(list((project / ".checkpoints/anomaly/0").glob("*-pixels-1.npz"))) == 1
+    assert len(list((project / ".checkpoints/anomaly/0").glob("*-pixels-1.state"))) == 1
     train.main()
     assert {path.name: path.read_bytes() for path in models.iterdir()} == whole
-    assert not list((project / ".checkpoints/anomaly/0").glob("*.npz"))
+    assert not list((project / ".checkpoints/anomaly/0").glob("*.state"))
 
 
 def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:

@@ -1,0 +1,111 @@
+"""Damage checkpoints at random: python -m checks.fuzz_checkpoints [--count N] [--seed N].
+
+Each damaged file either holds the state that was saved, to the bit, or is set aside and training starts
+afresh; in either case it must end with the network of a run that was never killed. Most files are only
+loaded; every fiftieth is trained on from.
+"""
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import stages  # noqa: F401  # pins the environment, before NumPy and TensorFlow load
+
+# isort: split
+import keras
+import numpy as np
+
+from cae.engine import tasks, training
+from cae.engine.checkpoints import Checkpoint
+from cae.ground.params import Run
+
+RUN = Run(epochs=2, batch_size=4, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
+IMAGES = np.random.default_rng(0).random((12, 4, 4, 1), dtype=np.float32)
+# Loaded files for one that is trained on from.
+LOADS = 50
+
+
+class KillError(Exception):
+    """Breaks a training off after an epoch, as a kill does."""
+
+
+def train(checkpoint: Checkpoint, killed: bool = False) -> bytes:
+    """Train a small network, or break off after an epoch; return its weights."""
+
+    def kill(_: object) -> None:
+        raise KillError
+
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1, activation="sigmoid")])
+    with contextlib.suppress(KillError):
+        training.fit(
+            tasks.reconstruction(network), IMAGES, IMAGES, RUN, checkpoint, record=kill if killed else None
+        )
+    return b"".join(weights.tobytes() for weights in network.get_weights())
+
+
+def damage(content: bytes, draw: np.random.Generator) -> bytes:
+    """Flip a bit, cut the end off, cut a piece out, add to it, or put other bytes in its place."""
+    place, length = (int(draw.integers(len(content))) for _ in range(2))
+    noise = draw.bytes(int(draw.integers(300)))
+    match draw.integers(5):
+        case 0:
+            return content[:place] + bytes([content[place] ^ 1 << draw.integers(8)]) + content[place + 1 :]
+        case 1:
+            return content[:place]
+        case 2:
+            return content[:place] + content[place + length :]
+        case 3:
+            return content[:place] + noise + content[place:]
+    return noise
+
+
+def outcome(checkpoint: Checkpoint, content: bytes, saved: bytes, whole: bytes | None) -> str:
+    """Load a file of this content, train on from it where `whole` says with which end; say how it ended."""
+    checkpoint.clear()
+    checkpoint.path.write_bytes(content)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            state = checkpoint.load()
+            if whole is not None and train(checkpoint) != whole:
+                return "another network"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    if state is None:
+        return "set aside" if str(checkpoint.path) in said.getvalue() else "set aside in silence"
+    return "resumed" if state.to_bytes() == saved else "another state"
+
+
+def main() -> int:
+    """Damage and load the files, and print how they ended."""
+    parser = argparse.ArgumentParser(prog="python -m checks.fuzz_checkpoints", description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="damaged files")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="another one, other damage")
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    outcomes = Counter[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        whole = train(Checkpoint(Path(folder) / "whole", "run"))
+        checkpoint = Checkpoint(Path(folder) / "killed", "run")
+        train(checkpoint, killed=True)
+        content, state = checkpoint.path.read_bytes(), checkpoint.load()
+        assert state is not None
+        for index in range(arguments.count):
+            draw = np.random.default_rng((arguments.seed, index))
+            end = whole if index % LOADS == 0 else None
+            # The first is whole, to see that such a one is resumed.
+            stored = damage(content, draw) if index else content
+            outcomes[outcome(checkpoint, stored, state.to_bytes(), end)] += 1
+    for result, times in sorted(outcomes.items()):
+        print(f"{result:24} {times:6}")
+    return int(bool(set(outcomes) - {"set aside", "resumed"}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
