@@ -33,7 +33,7 @@ def build(
     Returns:
         raw pixels (N, height, width, C), any numbers → a dictionary: `reconstruction` float32 (N, height,
         width, C) in [0, 1], `code` float32 (N, D), `error` float32 (N, height, width), `score` float32 (N,),
-        and with a threshold `anomaly` bool (N,).
+        NaN where a pixel is, and with a threshold `anomaly` bool (N,).
 
     Raises:
         ValueError: pictures of this size do not fit into the network.
@@ -54,11 +54,24 @@ def build(
         "reconstruction": reconstruction,
         "code": keras.layers.Flatten(name="code")(code),
         "error": ops.squeeze(errors, axis=-1),
-        "score": (ops.mean if spot is None else ops.max)(errors, axis=(1, 2, 3)),
+        "score": beside_numbers((ops.mean if spot is None else ops.max)(errors, axis=(1, 2, 3)), pixels),
     }
     if threshold is not None:
-        outputs["anomaly"] = ops.greater(outputs["score"], float(threshold))
+        # NaN is above nothing. "Not at most" would do, but TensorFlow makes "above" of that.
+        above = ops.greater(outputs["score"], float(threshold))
+        outputs["anomaly"] = ops.logical_or(above, ops.isnan(outputs["score"]))
     return named(keras.Model(pixels, outputs, name="whole"))
+
+
+def beside_numbers(scores: keras.KerasTensor, pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """Make the score of a picture NaN where one of its pixels is: to cut values off would hide it."""
+    holes = ops.max(ops.cast(ops.isnan(pixels), "float32"), axis=(1, 2, 3))
+    return ops.where(holes > 0, np.float32(np.nan), scores)
+
+
+def facts(window: tuple[float, float]) -> dict[str, float]:
+    """Say of a model, in its metadata, which values of raw pixels it shows as black and as white."""
+    return {"black": float(window[0]), "white": float(window[1])}
 
 
 def scaled(pixels: keras.KerasTensor, low: float, high: float) -> keras.KerasTensor:

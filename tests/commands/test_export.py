@@ -1,7 +1,9 @@
 """One file that takes raw pixels elsewhere says what `cae score` says here."""
 
 import importlib.util
+import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,26 @@ def test_a_window_is_that_of_the_values_that_come(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["reconstruction"], expected["reconstruction"], atol=1e-5)
 
 
+def test_the_file_says_which_values_are_black_and_white(tmp_path: Path) -> None:
+    line.run(["export", "--out", str(tmp_path / "whole.keras"), "--window", "-1000", "1000"])
+    with zipfile.ZipFile(tmp_path / "whole.keras") as archive:
+        facts = json.loads(archive.read("metadata.json"))
+    assert (facts["black"], facts["white"]) == (-1000, 1000)
+
+
+@pytest.mark.parametrize("spot", [None, 1.5])
+def test_a_picture_with_pixels_that_are_no_numbers_is_an_anomaly(spot: float | None) -> None:
+    model = whole.build(Trained(DEFAULT).own, (28, 28), (0, 255), spot, 1000)
+    np.testing.assert_array_equal(model.predict(with_a_hole(), verbose=0)["anomaly"], [True, False])
+
+
+def with_a_hole() -> Pixels:
+    """Two pictures, the first with a pixel that is NaN."""
+    pixels = shirts(2).astype(np.float32)
+    pixels[0, 5, 5] = np.nan
+    return pixels
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -159,10 +181,25 @@ def test_onnx_gives_what_keras_gives_however_many_pictures_come(
 
 
 @needs_onnx
+@pytest.mark.slow
+@pytest.mark.parametrize("spot", [None, 1.5])
+def test_onnx_calls_pixels_that_are_no_numbers_an_anomaly_and_says_what_is_black_and_white(
+    tmp_path: Path, spot: float | None
+) -> None:
+    from onnxruntime import InferenceSession
+
+    path = tmp_path / "whole.onnx"
+    export(Trained(DEFAULT), Raw((28, 28), (0, 255), spot), 1000, path)
+    np.testing.assert_array_equal(run(path, with_a_hole())["anomaly"], [True, False])
+    facts = InferenceSession(path).get_modelmeta().custom_metadata_map
+    assert facts == {"black": "0", "white": "255"}
+
+
+@needs_onnx
 def test_onnx_says_what_dense_layers_do_as_well(tmp_path: Path) -> None:
     dense = residual.build(4, 8, (28, 28, 1), 1)
     model = whole.build(dense, (28, 28), (0, 255), None, None)
-    (tmp_path / "whole.onnx").write_bytes(graph.written(model))
+    (tmp_path / "whole.onnx").write_bytes(graph.written(model, {}))
     pixels = shirts(3)
     found, expected = run(tmp_path / "whole.onnx", pixels), model.predict(pixels, verbose=0)
     for name, values in expected.items():
@@ -173,7 +210,7 @@ def test_onnx_says_what_dense_layers_do_as_well(tmp_path: Path) -> None:
 def test_what_onnx_cannot_say_is_refused() -> None:
     image = keras.Input((28, 28, 1), name="pixels")
     with pytest.raises(UserError, match=r"cannot be written as ONNX .*Erfinv"):
-        graph.written(keras.Model(image, keras.ops.erfinv(image)))
+        graph.written(keras.Model(image, keras.ops.erfinv(image)), {})
 
 
 @needs_onnx
