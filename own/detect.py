@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from cae.commands.outputs import Folder, coloured
-from cae.ground import artifacts
+from cae.ground import artifacts, words
 from cae.ground.arrays import Scores
 from cae.measures.localisation import Mask
 from cae.networks.autoencoder import Autoencoder, load
-from cae.networks.whole import build
+from cae.networks.whole import build, facts
 from cae.sources import greys, prepared
 from cae.sources.prepared import Listed, Prepared
 from own import pictures, project_folder, reports, settings
@@ -25,6 +25,9 @@ from own.pictures import Example
 from own.unchanged import Unchanged
 from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
+
+# AUROC below which scores point the other way by more than chance in small tests.
+BACKWARDS = 0.4
 
 
 def main() -> None:
@@ -51,8 +54,8 @@ def main() -> None:
     shown = medians(ours.scores, test.pictures)
     examples = write_maps(project, wrong(methods[OURS], test, sight, whole.anomaly), masks(), shown, ours)
     draw(project, test.pictures, ours, examples)
-    model = detector(autoencoder, whole, test, ours.limit)
-    artifacts.write_model(project / MODELS / "detector.keras", model)
+    model, window = detector(autoencoder, whole, test, ours.limit)
+    artifacts.write_model(project / MODELS / "detector.keras", model, facts(window))
     tell(measured, held_out)
 
 
@@ -102,8 +105,8 @@ def draw(project: Path, listed: Sequence[Listed], ours: Judged, examples: Sequen
 
 def detector(
     autoencoder: Autoencoder, chosen: settings.Own, test: Prepared, threshold: float | None
-) -> keras.Model:
-    """Make one model of everything between raw pixels and the decision.
+) -> tuple[keras.Model, tuple[float, float]]:
+    """Make one model of everything between raw pixels and the decision; say which are black and white to it.
 
     Of tiles it takes one, and decides nothing: the threshold is that of whole pictures.
     """
@@ -111,7 +114,7 @@ def detector(
     if chosen.data.tiles:
         size, threshold = (chosen.data.tiles.size, chosen.data.tiles.size), None
     window = chosen.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
-    return build(autoencoder, size, window, chosen.anomaly.spot, threshold)
+    return build(autoencoder, size, window, chosen.anomaly.spot, threshold), window
 
 
 def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:
@@ -130,8 +133,18 @@ def tell(measured: dict[str, float], held_out: Prepared) -> None:
     groups, count = len({picture.group for picture in held_out.pictures}), len(held_out.pictures)
     if groups < count:
         print(
-            f"note: the {count} pictures that set the threshold are of {groups} files, patients or volumes: "
-            "the interval of its false alarms holds for pictures that are independent",
+            f"note: the {words.count(count, 'picture')} that set the threshold belong together in "
+            f"{words.count(groups, 'group')} (files, patients or volumes): the interval of its false alarms "
+            "holds for pictures that are independent",
+            file=sys.stderr,
+        )
+    if measured.get("auroc", 1) < BACKWARDS:
+        print(
+            f"note: anomalies score lower than normal pictures (auroc {measured['auroc']:.3g}, and 0.5 is "
+            "chance): the network reconstructs them better, as it does where they are smoother than what it "
+            "learned. Compare tables/detection.csv: another way may tell them apart. Else try a smaller code "
+            "(model in params.yaml), anomaly.spot for small defects, or check that data.normal names the "
+            "normal class",
             file=sys.stderr,
         )
     print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()) or "test pictures scored")

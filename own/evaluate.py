@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from cae.ground import artifacts
+from cae.ground import artifacts, words
 from cae.ground.arrays import Images, Indices, Scores
 from cae.measures import metrics
 from cae.measures.baselines import MeanImage
@@ -34,6 +36,9 @@ def main() -> None:
     train, validation = (prepared.images(folder, side) for side in ("train", "validation"))
     test = Prepared.read(folder, "test")
     places = normal(test)
+    if not len(places):
+        measure_nothing(project, history, inputs)
+        return
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
     pca = linear.fitted(train, autoencoder.code_size, whole.split.seed)
     mean_image = MeanImage().fit(train)
@@ -73,12 +78,22 @@ def main() -> None:
     artifacts.write_figure(plots / "reconstructions/examples.png", examples)
     print(
         f"test mean squared error {scores[OURS]['mse']:.5f}; "
-        f"PCA with {pca.code_size} numbers {scores['PCA']['mse']:.5f}"
+        f"PCA with {words.count(pca.code_size, 'number')} {scores['PCA']['mse']:.5f}"
     )
 
 
+def measure_nothing(project: Path, history: pd.DataFrame, inputs: Inputs) -> None:
+    """Write what there is where no test picture is normal: the loss curves, no metrics, an empty table."""
+    inputs.check()
+    artifacts.write_json(project / "metrics/evaluate.json", {})
+    artifacts.write_csv(project / PLOTS / "reconstruction.csv", pd.DataFrame(columns=["method", "mse"]))
+    curves = reconstructions.loss_curves(history, None)
+    artifacts.write_figure(project / PLOTS / "reconstructions/loss_curves.png", curves)
+    print("no test picture is normal: errors of reconstruction are not measured")
+
+
 def normal(test: Prepared) -> Indices:
-    """Find the pieces of normal pictures: the split sees to it that there are some."""
+    """Find the pieces of normal pictures; none where the source's own test holds anomalies alone."""
     kept = np.repeat(
         [picture.normal for picture in test.pictures], [picture.pieces for picture in test.pictures]
     )

@@ -9,7 +9,7 @@ from cae.measures.baselines import Components, PrincipalComponents
 # Numbers at most that are fitted to, in float64 half a gigabyte, and rows.
 NUMBERS = 2**26
 ROWS = 10_000
-# Up to so many pixels the covariance of all pairs is found, which is exact.
+# Up to so many pixels the covariance of all pairs of them is found, beyond that of all pairs of rows.
 EXACT = 4096
 
 
@@ -27,11 +27,28 @@ def fitted(pieces: Images, code_size: int, seed: int) -> PrincipalComponents:
     """
     known = sample(pieces, seed)
     most = min(code_size, len(known), known[0].size)
-    return PrincipalComponents(most, components(known.reshape(len(known), -1), most, seed))
+    return PrincipalComponents(most, components(known.reshape(len(known), -1), most))
 
 
-def components(rows: Rows, count: int, seed: int) -> Components:
-    """Find the directions of greatest variance of rows (N, D): exactly where D is small, else nearly."""
-    solver = "covariance_eigh" if rows.shape[1] <= EXACT else "randomized"
-    pca = PCA(count, svd_solver=solver, random_state=seed).fit(rows.astype(np.float64))
+def components(rows: Rows, count: int) -> Components:
+    """Find the directions of greatest variance of rows (N, D)."""
+    if rows.shape[1] > EXACT:
+        return by_products(rows, count)
+    pca = PCA(count, svd_solver="covariance_eigh").fit(rows.astype(np.float64))
     return Components(pca.mean_, pca.components_)
+
+
+def by_products(rows: Rows, count: int) -> Components:
+    """Find them where a row has more numbers than there are rows, in the memory of two times the rows.
+
+    With X = U·S·Vᵀ, XXᵀ = U·S²·Uᵀ is N × N, and the directions are the rows of Vᵀ = S⁻¹·Uᵀ·X.
+    """
+    mean = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - mean
+    variances, vectors = np.linalg.eigh(centred @ centred.T)
+    variances, vectors = variances[::-1][:count], vectors[:, ::-1][:, :count]
+    directions = vectors.T @ centred
+    # N centred rows vary in N − 1 directions at most: one that is none gives nothing.
+    varies = variances > variances[0] * len(rows) * np.finfo(np.float64).eps
+    directions /= np.where(varies, np.sqrt(np.abs(variances)), np.inf)[:, np.newaxis]
+    return Components(mean, directions)

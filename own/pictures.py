@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cae.ground import words
 from cae.ground.arrays import Images, Rows, Scores
 from cae.measures.errors import ErrorMap, squared
 from cae.measures.localisation import Mask
@@ -71,7 +72,9 @@ def code_map(points: Rows, names: Sequence[str]) -> Figure:
     )
     if len(classes) > 1:
         name_classes(axes, points, places, [literal(name) for name in classes])
-    axes.set_title(f"Codes of {len(points):,} test pieces, in the plane in which training codes vary most")
+    axes.set_title(
+        f"Codes of {words.count(len(points), 'test piece')}, in the plane in which training codes vary most"
+    )
     axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
     axes.set_adjustable("datalim")
     return figure

@@ -2,13 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cae.commands.outputs import check_name
+from cae.ground import words
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.measures.decision import Threshold
-from cae.sources import prepared, sides
+from cae.sources import folders, prepared, sides
 from cae.sources.layouts import opened
 from cae.sources.prepared import Listed
 from cae.sources.records import Source
@@ -17,10 +18,10 @@ from own.unchanged import Unchanged
 from stages import PREPARED
 from stages.inputs import Inputs
 
-# The class of normal pictures where the layout says so itself: MVTec AD's.
-GOOD = "good"
 # Pictures of 12 bits that are stored in 16 end at 0.06.
 DARK = 0.1
+# Of a piece, at most: a batch of the default network has 4, and its widest layer 32 numbers a pixel.
+MOST_PIXELS = 2**21
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     for skipped in source.skipped:
         print(f"skipped: {skipped.reason}", file=sys.stderr)
     pictures = split(pictures, whole.split, normal_class(source, whole.data.normal, pictures))
+    tell_of_split(source, pictures, whole.split.seed)
     check_threshold(pictures, whole.anomaly.false_alarms)
     check_measurable(pictures, whole.data)
     masks.check(source.path, pictures)
@@ -56,7 +58,7 @@ def normal_class(source: Source, asked: str | None, pictures: Sequence[Listed]) 
         UserError: no picture is of the class that is asked for.
     """
     if asked is None:
-        return GOOD if source.kind == "mvtec" else None
+        return source.normal
     labels = sorted({picture.label for picture in pictures if picture.label is not None})
     if asked not in labels:
         raise UserError(
@@ -82,6 +84,7 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
             [picture.part for picture in usual],
             chosen.shares,
             chosen.seed,
+            {picture.part for picture in pictures if picture.part is not None},
         )
     )
     placed = [
@@ -92,12 +95,42 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
     return placed
 
 
+def tell_of_split(source: Source, pictures: Sequence[Listed], seed: int) -> None:
+    """Say where the sides came from, and what cannot be measured on a test without normal pictures."""
+    given = {picture.part for picture in pictures if picture.part is not None} - {"train"}
+    drawn = {picture.side for picture in pictures} - given
+    origin = "your folders say" if source.kind in folders.DECODERS else "the source says"
+    ways = []
+    if given:
+        ways.append(f"{in_order(given)} as {origin}")
+    # What is only left of a folder train is as that says, too.
+    if given and drawn <= {"train"}:
+        ways = [f"as {origin}"]
+    elif drawn:
+        ways.append(
+            f"{in_order(drawn)} drawn with split.seed {seed}" if given else f"drawn with split.seed {seed}"
+        )
+    print(f"split: {'; '.join(ways)}")
+    if not any(picture.side == "test" and picture.normal for picture in pictures):
+        print(
+            "note: no normal picture is in the test, so neither reconstructions of such, nor auroc, nor "
+            "false_alarms can be measured; caught can. Put normal pictures into the folder test, or take it "
+            "out of the source: then a test is drawn",
+            file=sys.stderr,
+        )
+
+
+def in_order(chosen: Collection[str]) -> str:
+    """Name sides in the order in which they are used."""
+    return ", ".join(side for side in prepared.SIDES if side in chosen)
+
+
 def check_threshold(pictures: Sequence[Listed], false_alarms: float) -> None:
     """Raise UserError, before any training, where pictures are too few for the threshold that is wanted."""
     count, needed = sum(picture.side == "threshold" for picture in pictures), Threshold.least(false_alarms)
     if 0 < count < needed:
         raise UserError(
-            f"{count} normal pictures are held out to set the threshold, but for false alarms of "
+            f"held out to set the threshold: {words.count(count, 'normal picture')}; for false alarms of "
             f"{false_alarms:g} at least {needed} are needed: add pictures, raise split.threshold, allow more "
             "(anomaly.false_alarms in params.yaml), or write 0 for split.threshold: then there is none"
         )
@@ -117,6 +150,12 @@ def tell_if_dark(train: Images, window: tuple[float, float] | None) -> None:
 
 def check_measurable(pictures: Sequence[Listed], data: settings.Data) -> None:
     """Raise UserError, before any training, where what comes after it could not measure or write."""
+    pieces = pictures[0].shape
+    if pieces[0] * pieces[1] > MOST_PIXELS:
+        raise UserError(
+            f"pieces have {pieces[0]} × {pieces[1]} pixels, but no network here trains on more than "
+            f"{MOST_PIXELS:,}: cut the pictures (data.tiles), or make them smaller (data.size)"
+        )
     height, width = pictures[0].seen
     if data.tiles is None and min(height, width) < settings.WINDOW:
         raise UserError(
@@ -135,4 +174,4 @@ def described(pictures: Sequence[Listed]) -> str:
     pieces = sum(picture.pieces for picture in pictures)
     shape = " × ".join(map(str, pictures[0].shape))
     named = ", ".join(f"{count:,} for {side}" for side, count in counts.items())
-    return f"{named}; {pieces:,} pieces of {shape}"
+    return f"{named}; {words.count(pieces, 'piece')} of {shape}"

@@ -9,17 +9,16 @@ import keras
 from cae.commands.trained import loaded
 from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts
-from cae.ground.arrays import Images
+from cae.ground import artifacts, words
 from cae.ground.errors import UserError
-from cae.ground.params import Model
+from cae.ground.params import Run
 from cae.sources import prepared
 from own import project_folder, settings
 from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs, from_here, mapping
 from stages.train import Bar, warn
 
-# Numbers held at once for a call of training, and for a batch of validation in the widest layer of all.
+# Numbers that the widest layer gives for one batch, at most: of all layers it is a few times that.
 MOST_NUMBERS = 2**28
 
 
@@ -29,7 +28,6 @@ def main() -> None:
     inputs = Inputs.read("train", project)
     whole = settings.load(project)
     train, validation = (prepared.images(project / PREPARED, side) for side in ("train", "validation"))
-    check_memory(train, validation, whole.model)
     begun = beginning(project, whole.train.start_from)
     checkpoint = Checkpoint(project / ".checkpoints", inputs.fingerprint)
 
@@ -39,6 +37,7 @@ def main() -> None:
     chief = workers.is_chief(strategy)
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
         autoencoder = family.build(whole.model, train.shape[1:], whole.run.seed)
+        check_memory(whole.run, whole.model.name, training.widest(autoencoder.network))
         if begun is not None:
             take_weights(autoencoder.network, begun)
         task = family.task(whole.model, autoencoder, whole.run.engine)
@@ -64,17 +63,14 @@ def main() -> None:
     warn(float(best["val_loss"]), training.mean_image_loss(train, validation), whole.run)
 
 
-def check_memory(train: Images, validation: Images, model: Model) -> None:
-    """Raise UserError where the pieces are so large that training would take many gigabytes."""
-    called = min(len(train), training.IMAGES_A_CALL) * train[0].size
-    height, width, channels = validation.shape[1:]
-    # Convolutions have as many numbers a pixel as filters; dense layers have none as wide as the image.
-    widest = max(channels, *model.convolutional.filters) if model.name == "convolutional" else channels
-    validated = min(len(validation), training.VALIDATION_BATCH) * height * width * widest
-    if max(called, validated) > MOST_NUMBERS:
+def check_memory(run: Run, name: str, widest: int) -> None:
+    """Raise UserError where one batch, which cannot be cut, would take many gigabytes."""
+    if run.batch_size * widest > MOST_NUMBERS:
         raise UserError(
-            f"pieces of {height} × {width} pixels are too large to train on so many at once: cut the "
-            "pictures (data.tiles in params.yaml), or make them smaller (data.size)"
+            f"a layer of the network gives {widest:,} numbers for a piece, and a batch has "
+            f"{words.count(run.batch_size, 'piece')}: {MOST_NUMBERS:,} numbers are the most. Lower "
+            f"model.{name}.batch_size in params.yaml, cut the pictures (data.tiles), or make them smaller "
+            "(data.size)"
         )
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.ground import artifacts, params, splits
+from cae.ground import artifacts, params, splits, words
 from cae.ground.arrays import Images, Labels, Rows
 from cae.ground.splits import Splits
 from cae.measures import maps, probes
@@ -106,10 +106,10 @@ def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
     """Say what each kind of features is, for the legend."""
     default = convolutional.code_size(convolutional.FILTERS, images.shape[1:])
     return {
-        "code": f"autoencoder's code, {autoencoder.code_size} numbers",
-        "PCA": f"PCA, {default} numbers",
-        "pixels": f"raw pixels, {images[0].size} numbers",
-        "untrained": f"untrained default encoder's code, {default} numbers",
+        "code": f"autoencoder's code, {words.count(autoencoder.code_size, 'number')}",
+        "PCA": f"PCA, {words.count(default, 'number')}",
+        "pixels": f"raw pixels, {words.count(images[0].size, 'number')}",
+        "untrained": f"untrained default encoder's code, {words.count(default, 'number')}",
     }
 
 

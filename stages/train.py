@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, params, splits
+from cae.ground import artifacts, params, splits, words
 from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.networks.autoencoder import Autoencoder
@@ -63,7 +63,8 @@ def check_code(size: int, train: Images, name: str) -> None:
     most = min(len(train), train[0].size)
     if size > most:
         raise UserError(
-            f"model.{name} in params.yaml gives a code of {size} numbers, but PCA, which it is compared "
+            f"model.{name} in params.yaml gives a code of {words.count(size, 'number')}, but PCA, which it "
+            "is compared "
             f"with, has at most {most} here: make the code smaller"
         )
 

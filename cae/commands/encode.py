@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing, codes
-from cae.ground import artifacts
+from cae.ground import artifacts, words
 from cae.ground.errors import UserError
 from cae.sources.prepared import begin
 from cae.sources.records import Picture
@@ -32,8 +32,8 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
             length = length or row.size
             if row.size != length:
                 raise UserError(
-                    f"the code of {names[0]!r} has {length} numbers and that of {name!r} {row.size}: "
-                    "pictures of one size are needed. Add --resize, or encode them apart"
+                    f"the code of {names[0]!r} has {words.count(length, 'number')} and that of {name!r} "
+                    f"{row.size}: pictures of one size are needed. Add --resize, or encode them apart"
                 )
             rows.write(row.astype("<f4").tobytes())
             names.append(name)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from cae.commands.outputs import printable
 from cae.commands.trained import Trained
+from cae.ground import words
 from cae.sources.records import Picture, Source
 
 
@@ -19,9 +20,9 @@ def info(trained: Trained, source: Source | None = None, pictures: Iterable[Pict
     own = trained.own
     print(f"network    {printable(str(trained.path))}")
     print(f"md5        {hashlib.md5(trained.path.read_bytes()).hexdigest()}")
-    colours = f"{channels} channel{'s' * (channels > 1)}{'; other sizes too' * trained.stretches}"
+    colours = f"{words.count(channels, 'channel')}{'; other sizes too' * trained.stretches}"
     print(f"takes      {height} × {width}, {colours}")
-    print(f"code       {' × '.join(map(str, own.code_shape))} = {own.code_size} numbers")
+    print(f"code       {' × '.join(map(str, own.code_shape))} = {words.count(own.code_size, 'number')}")
     print(f"parameters {own.network.count_params():,}")
     if source is None:
         return

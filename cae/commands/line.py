@@ -19,6 +19,7 @@ from cae.commands.reconstruct import reconstruct
 from cae.commands.score import score, scores
 from cae.commands.trained import Trained
 from cae.commands.views import Seeing
+from cae.ground import words
 from cae.ground.errors import UserError
 from cae.measures.decision import CONFIDENCE, Threshold
 from cae.measures.errors import check_spot
@@ -69,12 +70,12 @@ def look(chosen: Namespace) -> None:
     match chosen.command:
         case "encode":
             with counted(source) as pictures:
-                count = encode(pictures, trained, seeing, chosen.out)
-            print(f"codes of {pieces(count)} in {printable(str(chosen.out))}")
+                number = encode(pictures, trained, seeing, chosen.out)
+            print(f"codes of {words.count(number, 'picture')} in {printable(str(chosen.out))}")
         case "reconstruct":
             with counted(source) as pictures:
-                count = reconstruct(pictures, trained, seeing, chosen.out)
-            print(f"{pieces(count)} in {printable(str(chosen.out))}")
+                number = reconstruct(pictures, trained, seeing, chosen.out)
+            print(f"{words.count(number, 'picture')} in {printable(str(chosen.out))}")
         case "score":
             decide(chosen, source, trained, seeing)
 
@@ -130,7 +131,7 @@ def decide(chosen: Namespace, source: Source, trained: Trained, seeing: Seeing) 
     threshold = fitted(chosen, trained, seeing)
     with counted(source) as pictures:
         table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold, chosen.spot)
-    print(f"scores of {pieces(len(table))} in {printable(str(chosen.out))}")
+    print(f"scores of {words.count(len(table), 'picture')} in {printable(str(chosen.out))}")
     if threshold is not None:
         print(f"above the threshold: {table['anomaly'].sum()}")
 
@@ -155,16 +156,12 @@ def fitted(
     with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
         threshold = Threshold.fitted(scores(suiting(pictures), trained, seeing, chosen.spot), rate)
     print(
-        f"threshold {threshold.value:.6g}, from {pieces(threshold.normals)}: false alarms expected "
+        f"threshold {threshold.value:.6g}, from {words.count(threshold.normals, 'picture')}: false alarms "
+        "expected "
         f"{threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
         f"{threshold.high:.2%}"
     )
     return threshold
-
-
-def pieces(count: int) -> str:
-    """Count pictures in words."""
-    return f"{count:,} picture{'s' * (count != 1)}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cae.commands.trained import Trained
+from cae.ground import words
 from cae.ground.arrays import Rows
 from cae.ground.errors import UserError
 from cae.measures import errors
@@ -114,7 +115,8 @@ def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
         return greys.in_channels(image, 1)
     remedy = "add --grey" if wanted == 1 else "take pictures in colour, or a network for grey ones"
     raise UserError(
-        f"{picture.name!r} has {found} channels and {trained.path} takes pictures with {wanted}: {remedy}"
+        f"{picture.name!r} has {words.count(found, 'channel')} and {trained.path} takes pictures with "
+        f"{wanted}: {remedy}"
     )
 
 

@@ -58,7 +58,9 @@ def operations() -> Any:
         return tf.load_op_library(str(path))
     except tf.errors.NotFoundError as error:
         raise UserError(
-            f"{path} cannot be loaded ({error.message}). Delete it, then run again: it is compiled anew"
+            f"{path}, compiled to train, cannot be loaded ({error.message}). If nothing in its folder may be "
+            "executed (mounted noexec), name another in the environment variable XDG_CACHE_HOME, or set "
+            "train.engine to stock in params.yaml; if the file is damaged, delete it: it is compiled anew"
         ) from error
 
 

@@ -23,10 +23,13 @@ from cae.ground.arrays import Images
 from cae.ground.errors import UserError
 from cae.ground.params import Run
 
-# Images handed to one call of the compiled graph: enough to hide the call, few enough to fit in memory
-# beside a data set of any size and to keep the progress bar alive.
+# Images handed to one call of the compiled graph, at most: enough to hide the call, few enough to keep the
+# progress bar alive.
 IMAGES_A_CALL = 2000
 VALIDATION_BATCH = 500
+# Numbers in the images of a call, or in one layer of a validation batch, at most: 256 MiB. Large images come
+# fewer at a time, so that memory does not grow with how many there are.
+NUMBERS = 2**26
 # What Keras's EarlyStopping knows between two epochs, apart from the best weights.
 STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
 # What a random number is for: the order of the images is drawn from (seed, epoch) alone.
@@ -157,7 +160,7 @@ def sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def in_calls(images: Images, order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, Images]]:
     """Give images in order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone."""
     whole = len(order) // batch_size * batch_size
-    size = max(1, IMAGES_A_CALL // batch_size) * batch_size
+    size = max(1, min(IMAGES_A_CALL, NUMBERS // images[0].size) // batch_size) * batch_size
     for done in range(0, whole, size):
         yield done, images[order[done : min(done + size, whole)].reshape(-1, batch_size)]
     if whole < len(order):
@@ -178,10 +181,17 @@ def mean_losses(
 ) -> npt.NDArray[np.float64]:
     """Average the losses of a task over images: (losses,)."""
     total = np.zeros(len(steps.task.losses))
-    for _, batches in in_calls(images, np.arange(len(images)), VALIDATION_BATCH):
+    batch_size = max(1, min(VALIDATION_BATCH, NUMBERS // widest(steps.task.network)))
+    for _, batches in in_calls(images, np.arange(len(images)), batch_size):
         of_batches = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, moment)))
         total += sum_columns(of_batches) * batches.shape[1]
     return total / len(images)
+
+
+def widest(network: keras.Model) -> int:
+    """Return how many numbers the widest layer of a network gives for an image."""
+    outputs = tf.nest.flatten([layer.output for layer in network.layers])
+    return max(math.prod(output.shape[1:]) for output in outputs)
 
 
 def sum_columns(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -7,10 +7,11 @@ a reader sees the old file or the new one. Nothing here writes a clock, a host o
 import io
 import json
 import os
+import secrets
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,17 +37,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         UserError: the folder cannot be written or the disk is full; `path` is then as it was before.
     """
-    temporary: Path | None = None
+    # Not by tempfile, whose files only their owner may read: who may read ours is for the umask to say.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; what we write is for everyone who may read the folder.
-        temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         raise UserError(
@@ -54,8 +52,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             "Nothing half-written was left. Free some space or make the folder writable, then run again."
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -108,8 +106,10 @@ def in_palette(image: Image.Image) -> Image.Image:
     return image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
 
 
-def write_model(path: Path, model: "keras.Model") -> None:
+def write_model(path: Path, model: "keras.Model", facts: Mapping[str, Any] | None = None) -> None:
     """Write a `.keras` file that plain Keras loads, without what Keras adds of the moment of saving.
+
+    `facts` about the model stand in its `metadata.json`, beside Keras's version.
 
     That is the time, in `metadata.json` and in the zip entries, and memory addresses, as
     `shared_object_id` in `config.json`. Members are stored uncompressed and sorted by name, so the bytes
@@ -119,7 +119,7 @@ def write_model(path: Path, model: "keras.Model") -> None:
         members = saved(model, path.parent)
         metadata = json.loads(members["metadata.json"])
         del metadata["date_saved"]
-        members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+        members["metadata.json"] = json.dumps(metadata | dict(facts or {}), sort_keys=True).encode()
         config = numbered(json.loads(members["config.json"]), {})
         members["config.json"] = json.dumps(config, sort_keys=True).encode()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -48,13 +48,17 @@ def pin() -> None:
     change a trained network.
 
     Raises:
-        RuntimeError: NumPy or TensorFlow is loaded already, and has read another environment.
+        UserError: NumPy or TensorFlow is loaded already, and has read another environment.
     """
     global _pinned
     if _pinned:
         return
     if early := [name for name in ("numpy", "tensorflow") if name in sys.modules]:
-        raise RuntimeError(f"{' and '.join(early)} was loaded before pin(): it has read another environment")
+        raise UserError(
+            "already loaded, with other settings than those that give the same results on every run: "
+            f"{', '.join(early)}. Begin a new process (in a notebook, restart the kernel) and import this "
+            "first, or call cae.ground.runtime.pin() there before anything else"
+        )
     os.environ.update(PINNED)
     for name in UNSET:
         os.environ.pop(name, None)

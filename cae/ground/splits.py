@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground import artifacts
+from cae.ground import artifacts, words
 from cae.ground.arrays import Images, Labels
 from cae.ground.errors import UserError
 
@@ -96,11 +96,11 @@ def labels(folder: Path, name: str) -> Labels:
     """
     path = folder / f"{name}_labels.npy"
     array = mapped(path)
-    count = len(class_names(folder))
+    classes = len(class_names(folder))
     if array.dtype != np.uint8 or array.ndim != 1:
         raise unfit(path, f"{array.dtype} {array.shape}")
-    if len(array) and array.max() >= count:
-        raise unfit(path, f"the label {array.max()}, and {count} classes")
+    if len(array) and array.max() >= classes:
+        raise unfit(path, f"the label {array.max()}, and {words.count(classes, 'class', 'classes')}")
     return array
 
 

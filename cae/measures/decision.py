@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy.stats import beta
 
+from cae.ground import words
 from cae.ground.arrays import Scores
 from cae.ground.errors import UserError
 
@@ -58,8 +59,9 @@ class Threshold(NamedTuple):
         rank = min(count, math.floor(false_alarms * (count + 1) + 1e-9))
         if rank < 1:
             raise UserError(
-                f"{count} normal pictures are too few for a rate of {false_alarms:g}: at least "
-                f"{cls.least(false_alarms)} are needed. Add some, or allow more false alarms"
+                f"{words.count(count, 'normal picture')} cannot set a threshold for a rate of "
+                f"{false_alarms:g}: at least {cls.least(false_alarms)} are needed. Add some, or allow more "
+                "false alarms"
             )
         rate = beta(rank, count + 1 - rank)
         low, high = rate.interval(CONFIDENCE)

@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
-from cae.ground import params
+from cae.ground import params, words
 from cae.ground.arrays import Indices, Labels, Rows
 from cae.ground.errors import UserError
 from cae.ground.splits import Splits
@@ -118,15 +118,16 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
             )
         if count < wanted:
             raise UserError(
-                f"the training split has {count} images of {class_names[label]}, but probes.labels_per_class "
-                f"asks for up to {wanted}: give it numbers of at most {count}, or raise prepare.train, "
-                "in params.yaml"
+                f"the training split has {words.count(count, 'image')} of {class_names[label]}, but "
+                f"probes.labels_per_class asks for up to {wanted}: give it numbers of at most {count}, or "
+                "raise prepare.train, in params.yaml"
             )
     fewest = settings.labels_per_class[0] * len(classes)
     if settings.neighbours > fewest:
         raise UserError(
-            f"probes.neighbours is {settings.neighbours}, but {settings.labels_per_class[0]} labels a class "
-            f"make {fewest} labelled images: lower it to {fewest} or less in params.yaml"
+            f"probes.neighbours is {settings.neighbours}, but "
+            f"{words.count(settings.labels_per_class[0], 'label')} a class make "
+            f"{words.count(fewest, 'labelled image')}: lower it to {fewest} or less in params.yaml"
         )
 
 

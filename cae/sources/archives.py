@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from cae.ground import words
 from cae.sources.guards import (
     BYTES,
     RefusedError,
@@ -116,7 +117,8 @@ def member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], Hea
         size = stream.tell() + math.prod(shape) * dtype.itemsize
         if size != info.file_size:
             raise RefusedError(
-                f"announces {size} bytes for {name}, and holds {info.file_size}. Save it again."
+                f"announces {words.count(size, 'byte')} for {name}, and holds {info.file_size}. Save it "
+                "again."
             )
         yield stream, Header(shape, dtype)
 
@@ -131,7 +133,10 @@ def check_images(header: Header, labels: int | None) -> None:
     height, width, channels = (*header.shape, 1)[1:4]
     check_size(height, width, channels, header.dtype.itemsize)
     if labels not in (None, header.shape[0]):
-        raise RefusedError(f"holds {header.shape[0]} images and {labels} labels: as many are needed.")
+        raise RefusedError(
+            f"holds {words.count(header.shape[0], 'image')} and {words.count(labels, 'label')}: as many "
+            "are needed."
+        )
 
 
 def label_names(stream: IO[bytes], header: Header) -> list[str]:

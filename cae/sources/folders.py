@@ -1,7 +1,8 @@
 """Folders of pictures: flat, one folder a class, in parts such as train and test, or MVTec AD with masks.
 
-Whether a file is a picture is told by its content; others are passed over, hidden ones too. A file that by
-its name is a picture and by its content is none is a bad one, and so is a link that leads out of the folder.
+What the folders mean does not depend on the format of the files in them. Whether a file is a picture is told
+by its content; others are passed over, hidden ones too. A file that by its name is a picture and by its
+content is none is a bad one, and so is a link that leads out of the folder.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cae.ground.errors import UserError
-from cae.sources import dicom, formats, images, nifti
+from cae.sources import dicom, formats, idx_files, images, nifti
 from cae.sources.guards import RefusedError, check_within, guarded, quoted
 from cae.sources.records import Entry, Frame, Picture, pictures
 
@@ -44,8 +45,8 @@ class Place(NamedTuple):
     mask: Path | None = None
 
 
-def found(root: Path) -> tuple[str, list[Entry]]:
-    """Look through a folder and return its kind, folder, mvtec, dicom or nifti, and its files by name.
+def found(root: Path) -> tuple[str, list[Entry], str | None]:
+    """Look through a folder; return the kind of its files, the files by name, and its normal class, if any.
 
     Raises:
         UserError: it holds no pictures, pictures of several kinds or a tree of folders that means nothing.
@@ -54,14 +55,14 @@ def found(root: Path) -> tuple[str, list[Entry]]:
     kinds = {path: kind for path in files(root, mvtec) if (kind := look(root, path))}
     kind = one_kind(root, kinds)
     good = [path for path, own in kinds.items() if own == kind]
-    places = places_of(root, good, mvtec) if kind == "image" else {}
+    places = places_of(root, good, mvtec)
     by_name = sorted(
         (path.relative_to(root).as_posix(), path) for path, own in kinds.items() if own in (kind, BAD)
     )
     entries = [
         Entry(name, partial(read, root, path, kind, places.get(path, Place()))) for name, path in by_name
     ]
-    return ("mvtec" if mvtec else "folder") if kind == "image" else kind, entries
+    return kind, entries, NORMAL if mvtec else None
 
 
 def read(root: Path, path: Path, kind: str, place: Place) -> Iterator[Picture]:
@@ -69,6 +70,15 @@ def read(root: Path, path: Path, kind: str, place: Place) -> Iterator[Picture]:
     name = path.relative_to(root).as_posix()
     frames = guarded(path, within(root, path, DECODERS[kind], place.mask))
     return pictures(name, frames, place.label, place.part, place.mask)
+
+
+def decoded(path: Path) -> Iterator[Frame]:
+    """Read the pictures of one file, whatever its format; UserError where it holds none that can be read."""
+
+    def frames() -> Iterator[Frame]:
+        yield from DECODERS.get(formats.kind_of(path) or "", images.frames)(path)
+
+    return guarded(path, frames())
 
 
 def within(
@@ -129,7 +139,12 @@ def one_kind(root: Path, kinds: Mapping[Path, str]) -> str:
             "link that leads out. Put a copy of it there that you may read."
         )
     other = next((examples[kind] for kind in ("npz", "idx") if kind in examples), None)
-    hint = "Put some there" if other is None else f"If you mean {quoted(other)}, name the file itself"
+    if other is None:
+        hint = "Put some there"
+    elif idx_files.is_idx(other.parent):
+        hint = f"If you mean the IDX files in {quoted(other.parent)}, name that folder"
+    else:
+        hint = f"If you mean {quoted(other)}, name the file itself"
     raise UserError(f"{quoted(root)} holds no pictures: {images.READ}, DICOM and NIfTI as well. {hint}.")
 
 
@@ -177,6 +192,14 @@ def are_parts(folders: Mapping[Path, Sequence[str]]) -> bool:
 
 
 def mask_of(root: Path, path: Path) -> Path | None:
-    """Name the mask of a picture of MVTec AD; None of a good one, and where its defect has no masks."""
+    """Name the file of masks of a file of MVTec AD: NAME_mask.png, or with the ending of the file itself.
+
+    None of good ones, and where their defect has no masks.
+    """
     masks = root / MASKS / path.parent.name
-    return masks / f"{path.stem}_mask.png" if path.parent.name != NORMAL and masks.is_dir() else None
+    if path.parent.name == NORMAL or not masks.is_dir():
+        return None
+    # The name of a volume ends twice, .nii.gz.
+    stem = Path(path.stem).stem if path.suffix == ".gz" else path.stem
+    own = masks / f"{stem}_mask{path.name.removeprefix(stem)}"
+    return own if own.is_file() else masks / f"{stem}_mask.png"

@@ -24,10 +24,11 @@ MAGICS = (
     (rb"P[14]\s+[#\d]", "PBM"),
 )
 IMAGES = frozenset(name for _, name in MAGICS)
+# A DICOM file begins with 128 bytes of any kind, often those of a TIFF: it is looked for first.
+DICOM = (rb".{128}DICM", "dicom")
 OTHERS = (
     (rb"PK\x03\x04", "npz"),
     (re.escape(idx.IMAGES_MAGIC), "idx"),
-    (rb".{128}DICM", "dicom"),
     (rb".{344}n(\+|i)1\0", "nifti"),
     (rb".{4}n(\+|i)2\0", "nifti"),
 )
@@ -57,8 +58,8 @@ def kind_of(path: Path) -> str | None:
 
 
 def told_by(beginning: bytes) -> str | None:
-    """Return the format that the first bytes of a file belong to: a name in IMAGES or OTHERS, or None."""
-    for magic, name in MAGICS + OTHERS:
+    """Return the format that the first bytes of a file belong to: one of IMAGES or of OTHERS, or dicom."""
+    for magic, name in (DICOM, *MAGICS, *OTHERS):
         if re.match(magic, beginning, re.DOTALL):
             return name
     return None
@@ -73,6 +74,11 @@ def head(path: Path) -> bytes:
     # To open what is no regular file may wait for ever.
     if not path.is_file():
         return b""
+    with path.open("rb") as stored:
+        beginning = stored.read(HEAD)
+    # The free bytes before DICM may be those of a gzip stream, too.
+    if re.match(DICOM[0], beginning, re.DOTALL):
+        return beginning
     try:
         with unpacked(path) as stream:
             return stream.read(HEAD)

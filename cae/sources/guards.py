@@ -10,6 +10,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from cae.ground import words
 from cae.ground.errors import UserError
 
 # The largest picture: 8192 × 8192, and 256 MiB once decoded. Decoders need a few times that.
@@ -56,7 +57,10 @@ def damage(error: Exception) -> str:
     """Say in one line what a decoder met, and how to fix it."""
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}. Put a file there that you may read, or leave it out."
-    reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    # A private name tells a user nothing.
+    name = type(error).__name__
+    kind = "" if name.startswith("_") else f"{name}: "
+    reason = f"{kind}{error}".partition("\n")[0][:200]
     return f"is damaged or of an unknown kind ({reason}). Copy or export it again, or leave it out."
 
 
@@ -106,7 +110,7 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
         part = stream.read(min(missing, CHUNK))
         if not part:
             raise RefusedError(
-                f"is truncated: {missing} bytes are missing at its end. Copy or export it again."
+                f"is truncated: {words.count(missing, 'byte')} missing at its end. Copy or export it again."
             )
         parts.append(part)
         missing -= len(part)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cae.ground import words
 from cae.ground.errors import UserError
 from cae.sources.formats import unpacked
 from cae.sources.guards import RefusedError, check_size, check_within, exactly, guarded, quoted
@@ -108,4 +109,6 @@ def values_of(path: Path, magic: bytes, root: Path | None) -> Iterator[npt.NDArr
         for _ in range(count):
             yield np.frombuffer(exactly(stream, size), np.uint8).reshape(shape)
         if stream.read(1):
-            raise RefusedError(f"goes on after the {count} values that it announces. Fetch or copy it again.")
+            raise RefusedError(
+                f"goes on after the {words.count(count, 'value')} that it announces. Fetch or copy it again."
+            )

@@ -23,21 +23,21 @@ def opened(path: Path, skip_bad: bool = False) -> Source:
         UserError: it is nothing of these, holds no pictures, or needs a package that is not installed.
     """
     try:
-        kind, entries = look(path)
+        kind, entries, normal = look(path)
     except OSError as error:
         raise UserError(f"{quoted(path)} cannot be read: {error.strerror}. Make it readable.") from error
     if kind in REQUIRED:
         REQUIRED[kind]()
-    return Source(path, kind, entries, skip_bad)
+    return Source(path, kind, entries, skip_bad, normal)
 
 
 REQUIRED = {"dicom": dicom.require, "nifti": nifti.require}
 
 
-def look(path: Path) -> tuple[str, list[Entry]]:
-    """Return the kind of a source and what is to be read in it."""
+def look(path: Path) -> tuple[str, list[Entry], str | None]:
+    """Return the kind of a source, what is to be read in it, and the class that its layout calls normal."""
     if path.is_dir():
-        return ("idx", idx_files.entries(path)) if idx_files.is_idx(path) else folders.found(path)
+        return ("idx", idx_files.entries(path), None) if idx_files.is_idx(path) else folders.found(path)
     if not path.is_file():
         raise UserError(
             f"{quoted(path)} is neither a file nor a folder. Put your pictures there, or name them."
@@ -46,15 +46,15 @@ def look(path: Path) -> tuple[str, list[Entry]]:
     path.open("rb").close()
     kind = formats.kind_of(path)
     if kind == "npz":
-        return kind, archives.entries(path)
+        return kind, archives.entries(path), None
     if kind == "idx":
-        return kind, [Entry(path.name, partial(idx_files.read, path))]
+        return kind, [Entry(path.name, partial(idx_files.read, path))], None
     if kind is None:
         raise UserError(
             f"{quoted(path)} holds no pictures by its content, which begins with {formats.head(path)[:8]!r}: "
             f"{READ}, .npz, IDX, DICOM and NIfTI as well. Name such a file, or a folder of them."
         )
-    return kind, [Entry(path.name, partial(single, path, kind))]
+    return kind, [Entry(path.name, partial(single, path, kind))], None
 
 
 def single(path: Path, kind: str) -> Iterator[Picture]:

@@ -87,7 +87,9 @@ def looked_through(source: Source, sight: Sight) -> list[Listed]:
 def alike(source: Source, sight: Sight) -> Iterator[Picture]:
     """Pass pictures on while they are alike where `sight` does not make them so."""
     sizes = sight.size is None and sight.tiling is None
-    return uniform(source, sizes=sizes, channels=sight.channels is None)
+    # Scanners store each picture in the type that suits its slope; a window is in the units they measure in.
+    measured = source.kind in ("dicom", "nifti") and sight.window is not None
+    return uniform(source, sizes=sizes, channels=sight.channels is None, depths=not measured)
 
 
 def listed(picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:

@@ -69,10 +69,12 @@ class Source:
     """
 
     path: Path
-    # idx, npz, folder, mvtec, dicom, nifti, or image for a single file.
+    # The format of its files: image, dicom, nifti, idx or npz.
     kind: str
     entries: Sequence[Entry]
     skip_bad: bool = False
+    # The class of normal pictures where the layout says so itself: MVTec AD's good.
+    normal: str | None = None
     # Of the last iteration, as far as it got.
     skipped: list[Skipped] = field(default_factory=list, init=False)
 
@@ -115,18 +117,21 @@ def pictures(
         yield Picture(own, frame.pixels, label, part, frame.group or name, mask)
 
 
-def uniform(pictures: Iterable[Picture], *, sizes: bool = True, channels: bool = True) -> Iterator[Picture]:
-    """Pass pictures on while all have one depth, and one size and number of channels where they must.
+def uniform(
+    pictures: Iterable[Picture], *, sizes: bool = True, channels: bool = True, depths: bool = True
+) -> Iterator[Picture]:
+    """Pass pictures on while all have one size, number of channels and depth where they must.
 
     Args:
         pictures: as a source gives them.
         sizes: False where they are resized or cut into tiles anyway.
         channels: False where they are converted anyway.
+        depths: False where values mean the same in every depth.
 
     Raises:
         UserError: a picture differs from the first; both are named.
     """
-    wanted = {"size": sizes, "number of channels": channels, "depth": True}
+    wanted = {"size": sizes, "number of channels": channels, "depth": depths}
     first: tuple[str, dict[str, str]] | None = None
     for picture in pictures:
         found = traits(picture.pixels)

@@ -2,9 +2,10 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from cae.ground import words
 from cae.ground.errors import UserError
 from cae.sources.guards import quoted
 
@@ -19,7 +20,13 @@ class Shares(NamedTuple):
     threshold: float = 0
 
 
-def drawn(groups: Sequence[str], parts: Sequence[str | None], shares: Shares, seed: int) -> list[str]:
+def drawn(
+    groups: Sequence[str],
+    parts: Sequence[str | None],
+    shares: Shares,
+    seed: int,
+    own: Collection[str] = (),
+) -> list[str]:
     """Say of every picture whether it is for train, validation, threshold or test.
 
     A side that the source has itself is kept; those that it lacks are drawn from its other pictures, in the
@@ -32,17 +39,18 @@ def drawn(groups: Sequence[str], parts: Sequence[str | None], shares: Shares, se
         parts: of every picture, the part that the source puts it in, or None.
         shares: each above 0, but that of the threshold may be 0; together 1.
         seed: another one, another draw.
+        own: further sides that the source has, with none of these pictures on them.
 
     Raises:
         UserError: shares that are none, too few groups for the sides, or a group that the source itself
             splits.
     """
     check_shares(shares)
-    own = set(parts) - {None, "train"}
-    wanted = {side: share for side, share in shares._asdict().items() if side not in own and share}
+    kept = {*parts, *own} - {None, "train"}
+    wanted = {side: share for side, share in shares._asdict().items() if side not in kept and share}
     pool = {group for group, part in zip(groups, parts) if part in (None, "train")}
     dealt = deal(pool, wanted, seed)
-    sides = [part if part in own and part else dealt[group] for group, part in zip(groups, parts)]
+    sides = [part if part in kept and part else dealt[group] for group, part in zip(groups, parts)]
     check_groups(groups, sides)
     return sides
 
@@ -51,7 +59,8 @@ def deal(groups: set[str], shares: dict[str, float], seed: int) -> dict[str, str
     """Deal groups to sides: train gets what the others' rounded shares, at least one each, leave."""
     if len(groups) < len(shares):
         raise UserError(
-            f"{len(groups)} groups of pictures (files, patients or volumes) cannot be split into "
+            f"{words.count(len(groups), 'group')} of pictures (files, patients or volumes) cannot be split "
+            "into "
             f"{', '.join(shares)} without a leak: at least {len(shares)} are needed. Add some, or put "
             "pictures into folders train, validation and test yourself."
         )

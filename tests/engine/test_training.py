@@ -174,6 +174,27 @@ def test_the_calls_of_an_epoch_cover_every_image_once_in_order(count: int, batch
     assert all(batches.shape[1] == batch_size for _, batches in calls[:-1])
 
 
+def test_large_images_come_fewer_at_a_time_and_give_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, history = fit(tmp_path / "many")
+    # Three batches of 8 images of 64 numbers a call, and two images of 4 · 64 numbers a validation batch.
+    monkeypatch.setattr(training, "NUMBERS", 3 * 8 * 64)
+    monkeypatch.setattr(training, "widest", lambda _: 3 * 8 * 64 // 2)
+    few, same = fit(tmp_path / "few")
+    for one, other in zip(network.get_weights(), few.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Losses of a validation batch are added up in float32.
+    np.testing.assert_allclose(same, history, rtol=1e-6)
+
+
+def test_the_widest_layer_is_found_also_where_a_layer_gives_several_tensors() -> None:
+    assert training.widest(small_network()) == 4 * 8 * 8
+    image = keras.Input((2, 2, 1))
+    split = keras.ops.split(keras.layers.Dense(6)(image), 2, axis=-1)
+    assert training.widest(keras.Model(image, split)) == 6 * 2 * 2
+
+
 def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
     """Train on squared error, with noise and mirrored images."""
     task = tasks.reconstruction(small_network(), "squared_error", [Mirror(kind="mirror"), NOISE])

@@ -116,9 +116,14 @@ def test_a_file_where_a_folder_is_needed_is_a_clear_error(
         write(tmp_path / "plots" / "chart")
 
 
-def test_a_file_is_readable_by_others(tmp_path: Path) -> None:
-    artifacts.write_bytes(tmp_path / "file", b"")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_who_may_read_a_file_is_for_the_umask_to_say(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        artifacts.write_bytes(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
 def test_json_has_sorted_keys_and_a_newline_at_the_end(tmp_path: Path) -> None:

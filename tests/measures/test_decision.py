@@ -13,7 +13,7 @@ from cae.measures.decision import Threshold
 def test_false_alarms_are_expected_as_often_as_asked_or_less(count: int, asked: float) -> None:
     normal = np.random.default_rng(count).random(count)
     if count + 1 < 1 / asked - 1e-6:
-        with pytest.raises(UserError, match="too few"):
+        with pytest.raises(UserError, match="cannot set a threshold"):
             Threshold.fitted(normal, asked)
         return
     threshold = Threshold.fitted(normal, asked)

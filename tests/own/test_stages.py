@@ -17,13 +17,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cae.commands import line
-from cae.ground.arrays import Images
 from cae.ground.errors import UserError
-from cae.ground.params import Model
 from cae.sources import prepared
+from checks.fuzz import dicom, nifti
 from own import detect, masks, pictures, settings
 from own.pictures import Example
-from own.train import check_memory
+from own.train import MOST_NUMBERS, check_memory
 from tests.own.conftest import Run, drawn, write
 
 pytestmark = pytest.mark.slow
@@ -267,8 +266,117 @@ def test_a_wrong_value_is_named_before_anything_is_written(
 
 
 def test_too_few_pictures_for_the_rate_are_named_before_training(run: Run, photos: Path) -> None:
-    with pytest.raises(UserError, match=r"4 normal pictures are held out .* at least 99 are needed"):
+    with pytest.raises(UserError, match=r"4 normal pictures; for .* at least 99 are needed"):
         run("prepare", anomaly={"false_alarms": 0.01})
+
+
+def volume(seed: int) -> bytes:
+    """Draw a NIfTI volume of ten slices of 28 × 28."""
+    return nifti(np.stack([drawn((28, 28), 100 * seed + index) for index in range(10)], axis=-1))
+
+
+@pytest.mark.parametrize("ending", ["nii", "dcm"])
+@pytest.mark.parametrize("label", ["", "a/"], ids=["parts", "parts with classes"])
+def test_parts_that_the_user_made_are_kept_in_every_format(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, label: str
+) -> None:
+    counts = {"train": 6, "val": 2, "threshold": 2, "test": 3}
+    for part, count in counts.items():
+        for index in range(count):
+            path = tmp_path / f"images/{part}/{label}{part}{index}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frames = np.stack([drawn((28, 28), index), drawn((28, 28), 50 + index)])
+            patient = f"{part}{index}"
+            path.write_bytes(volume(index) if ending == "nii" else dicom(frames, PatientID=patient))
+    project = run("prepare", data={"window": [0, 255]})
+    listed = prepared.pictures(project / "data/prepared")
+    parts = {"val": "validation"}
+    assert {(one.name.split("/")[0], one.side) for one in listed} == {
+        (part, parts.get(part, part)) for part in counts
+    }
+    assert "split: as your folders say\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (("",), "split: drawn with split.seed 1\n"),
+        (
+            ("train", "test"),
+            "split: test as your folders say; train, validation, threshold drawn with split.seed 1\n",
+        ),
+    ],
+)
+def test_it_is_said_where_a_split_comes_from(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], folders: tuple[str, ...], said: str
+) -> None:
+    for folder in folders:
+        for index in range(20):
+            write(tmp_path / "images" / folder / f"{index}.png", drawn((23, 23), index))
+    run("prepare")
+    assert said in capsys.readouterr().out
+
+
+def test_a_test_of_anomalies_alone_is_kept_and_what_it_cannot_measure_is_said(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(20):
+        write(tmp_path / "images/train/good" / f"{index}.png", drawn((23, 23), index))
+    for index in range(5):
+        write(tmp_path / "images/test/broken" / f"{index}.png", 255 - drawn((23, 23), index))
+    project = run()
+    test = [one for one in prepared.pictures(project / "data/prepared") if one.side == "test"]
+    assert {one.name.rpartition("/")[0] for one in test} == {"test/broken"}
+    printed = capsys.readouterr()
+    assert "note: no normal picture is in the test" in printed.err
+    assert "no test picture is normal" in printed.out
+    assert json.loads((project / "metrics/evaluate.json").read_text()) == {}
+    assert set(json.loads((project / "metrics/detect.json").read_text())) == {"caught"}
+
+
+def test_masks_of_volumes_are_those_of_their_slices(run: Run, tmp_path: Path) -> None:
+    places = {"train/good": range(8), "test/good": range(8, 10), "test/spot": range(10, 12)}
+    for folder, seeds in places.items():
+        for seed in seeds:
+            path = tmp_path / f"images/{folder}/{seed}.nii"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(volume(seed))
+    masks_of = tmp_path / "images/ground_truth/spot"
+    masks_of.mkdir(parents=True)
+    for seed in places["test/spot"]:
+        defect = np.zeros((28, 28, 10), np.uint8)
+        defect[3, 5, 7] = 1
+        (masks_of / f"{seed}_mask.nii").write_bytes(nifti(defect))
+    project = run("prepare", data={"window": [0, 255]})
+    listed = [one for one in prepared.pictures(project / "data/prepared") if one.label == "spot"]
+    found = list(masks.truth(tmp_path / "images", listed))
+    marked = [np.argwhere(mask).tolist() for mask in found if mask is not None]
+    assert marked == 2 * (7 * [[]] + [[[5, 3]]] + 2 * [[]])
+    (masks_of / "10_mask.nii").write_bytes(nifti(np.zeros((28, 28, 9), np.uint8)))
+    with pytest.raises(UserError, match=r"10_mask\.nii' holds 9 masks, but its file 10 pictures"):
+        run("prepare", data={"window": [0, 255]})
+
+
+def test_slices_of_one_scanner_may_have_types_of_their_own(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for index in range(20):
+        pixels = drawn((23, 23), index).astype(np.int16)
+        slope = "0.5" if index % 2 else "1"
+        content = dicom(pixels, RescaleSlope=slope, PatientID=str(index))
+        (tmp_path / f"images/{index}.dcm").write_bytes(content)
+    project = run("prepare", data={"window": [0, 255]})
+    assert len(prepared.pictures(project / "data/prepared")) == 20
+    with pytest.raises(UserError, match=r"has the depth int16 and '1\.dcm' float32|without a window"):
+        run("prepare")
+
+
+@pytest.mark.parametrize(("auroc", "told"), [(0.0, True), (0.39, True), (0.5, False), (0.9, False)])
+def test_scores_that_point_the_other_way_are_told_of(
+    capsys: pytest.CaptureFixture[str], auroc: float, told: bool
+) -> None:
+    detect.tell({"auroc": auroc}, prepared.Prepared(np.zeros((0, 1, 1, 1), np.float32), []))
+    said = "anomalies score lower than normal pictures" in capsys.readouterr().err
+    assert said is told
 
 
 def test_a_mask_of_another_size_is_named_before_training(run: Run, tmp_path: Path) -> None:
@@ -346,35 +454,24 @@ def test_names_of_any_kind_keep_their_pictures(run: Run, photos: Path) -> None:
     assert len(pd.read_csv(project / "data/scores.csv")) == len(list((project / "data/maps").glob("*.png")))
 
 
-def sides(training: int, validation: int, shape: tuple[int, int, int]) -> tuple[Images, Images]:
-    """Return pieces without memory behind them."""
-    train, held_out = (np.broadcast_to(np.float32(0), (count, *shape)) for count in (training, validation))
-    return train, held_out
+@pytest.mark.parametrize("batch_size", [4, 5])
+def test_a_batch_that_would_need_many_gigabytes_is_refused(batch_size: int) -> None:
+    run = settings.load(Path("own")).run.model_copy(update={"batch_size": batch_size})
+    if batch_size == 4:
+        check_memory(run, "convolutional", MOST_NUMBERS // 4)
+        return
+    with pytest.raises(UserError, match=r"a batch has 5 pieces.*Lower model\.convolutional\.batch_size"):
+        check_memory(run, "convolutional", MOST_NUMBERS // 4)
 
 
-def network(name: str, filters: int = 32) -> Model:
-    """Return the committed values of a network, but for the filters."""
-    model = settings.load(Path("own")).model.model_dump()
-    convolutional = model["convolutional"] | {"filters": [filters, 8, 8]}
-    return Model.model_validate(model | {"name": name, "convolutional": convolutional})
-
-
-@pytest.mark.parametrize(
-    ("training", "validation", "model"),
-    [(2000, 1, "residual"), (1, 500, "convolutional"), (1, 500, "residual")],
-)
-def test_pieces_that_would_need_many_gigabytes_are_refused(
-    training: int, validation: int, model: str
+def test_pieces_too_large_for_any_network_are_refused_before_anything_is_written(
+    run: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="are too large to train on"):
-        check_memory(*sides(training, validation, (600, 1000, 1)), network(model))
-
-
-def test_filters_need_memory_and_not_once_more_for_every_colour() -> None:
-    few = sides(1, 46, (256, 256, 3))
-    check_memory(*few, network("convolutional"))
-    with pytest.raises(UserError, match="are too large to train on"):
-        check_memory(*few, network("convolutional", filters=128))
+    for index in range(5):
+        write(tmp_path / "images" / f"{index}.png", np.zeros((2000, 1100), np.uint8))
+    with pytest.raises(UserError, match=r"pieces have 2004 × 1100 pixels, .*data\.tiles"):
+        run("prepare")
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_stage_is_stopped_without_a_trace_of_python_on_a_users_mistake(photos: Path) -> None:

@@ -55,9 +55,7 @@ def test_one_picture_is_unpacked_at_a_time(folder: Path) -> None:
     pictures = iter(layouts.opened(folder))
     # The first of the three is there; that the others are not is found on the way.
     assert [next(pictures).part, next(pictures).label] == ["test", "9"]
-    with pytest.raises(
-        UserError, match=r"train-images-idx3-ubyte(\.gz)?' is truncated: 35 bytes are missing"
-    ):
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte(\.gz)?' is truncated: 35 bytes missing"):
         list(pictures)
 
 
@@ -81,7 +79,7 @@ def test_labels_that_do_not_pair_are_named(folder: Path, labels: Any, message: s
     ("content", "message"),
     [
         (encode(LABELS), "begins with 00000801"),
-        (bytes.fromhex("00000803 00000001"), "is truncated: 8 bytes are missing"),
+        (bytes.fromhex("00000803 00000001"), "is truncated: 8 bytes missing"),
         (bytes.fromhex("00000803 00000000 00000001 00000001"), "announces no values"),
         (bytes.fromhex("00000803 00000001 00000000 00000001"), "every side must be at least 1"),
         (bytes.fromhex("00000803 ffffffff ffffffff ffffffff"), "at most 67,108,864 pixels"),

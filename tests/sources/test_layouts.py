@@ -12,7 +12,7 @@ from PIL import Image
 from cae.ground.errors import UserError
 from cae.sources import folders, images, layouts
 from cae.sources.records import Source
-from checks.fuzz import dicom, nifti
+from checks.fuzz import dicom, nifti, written
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
 Tree = Callable[..., Path]
@@ -43,7 +43,7 @@ def described(source: Source) -> dict[str, tuple[str | None, str | None]]:
 def test_a_flat_folder_gives_its_pictures_by_name(tree: Tree) -> None:
     folder = tree("b.png", "a.png", "a 10.png", "a 2.png")
     source = layouts.opened(folder)
-    assert source.kind == "folder"
+    assert source.kind == "image"
     assert names(source) == ["a 10.png", "a 2.png", "a.png", "b.png"]
     np.testing.assert_array_equal(next(iter(source)).pixels, GREY + 2)
 
@@ -101,7 +101,7 @@ def mvtec(tree: Tree) -> Path:
 
 def test_mvtec_gives_defects_and_their_masks(mvtec: Path) -> None:
     source = layouts.opened(mvtec)
-    assert source.kind == "mvtec"
+    assert source.normal == "good"
     assert described(source) == {
         "test/dent/000.png": ("dent", "test"),
         "test/good/000.png": ("good", "test"),
@@ -119,6 +119,64 @@ def test_a_defect_without_its_mask_is_named_where_others_have_theirs(mvtec: Path
     (mvtec / "ground_truth" / "scratch" / "000_mask.png").rename(mvtec / "ground_truth/scratch/9_mask.png")
     with pytest.raises(UserError, match=r"scratch/000\.png' has no mask .*000_mask\.png.*Add it"):
         list(layouts.opened(mvtec))
+
+
+# One picture each, of the shape of GREY.
+FORMATS: dict[str, Callable[[], bytes]] = {
+    ".png": lambda: written(lambda file: Image.fromarray(GREY).save(file, "PNG")),
+    ".tif": lambda: written(lambda file: Image.fromarray(GREY).save(file, "TIFF")),
+    ".dcm": lambda: dicom(GREY),
+    ".nii": lambda: nifti(np.ascontiguousarray(GREY.T)),
+    ".nii.gz": lambda: gzip.compress(nifti(np.ascontiguousarray(GREY.T))),
+}
+# The folders of files → the class and part of each, in the order of their names.
+LAYOUTS: dict[str, dict[str, tuple[str | None, str | None]]] = {
+    "flat": {"1": (None, None), "2": (None, None)},
+    "classes": {"a/1": ("a", None), "b/1": ("b", None)},
+    "parts": {"test/1": (None, "test"), "train/1": (None, "train"), "val/1": (None, "validation")},
+    "parts with classes": {"test/a/1": ("a", "test"), "threshold/a/1": ("a", "threshold")},
+    "MVTec AD": {
+        "test/bent/1": ("bent", "test"),
+        "test/good/1": ("good", "test"),
+        "train/good/1": ("good", "train"),
+    },
+}
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_folders_mean_the_same_whatever_the_format(tmp_path: Path, layout: str, ending: str) -> None:
+    for name in LAYOUTS[layout]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        # Of a patient of its own: what is of one stays on one side.
+        (tmp_path / f"{name}{ending}").write_bytes(FORMATS[ending]())
+    source = layouts.opened(tmp_path)
+    assert described(source) == {f"{name}{ending}": place for name, place in LAYOUTS[layout].items()}
+    assert source.normal == ("good" if layout == "MVTec AD" else None)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_masks_may_have_the_format_of_their_files(tmp_path: Path, ending: str) -> None:
+    for name in ("train/good/1", "test/bent/1", "ground_truth/bent/1_mask"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}{ending}").write_bytes(FORMATS[ending]())
+    masks = {picture.name: picture.mask for picture in layouts.opened(tmp_path)}
+    assert masks[f"test/bent/1{ending}"] == tmp_path / f"ground_truth/bent/1_mask{ending}"
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"II*\0", b"MM\0*", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", bytes.fromhex("00000803"), b"\x1f\x8b\x08"],
+    ids=["TIFF", "TIFF, big-endian", "PNG", "zip", "IDX", "gzip"],
+)
+@pytest.mark.parametrize("name", ["1.dcm", "1.tif", "IM0001"])
+def test_a_dicom_file_is_one_whatever_its_free_bytes_say(tmp_path: Path, beginning: bytes, name: str) -> None:
+    content = dicom(GREY.astype(np.uint16), RescaleSlope="3.5")
+    (tmp_path / name).write_bytes(beginning.ljust(128, b"\0") + content[128:])
+    for path in (tmp_path, tmp_path / name):
+        source = layouts.opened(path)
+        assert source.kind == "dicom"
+        np.testing.assert_array_equal(next(iter(source)).pixels, np.float32(3.5) * GREY)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "dat", ""])
@@ -270,6 +328,15 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
 def test_a_folder_with_an_archive_points_to_it(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=GREY[None])
     with pytest.raises(UserError, match=r"If you mean '.*a\.npz', name the file itself"):
+        layouts.opened(tmp_path)
+
+
+def test_a_folder_above_idx_files_points_to_theirs(tmp_path: Path) -> None:
+    (tmp_path / "FashionMNIST/raw").mkdir(parents=True)
+    for part in ("train", "t10k"):
+        idx = bytes.fromhex("00000803 00000001 00000005 00000007") + GREY.tobytes()
+        (tmp_path / f"FashionMNIST/raw/{part}-images-idx3-ubyte").write_bytes(idx)
+    with pytest.raises(UserError, match=r"the IDX files in '.*FashionMNIST/raw', name that folder"):
         layouts.opened(tmp_path)
 
 

@@ -212,7 +212,7 @@ def put(place: int, form: str, *values: Any, content: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (nifti(VOLUME)[:-1], "is truncated: 1 bytes are missing"),
+        (nifti(VOLUME)[:-1], "is truncated: 1 byte missing"),
         (nifti(VOLUME)[:350], "is truncated"),
         (gzip.compress(nifti(VOLUME))[:-1], "is damaged"),
         (put(344, "4s", b"ni1\0"), r"has its values in a second file \(.img\)"),

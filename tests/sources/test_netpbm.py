@@ -60,7 +60,7 @@ def test_values_are_not_stretched_to_the_maximum(tmp_path: Path, raw: bool) -> N
         (b"P6\n1 1\n65535\n......", "colours of 16 bits a channel"),
         (b"P5\n0 2\n255\n", "every side must be at least 1 pixel"),
         (b"P5\n99999 99999\n255\n", "at most 67,108,864 pixels"),
-        (b"P5\n2 2\n255\n...", "is truncated: 1 bytes are missing"),
+        (b"P5\n2 2\n255\n...", "is truncated: 1 byte missing"),
         (b"P5\n2 2\n255\n.....", "goes on after its first picture"),
         (b"P5\n2 1\n9\n\x01\x0a", "holds values from 1 to 10, above its maximum 9"),
         (b"P2\n2 1\n9\n1", "announces 2 values, and 1 can be read"),

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from cae.ground.errors import UserError
+from cae.sources.guards import damage
 from cae.sources.records import Picture, uniform
 
 GREY = np.zeros((5, 7), np.uint8)
@@ -52,3 +53,11 @@ def test_depths_may_never_differ() -> None:
 def test_pictures_are_checked_as_they_pass() -> None:
     passing = uniform(iter([picture("a", GREY), picture("b", GREY[:2])]))
     assert next(passing).name == "a"
+
+
+def test_a_decoders_private_names_are_not_told() -> None:
+    class _BrokenTile(Exception):
+        pass
+
+    assert "(no such tile)" in damage(_BrokenTile("no such tile"))
+    assert "(ValueError: no such tile)" in damage(ValueError("no such tile"))

@@ -93,13 +93,13 @@ def test_a_group_that_the_source_itself_splits_is_named() -> None:
 @pytest.mark.parametrize(
     ("groups", "parts", "message"),
     [
-        (["a"], [None], "1 groups of pictures .* at least 3 are needed"),
-        (["one patient"] * 500, [None] * 500, "1 groups of pictures"),
+        (["a"], [None], "1 group of pictures .* at least 3 are needed"),
+        (["one patient"] * 500, [None] * 500, "1 group of pictures"),
         (["a", "b"], [None, None], "2 groups of pictures .* train, validation, test"),
         (
             ["a", "b"],
             ["train", "test"],
-            "1 groups of pictures .* train, validation without a leak: at least 2",
+            "1 group of pictures .* train, validation without a leak: at least 2",
         ),
         (["a", "b"], ["test", "validation"], "0 groups of pictures"),
         ([], [], "0 groups of pictures"),

@@ -113,7 +113,7 @@ def test_the_folder_is_read_as_mvtec_with_its_parts_and_masks(
     few = {path: picture for path, picture in pictures.items() if Path(path).stem.startswith(shown)}
     draw.write(tmp_path / "pictures", few)
     source = opened(tmp_path / "pictures")
-    assert source.kind == "mvtec"
+    assert source.normal == "good"
     found = {(picture.part, picture.label, picture.mask and picture.mask.parent.name) for picture in source}
     good = {(part, "good", None) for part in PARTS}
     strange = {("test", name, None) for name in textures.TEXTURES if name != DRAWING.normal}

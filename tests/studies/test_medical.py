@@ -259,7 +259,7 @@ def test_slabs_beyond_the_scan_or_without_brain_are_named() -> None:
 def test_pictures_are_laid_out_as_mvtec_with_a_validation_and_a_threshold(pictures: Path) -> None:
     source = opened(pictures)
     found = list(source)
-    assert source.kind == "mvtec"
+    assert source.normal == "good"
     assert {(picture.part, picture.label) for picture in found} == {
         *((part, "good") for part in PARTS),
         ("test", "lesion"),
