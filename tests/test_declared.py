@@ -29,7 +29,7 @@ OWN = ROOT / "own"
 # Projects whose locks lag behind the code until they are run again.
 PENDING = {
     ROOT / "studies" / name
-    for name in ("anomaly", "denoising", "medical", "rate")
+    for name in ("anomaly", "denoising", "medical")
 }
 CODE = ("cae", "own", "stages", "studies")
 # Properties of `own.settings.Own` that read sections themselves.
