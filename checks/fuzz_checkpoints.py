@@ -67,14 +67,15 @@ def damage(content: bytes, draw: np.random.Generator) -> bytes:
 
 def outcome(checkpoint: Checkpoint, content: bytes, saved: bytes, whole: bytes | None) -> str:
     """Load a file of this content, train on from it where `whole` says with which end; say how it ended."""
-    checkpoint.clear()
-    checkpoint.path.write_bytes(content)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
+            if whole is not None:
+                checkpoint.path.write_bytes(content)
+                if train(checkpoint) != whole:
+                    return "another network"
+            checkpoint.path.write_bytes(content)
             state = checkpoint.load()
-            if whole is not None and train(checkpoint) != whole:
-                return "another network"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     if state is None:

@@ -9,13 +9,15 @@ from cae.measures.baselines import Components, PrincipalComponents
 # Numbers at most that are fitted to, in float64 half a gigabyte, and rows.
 NUMBERS = 2**26
 ROWS = 10_000
+# Rows at most whose products are found, of large pieces.
+FEW = 2048
 # Up to so many pixels the covariance of all pairs of them is found, beyond that of all pairs of rows.
 EXACT = 4096
 
 
-def sample(rows: Images, seed: int) -> Images:
-    """Draw as many pieces (N, …) as fit, in their order; all where they do."""
-    count = min(len(rows), ROWS, max(1, NUMBERS // rows[0].size))
+def sample(rows: Images, seed: int, most: int = ROWS) -> Images:
+    """Draw as many pieces (N, …) as fit, at most `most`, in their order; all where they do."""
+    count = min(len(rows), most, max(1, NUMBERS // rows[0].size))
     drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
     return rows[drawn]
 
@@ -25,9 +27,14 @@ def fitted(pieces: Images, code_size: int, seed: int) -> PrincipalComponents:
 
     As many as `code_size`, or as there can be of so many pieces and pixels.
     """
-    known = sample(pieces, seed)
+    known = sample_to_fit(pieces, seed)
     most = min(code_size, len(known), known[0].size)
     return PrincipalComponents(most, components(known.reshape(len(known), -1), most))
+
+
+def sample_to_fit(rows: Images, seed: int) -> Images:
+    """Draw pieces that principal components are found of in reasonable time."""
+    return sample(rows, seed, ROWS if rows[0].size <= EXACT else FEW)
 
 
 def components(rows: Rows, count: int) -> Components:
@@ -39,7 +46,7 @@ def components(rows: Rows, count: int) -> Components:
 
 
 def by_products(rows: Rows, count: int) -> Components:
-    """Find them where a row has more numbers than there are rows, in the memory of two times the rows.
+    """Find them in the memory of two times the rows, however many numbers a row has.
 
     With X = U·S·Vᵀ, XXᵀ = U·S²·Uᵀ is N × N, and the directions are the rows of Vᵀ = S⁻¹·Uᵀ·X.
     """

@@ -1,12 +1,12 @@
 """Where the defects of pictures are, as the source says it."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
 
-from cae.ground import words
 from cae.ground.errors import UserError
 from cae.measures.localisation import Mask
 from cae.sources import folders
@@ -25,35 +25,37 @@ def truth(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
             of another size.
     """
     any_masked = any(picture.mask is not None for picture in pictures)
-    for mask, group in groupby(pictures, lambda picture: picture.mask):
-        listed = list(group)
+    for (mask, _), group in groupby(pictures, lambda picture: (picture.mask, file_of(picture))):
         if mask is None:
-            yield from (np.zeros(one.size, bool) if any_masked and one.normal else None for one in listed)
+            yield from (np.zeros(one.size, bool) if any_masked and one.normal else None for one in group)
         else:
-            yield from masks_of(source / mask, listed)
+            yield from masks_of(source / mask, group)
 
 
-def masks_of(path: Path, pictures: Sequence[Listed]) -> Iterator[Mask]:
+def file_of(picture: Listed) -> str:
+    """Name the file that a picture is of, perhaps one of several: NAME#3 is of NAME."""
+    return re.sub(r"#\d+\Z", "", picture.name)
+
+
+def masks_of(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
     """Read the masks of the pictures of one file, in their order; raises as `truth`."""
-    frames = list(folders.decoded(path))
-    if len(frames) != len(pictures):
-        raise UserError(
-            f"{quoted(path)} holds {words.count(len(frames), 'mask')}, but its file "
-            f"{words.count(len(pictures), 'picture')}: as many are needed"
-        )
-    for frame, picture in zip(frames, pictures, strict=True):
+    for frame, picture in zip_longest(folders.decoded(path), pictures):
+        if frame is None or picture is None:
+            found = "fewer" if frame is None else "more"
+            raise UserError(f"{quoted(path)} holds {found} masks than its file pictures: as many are needed")
         yield mask_of(path, frame, picture)
 
 
 def mask_of(path: Path, frame: Frame, picture: Listed) -> Mask:
     """Turn a frame of a file of masks into the mask of a picture: what is not 0, in any channel."""
-    mask = frame.pixels if frame.pixels.ndim == 2 else frame.pixels.max(axis=-1)
+    marked = frame.pixels != 0
+    mask: Mask = marked if marked.ndim == 2 else marked.any(axis=-1)
     if mask.shape != picture.size:
         raise UserError(
             f"{quoted(path)} has {mask.shape[0]}×{mask.shape[1]} pixels, but its picture "
             f"{picture.size[0]}×{picture.size[1]}: as many are needed"
         )
-    return mask > 0
+    return mask
 
 
 def check(source: Path, pictures: Iterable[Listed]) -> None:

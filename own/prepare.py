@@ -18,6 +18,7 @@ from own.unchanged import Unchanged
 from stages import PREPARED
 from stages.inputs import Inputs
 
+KINDS = {"image": "image files", "dicom": "DICOM", "nifti": "NIfTI", "idx": "IDX", "npz": "npz"}
 # Pictures of 12 bits that are stored in 16 end at 0.06.
 DARK = 0.1
 # Of a piece, at most: a batch of the default network has 4, and its widest layer 32 numbers a pixel.
@@ -48,7 +49,7 @@ def main() -> None:
 
     prepared.write(project / PREPARED, source, sight, pictures, check)
     tell_if_dark(prepared.images(project / PREPARED, "train"), whole.data.window)
-    print(f"{source.path}, {source.kind}:", described(pictures))
+    print(f"{source.path}, {KINDS[source.kind]}:", described(pictures))
 
 
 def normal_class(source: Source, asked: str | None, pictures: Sequence[Listed]) -> str | None:
@@ -84,7 +85,7 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
             [picture.part for picture in usual],
             chosen.shares,
             chosen.seed,
-            {picture.part for picture in pictures if picture.part is not None},
+            {"test"} if any(picture.part == "test" for picture in pictures) else (),
         )
     )
     placed = [
@@ -97,7 +98,7 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
 
 def tell_of_split(source: Source, pictures: Sequence[Listed], seed: int) -> None:
     """Say where the sides came from, and what cannot be measured on a test without normal pictures."""
-    given = {picture.part for picture in pictures if picture.part is not None} - {"train"}
+    given = {picture.side for picture in pictures if picture.side == picture.part} - {"train"}
     drawn = {picture.side for picture in pictures} - given
     origin = "your folders say" if source.kind in folders.DECODERS else "the source says"
     ways = []
@@ -110,12 +111,13 @@ def tell_of_split(source: Source, pictures: Sequence[Listed], seed: int) -> None
         ways.append(
             f"{in_order(drawn)} drawn with split.seed {seed}" if given else f"drawn with split.seed {seed}"
         )
+    if any(not picture.normal and picture.part not in (None, "test") for picture in pictures):
+        ways.append("anomalies that lie elsewhere are in the test, too")
     print(f"split: {'; '.join(ways)}")
     if not any(picture.side == "test" and picture.normal for picture in pictures):
         print(
             "note: no normal picture is in the test, so neither reconstructions of such, nor auroc, nor "
-            "false_alarms can be measured; caught can. Put normal pictures into the folder test, or take it "
-            "out of the source: then a test is drawn",
+            "false_alarms can be measured; caught can. Put some normal pictures there",
             file=sys.stderr,
         )
 
@@ -129,10 +131,16 @@ def check_threshold(pictures: Sequence[Listed], false_alarms: float) -> None:
     """Raise UserError, before any training, where pictures are too few for the threshold that is wanted."""
     count, needed = sum(picture.side == "threshold" for picture in pictures), Threshold.least(false_alarms)
     if 0 < count < needed:
+        own = any(picture.part == picture.side == "threshold" for picture in pictures)
+        remedy = (
+            "add pictures there, allow more (anomaly.false_alarms in params.yaml), or leave that part out"
+            if own
+            else "add pictures, raise split.threshold, allow more (anomaly.false_alarms in params.yaml), or "
+            "write 0 for split.threshold: then there is none"
+        )
         raise UserError(
             f"held out to set the threshold: {words.count(count, 'normal picture')}; for false alarms of "
-            f"{false_alarms:g} at least {needed} are needed: add pictures, raise split.threshold, allow more "
-            "(anomaly.false_alarms in params.yaml), or write 0 for split.threshold: then there is none"
+            f"{false_alarms:g} at least {needed} are needed: {remedy}"
         )
 
 
@@ -152,9 +160,10 @@ def check_measurable(pictures: Sequence[Listed], data: settings.Data) -> None:
     """Raise UserError, before any training, where what comes after it could not measure or write."""
     pieces = pictures[0].shape
     if pieces[0] * pieces[1] > MOST_PIXELS:
+        smaller = "cut the pictures (data.tiles), or make them smaller (data.size)"
         raise UserError(
-            f"pieces have {pieces[0]} × {pieces[1]} pixels, but no network here trains on more than "
-            f"{MOST_PIXELS:,}: cut the pictures (data.tiles), or make them smaller (data.size)"
+            f"pieces have {pieces[0]} × {pieces[1]} pixels, more than {MOST_PIXELS:,} are not trained on: "
+            f"{'lower data.tiles.size' if data.tiles else smaller}"
         )
     height, width = pictures[0].seen
     if data.tiles is None and min(height, width) < settings.WINDOW:

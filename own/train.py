@@ -11,7 +11,7 @@ from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
 from cae.ground import artifacts, words
 from cae.ground.errors import UserError
-from cae.ground.params import Run
+from cae.ground.params import Model, Residual, Run, Variational
 from cae.sources import prepared
 from own import project_folder, settings
 from stages import MODELS, PLOTS, PREPARED
@@ -36,6 +36,7 @@ def main() -> None:
     workers.check_shards(strategy, whole.run.shards)
     chief = workers.is_chief(strategy)
     with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
+        check_weights(whole.model, train[0].size)
         autoencoder = family.build(whole.model, train.shape[1:], whole.run.seed)
         check_memory(whole.run, whole.model.name, training.widest(autoencoder.network))
         if begun is not None:
@@ -61,6 +62,19 @@ def main() -> None:
             checkpoint.clear()
     print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
     warn(float(best["val_loss"]), training.mean_image_loss(train, validation), whole.run)
+
+
+def check_weights(model: Model, numbers: int) -> None:
+    """Raise UserError where the matrices of a network with dense layers would take many gigabytes."""
+    chosen = model.chosen
+    if isinstance(chosen, Residual | Variational) and 2 * numbers * chosen.width > MOST_NUMBERS:
+        raise UserError(
+            f"pieces have {numbers:,} numbers, too many for the matrices of model.{model.name} with a "
+            "width of "
+            f"{chosen.width:,}: choose model.name convolutional in params.yaml, lower the width, cut "
+            "the "
+            "pictures (data.tiles), or make them smaller (data.size)"
+        )
 
 
 def check_memory(run: Run, name: str, widest: int) -> None:

@@ -27,10 +27,7 @@ STUDIES = tuple(sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc")))
 # A project without images: it has run nowhere yet.
 OWN = ROOT / "own"
 # Projects whose locks lag behind the code until they are run again.
-PENDING = {
-    ROOT / "studies" / name
-    for name in ("anomaly", "denoising")
-}
+PENDING = {ROOT / "studies" / name for name in ("anomaly", "denoising")}
 CODE = ("cae", "own", "stages", "studies")
 # Properties of `own.settings.Own` that read sections themselves.
 COMPOSED = {"run": ["model", "train"]}

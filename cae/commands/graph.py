@@ -60,7 +60,7 @@ def written(model: keras.Model, facts: Mapping[str, float]) -> bytes:
     whole.graph.name, whole.graph.doc_string = model.name, ""
     for value in (*whole.graph.input, *whole.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "pictures"
-    onnx.helper.set_model_props(whole, {name: f"{value:g}" for name, value in facts.items()})
+    onnx.helper.set_model_props(whole, {name: repr(value) for name, value in facts.items()})
     return whole.SerializeToString(deterministic=True)
 
 

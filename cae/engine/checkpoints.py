@@ -91,15 +91,21 @@ class Checkpoint:
         """Return the saved state, or None where there is none, or a damaged one, which is set aside.
 
         Raises:
-            UserError: it is damaged, and cannot be set aside.
+            UserError: it cannot be read, or is damaged and cannot be set aside.
         """
         try:
             stored = self.path.read_bytes()
         except FileNotFoundError:
             return None
-        except OSError as error:
-            self.set_aside(error.strerror or str(error))
+        except IsADirectoryError:
+            self.set_aside("a folder")
             return None
+        except OSError as error:
+            raise UserError(
+                f"{self.path}, where training goes on, cannot be read ({error.strerror}): make it "
+                "readable, or "
+                "delete it; then training starts afresh"
+            ) from error
         content, digest = stored[:-DIGEST], stored[-DIGEST:]
         if digest != self.digest(content):
             self.set_aside("not what was saved")
@@ -110,8 +116,7 @@ class Checkpoint:
         """Move the file out of the way, and say so; UserError where that fails."""
         aside = self.path.with_suffix(".damaged")
         try:
-            if aside.is_dir() and not aside.is_symlink():
-                shutil.rmtree(aside)
+            remove(aside)
             self.path.replace(aside)
         except OSError as error:
             raise UserError(
@@ -125,9 +130,9 @@ class Checkpoint:
         )
 
     def clear(self) -> None:
-        """Remove this run's state, and that of killed runs with other fingerprints, from the folder."""
-        for path in self.folder.glob("*.state"):
-            path.unlink()
+        """Remove this run's state, those of killed runs with other fingerprints, and damaged ones."""
+        for path in (*self.folder.glob("*.state"), *self.folder.glob("*.damaged")):
+            remove(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -160,3 +165,11 @@ class Checkpoint:
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with what it holds, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -190,8 +190,12 @@ def mean_losses(
 
 def widest(network: keras.Model) -> int:
     """Return how many numbers the widest layer of a network gives for an image."""
-    outputs = tf.nest.flatten([layer.output for layer in network.layers])
-    return max(math.prod(output.shape[1:]) for output in outputs)
+    return max(
+        widest(layer)
+        if isinstance(layer, keras.Model)
+        else max(math.prod(output.shape[1:]) for output in tf.nest.flatten(layer.output))
+        for layer in network.layers
+    )
 
 
 def sum_columns(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

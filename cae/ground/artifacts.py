@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         UserError: the folder cannot be written or the disk is full; `path` is then as it was before.
     """
     # Not by tempfile, whose files only their owner may read: who may read ours is for the umask to say.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:

@@ -199,7 +199,8 @@ def mask_of(root: Path, path: Path) -> Path | None:
     masks = root / MASKS / path.parent.name
     if path.parent.name == NORMAL or not masks.is_dir():
         return None
-    # The name of a volume ends twice, .nii.gz.
-    stem = Path(path.stem).stem if path.suffix == ".gz" else path.stem
-    own = masks / f"{stem}_mask{path.name.removeprefix(stem)}"
-    return own if own.is_file() else masks / f"{stem}_mask.png"
+    stem, ending, kind = formats.ending(path.name)
+    named = [f"{stem}_mask.png", f"{stem}_mask{ending}", f"{path.stem}_mask.png"]
+    # A PNG is the mask of one picture, and a volume has several.
+    expected = named[0] if kind == "image" else named[1]
+    return next((masks / name for name in named if (masks / name).is_file()), masks / expected)

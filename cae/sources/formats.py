@@ -53,8 +53,15 @@ def kind_of(path: Path) -> str | None:
         told = None if gzipped(path) else "image"
     if told:
         return told
-    endings = (kind for name, kind in NAMES if re.search(rf"{name}\Z", path.name, re.IGNORECASE))
-    return next(endings, None)
+    return ending(path.name)[2]
+
+
+def ending(name: str) -> tuple[str, str, str | None]:
+    """Cut a file's name before an ending that says a kind: both parts and the kind, or the name, "", None."""
+    for pattern, kind in NAMES:
+        if found := re.search(rf"{pattern}\Z", name, re.IGNORECASE):
+            return name[: found.start()], found[0], kind
+    return name, "", None
 
 
 def told_by(beginning: bytes) -> str | None:

@@ -148,7 +148,7 @@ def uniform(
 REMEDIES = {
     "size": "Ask for a size (data.size) or for tiles (data.tiles)",
     "number of channels": "Ask for 1 or 3 channels (data.channels)",
-    "depth": "Convert them to one",
+    "depth": "Convert them to one, or of DICOM and NIfTI say a window (data.window)",
 }
 
 

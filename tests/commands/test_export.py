@@ -192,7 +192,7 @@ def test_onnx_calls_pixels_that_are_no_numbers_an_anomaly_and_says_what_is_black
     export(Trained(DEFAULT), Raw((28, 28), (0, 255), spot), 1000, path)
     np.testing.assert_array_equal(run(path, with_a_hole())["anomaly"], [True, False])
     facts = InferenceSession(path).get_modelmeta().custom_metadata_map
-    assert facts == {"black": "0", "white": "255"}
+    assert facts == {"black": "0.0", "white": "255.0"}
 
 
 @needs_onnx

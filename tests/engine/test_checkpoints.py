@@ -103,6 +103,21 @@ def test_a_folder_in_the_place_of_a_state_is_set_aside(tmp_path: Path) -> None:
     assert not checkpoint.path.exists()
 
 
+def test_a_file_that_may_not_be_read_is_no_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    checkpoint = Checkpoint(tmp_path, "run")
+    checkpoint.save(STATE)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(UserError, match=r"run\.state, .* cannot be read \(Permission denied\)"):
+            checkpoint.load()
+    assert checkpoint.load() is not None
+
+
 def test_the_state_of_another_run_under_this_name_is_not_taken(tmp_path: Path) -> None:
     other, checkpoint = Checkpoint(tmp_path, "other"), Checkpoint(tmp_path, "run")
     other.save(STATE)
@@ -114,8 +129,10 @@ def test_clearing_removes_every_state(tmp_path: Path) -> None:
     Checkpoint(tmp_path, "older").save(STATE)
     checkpoint = Checkpoint(tmp_path, "run")
     checkpoint.save(STATE)
+    (tmp_path / "run.damaged").touch()
+    (tmp_path / "older.damaged").mkdir()
     checkpoint.clear()
-    assert list(tmp_path.glob("*.state")) == []
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -116,6 +116,14 @@ def test_a_file_where_a_folder_is_needed_is_a_clear_error(
         write(tmp_path / "plots" / "chart")
 
 
+def test_a_folder_in_the_place_of_a_file_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="could not be written"):
+        artifacts.write_bytes(Path(), b"")
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_who_may_read_a_file_is_for_the_umask_to_say(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)

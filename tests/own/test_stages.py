@@ -22,7 +22,7 @@ from cae.sources import prepared
 from checks.fuzz import dicom, nifti
 from own import detect, masks, pictures, settings
 from own.pictures import Example
-from own.train import MOST_NUMBERS, check_memory
+from own.train import MOST_NUMBERS, check_memory, check_weights
 from tests.own.conftest import Run, drawn, write
 
 pytestmark = pytest.mark.slow
@@ -297,6 +297,30 @@ def test_parts_that_the_user_made_are_kept_in_every_format(
     assert "split: as your folders say\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("part", ["val", "threshold"])
+def test_a_part_of_anomalies_alone_is_drawn_anew(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    for folder, count in (("train/ok", 20), ("test/ok", 3), (f"{part}/bad", 4)):
+        for index in range(count):
+            write(tmp_path / "images" / folder / f"{index}.png", drawn((23, 23), index))
+    project = run("prepare", data={"normal": "ok"})
+    sides = {one.side for one in prepared.pictures(project / "data/prepared") if one.normal}
+    assert sides == {"train", "validation", "threshold", "test"}
+    assert (
+        "split: test as your folders say; train, validation, threshold drawn with split.seed 1; anomalies "
+        "that lie elsewhere are in the test, too\n"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["residual", "variational"])
+def test_matrices_that_would_take_many_gigabytes_are_refused(name: str) -> None:
+    model = settings.load(Path("own")).model.model_copy(update={"name": name})
+    check_weights(model, 100 * 100)
+    with pytest.raises(UserError, match=f"too many for the matrices of model.{name} with a width of"):
+        check_weights(model, 700 * 700)
+
+
 @pytest.mark.parametrize(
     ("folders", "said"),
     [
@@ -353,20 +377,20 @@ def test_masks_of_volumes_are_those_of_their_slices(run: Run, tmp_path: Path) ->
     marked = [np.argwhere(mask).tolist() for mask in found if mask is not None]
     assert marked == 2 * (7 * [[]] + [[[5, 3]]] + 2 * [[]])
     (masks_of / "10_mask.nii").write_bytes(nifti(np.zeros((28, 28, 9), np.uint8)))
-    with pytest.raises(UserError, match=r"10_mask\.nii' holds 9 masks, but its file 10 pictures"):
+    with pytest.raises(UserError, match=r"10_mask\.nii' holds fewer masks than its file pictures"):
         run("prepare", data={"window": [0, 255]})
 
 
 def test_slices_of_one_scanner_may_have_types_of_their_own(run: Run, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for index in range(20):
-        pixels = drawn((23, 23), index).astype(np.int16)
+        pixels = drawn((23, 23), index).astype(np.uint16)
         slope = "0.5" if index % 2 else "1"
         content = dicom(pixels, RescaleSlope=slope, PatientID=str(index))
         (tmp_path / f"images/{index}.dcm").write_bytes(content)
     project = run("prepare", data={"window": [0, 255]})
     assert len(prepared.pictures(project / "data/prepared")) == 20
-    with pytest.raises(UserError, match=r"has the depth int16 and '1\.dcm' float32|without a window"):
+    with pytest.raises(UserError, match=r"has the depth uint16 and '1\.dcm' float32: .* say a window"):
         run("prepare")
 
 
@@ -469,7 +493,7 @@ def test_pieces_too_large_for_any_network_are_refused_before_anything_is_written
 ) -> None:
     for index in range(5):
         write(tmp_path / "images" / f"{index}.png", np.zeros((2000, 1100), np.uint8))
-    with pytest.raises(UserError, match=r"pieces have 2004 × 1100 pixels, .*data\.tiles"):
+    with pytest.raises(UserError, match=r"pieces have 2004 × 1100 pixels, and more .*data\.tiles"):
         run("prepare")
     assert not (tmp_path / "data").exists()
 

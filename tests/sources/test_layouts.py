@@ -148,7 +148,6 @@ LAYOUTS: dict[str, dict[str, tuple[str | None, str | None]]] = {
 def test_folders_mean_the_same_whatever_the_format(tmp_path: Path, layout: str, ending: str) -> None:
     for name in LAYOUTS[layout]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        # Of a patient of its own: what is of one stays on one side.
         (tmp_path / f"{name}{ending}").write_bytes(FORMATS[ending]())
     source = layouts.opened(tmp_path)
     assert described(source) == {f"{name}{ending}": place for name, place in LAYOUTS[layout].items()}
@@ -162,6 +161,22 @@ def test_masks_may_have_the_format_of_their_files(tmp_path: Path, ending: str) -
         (tmp_path / f"{name}{ending}").write_bytes(FORMATS[ending]())
     masks = {picture.name: picture.mask for picture in layouts.opened(tmp_path)}
     assert masks[f"test/bent/1{ending}"] == tmp_path / f"ground_truth/bent/1_mask{ending}"
+
+
+@pytest.mark.parametrize(
+    ("name", "mask"),
+    [("1.2.840.8", "1.2.840.8_mask.png"), ("8.NII.GZ", "8_mask.nii.gz"), ("a.b.dat", "a.b_mask.png")],
+)
+def test_the_name_of_a_mask_is_that_of_its_file_without_its_ending(
+    tmp_path: Path, name: str, mask: str
+) -> None:
+    contents = {f"test/bent/{name}": FORMATS[".png"](), f"ground_truth/bent/{mask}": b"", "train/good/1": b""}
+    for path, content in contents.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    found = folders.mask_of(tmp_path, tmp_path / "test/bent" / name)
+    assert found is not None
+    assert found.name.lower() == mask
 
 
 @pytest.mark.parametrize(
