@@ -26,8 +26,6 @@ ROOT = Path(__file__).parents[1]
 STUDIES = tuple(sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc")))
 # A project without images: it has run nowhere yet.
 OWN = ROOT / "own"
-# Projects whose locks lag behind the code until they are run again.
-PENDING = {ROOT / "studies" / name for name in ("anomaly", "denoising")}
 CODE = ("cae", "own", "stages", "studies")
 # Properties of `own.settings.Own` that read sections themselves.
 COMPOSED = {"run": ["model", "train"]}
@@ -103,7 +101,7 @@ OF_ROOT, OTHERS = (
 )
 (TRAIN,) = (stage for stage in OF_ROOT if stage.name == "train")
 every_stage = of_each(STAGES)
-every_run_stage = of_each([stage for stage in STAGES if stage.project not in {OWN, *PENDING}])
+every_run_stage = of_each([stage for stage in STAGES if stage.project != OWN])
 
 
 @cache
@@ -199,7 +197,7 @@ def test_a_stage_elsewhere_depends_on_all_it_imports_of_studies_and_of_own(stage
 @pytest.mark.parametrize("project", [OWN, *STUDIES], ids=lambda project: project.name)
 @pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock"])
 def test_no_study_names_a_file_of_the_library(project: Path, name: str) -> None:
-    if name == "dvc.yaml" or project not in {OWN, *PENDING}:
+    if name == "dvc.yaml" or project != OWN:
         text = (project / name).read_text()
         assert not re.search(r"\.\./(cae|stages)/|requirements\.txt", text)
 
@@ -245,7 +243,7 @@ def test_training_depends_on_no_measure_and_no_figure() -> None:
 
 every_run_project = pytest.mark.parametrize(
     "project",
-    [project for project in (ROOT, ROOT / "behaviour", *STUDIES) if project not in PENDING],
+    [ROOT, ROOT / "behaviour", *STUDIES],
     ids=lambda project: project.name,
 )
 

@@ -168,12 +168,12 @@ def autoencoders_are_above_the_residual_cnn() -> bool:
         for noise, psnr in denoised().items()
     }
     ahead = [noise for noise, lead in leads.items() if lead > 0]
-    return ahead == [("squares", 0.25)] and round(leads["gaussian", 0.3], 1) == -2.4
+    return set(ahead) == {("gaussian", 0.1), ("squares", 0.25)} and round(leads["gaussian", 0.3], 1) == -2.4
 
 
 def quoted_leads_are_measured() -> bool:
     psnr = denoised()["gaussian", 0.3]
-    quoted = {"residual": 21.2, "nonlocal_means": 16.7, "wiener": 17.5, "noisy": 12.8}
+    quoted = {"residual": 21.1, "nonlocal_means": 16.7, "wiener": 17.5, "noisy": 12.8}
     return all(round(psnr[name], 1) == value for name, value in quoted.items())
 
 
@@ -237,7 +237,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
         "2.4 dB better at σ = 0.3 than the residual CNN",
         autoencoders_are_above_the_residual_cnn,
     ),
-    ("README.md", "PSNR 21.2 dB from 12.8", quoted_leads_are_measured),
+    ("README.md", "PSNR 21.1 dB from 12.8", quoted_leads_are_measured),
     (
         "studies/variational/README.md",
         "0.6 nats above the published network of its kind, a VAE with a Gaussian prior, "
