@@ -110,16 +110,9 @@ def residual_epochs() -> dict[str, list[float]]:
     return {one["name"]: one["seconds"] for one in rounds if one["family"] in FAMILIES}
 
 
-def residual_network_is_not_faster() -> bool:
+def only_jit_compile_is_faster() -> bool:
     medians = {name: median(seconds) for name, seconds in residual_epochs().items()}
-    faster = {name for name, value in medians.items() if value < medians["ours"]}
-    return faster == {"pytorch", "pytorch-compiled"}
-
-
-def the_fastest_differ_by_less_than_their_rounds() -> bool:
-    fastest = [residual_epochs()[name] for name in ("ours", "keras-jit", "pytorch", "pytorch-compiled")]
-    medians = [median(seconds) for seconds in fastest]
-    return max(medians) - min(medians) < min(max(seconds) - min(seconds) for seconds in fastest)
+    return {name for name, value in medians.items() if value < medians["ours"]} == {"keras-jit"}
 
 
 def products_alone_would_be_hardly_faster() -> bool:
@@ -216,7 +209,11 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ("README.md", "test BCE 0.2687 ± 0.0005, MSE 0.0086 ± 0.0002", quoted_spread_is_measured),
     ("README.md", "has the lowest BCE of the five", seed_1_is_the_best_reconstruction),
     ("README.md", "has the lowest validation loss of nine recipes", default_recipe_leads),
-    ("README.md", "the residual network, where ours is not faster", residual_network_is_not_faster),
+    (
+        "README.md",
+        "the residual network, where Keras's jit_compile is faster than ours",
+        only_jit_compile_is_faster,
+    ),
     (
         "studies/denoising/README.md",
         "The residual autoencoder is the best method under everything but little noise",
@@ -263,12 +260,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ),
     (
         "benchmarks/README.md",
-        "ours, PyTorch and Keras's jit_compile differ by less than the rounds of each",
-        the_fastest_differ_by_less_than_their_rounds,
-    ),
-    (
-        "benchmarks/README.md",
-        "an epoch which did nothing else would be 1.4 times as fast as the fastest of them",
+        "an epoch which did nothing else would be 1.4 times as fast as the fastest of the others",
         products_alone_would_be_hardly_faster,
     ),
 ]
