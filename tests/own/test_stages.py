@@ -493,7 +493,7 @@ def test_pieces_too_large_for_any_network_are_refused_before_anything_is_written
 ) -> None:
     for index in range(5):
         write(tmp_path / "images" / f"{index}.png", np.zeros((2000, 1100), np.uint8))
-    with pytest.raises(UserError, match=r"pieces have 2004 × 1100 pixels, and more .*data\.tiles"):
+    with pytest.raises(UserError, match=r"pieces have 2004 × 1100 pixels, more than .*data\.tiles"):
         run("prepare")
     assert not (tmp_path / "data").exists()
 
