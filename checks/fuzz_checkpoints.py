@@ -20,18 +20,16 @@ import stages  # noqa: F401  # pins the environment, before NumPy and TensorFlow
 import keras
 import numpy as np
 
+from behaviour.training import KillError
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
 from cae.ground.params import Run
+from checks.fuzz import damaged
 
 RUN = Run(epochs=2, batch_size=4, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
 IMAGES = np.random.default_rng(0).random((12, 4, 4, 1), dtype=np.float32)
 # Loaded files for one that is trained on from.
 LOADS = 50
-
-
-class KillError(Exception):
-    """Breaks a training off after an epoch, as a kill does."""
 
 
 def train(checkpoint: Checkpoint, killed: bool = False) -> bytes:
@@ -47,22 +45,6 @@ def train(checkpoint: Checkpoint, killed: bool = False) -> bytes:
             tasks.reconstruction(network), IMAGES, IMAGES, RUN, checkpoint, record=kill if killed else None
         )
     return b"".join(weights.tobytes() for weights in network.get_weights())
-
-
-def damage(content: bytes, draw: np.random.Generator) -> bytes:
-    """Flip a bit, cut the end off, cut a piece out, add to it, or put other bytes in its place."""
-    place, length = (int(draw.integers(len(content))) for _ in range(2))
-    noise = draw.bytes(int(draw.integers(300)))
-    match draw.integers(5):
-        case 0:
-            return content[:place] + bytes([content[place] ^ 1 << draw.integers(8)]) + content[place + 1 :]
-        case 1:
-            return content[:place]
-        case 2:
-            return content[:place] + content[place + length :]
-        case 3:
-            return content[:place] + noise + content[place:]
-    return noise
 
 
 def outcome(checkpoint: Checkpoint, content: bytes, saved: bytes, whole: bytes | None) -> str:
@@ -98,10 +80,9 @@ def main() -> int:
         content, state = checkpoint.path.read_bytes(), checkpoint.load()
         assert state is not None
         for index in range(arguments.count):
-            draw = np.random.default_rng((arguments.seed, index))
             end = whole if index % LOADS == 0 else None
             # The first is whole, to see that such a one is resumed.
-            stored = damage(content, draw) if index else content
+            stored = damaged({checkpoint.path.name: content}, arguments.seed, index)[1] if index else content
             outcomes[outcome(checkpoint, stored, state.to_bytes(), end)] += 1
     for result, times in sorted(outcomes.items()):
         print(f"{result:24} {times:6}")

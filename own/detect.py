@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -14,7 +13,7 @@ from cae.ground import artifacts, words
 from cae.ground.arrays import Scores
 from cae.measures.localisation import Mask
 from cae.networks.autoencoder import Autoencoder, load
-from cae.networks.whole import build, facts
+from cae.networks.whole import build, make_metadata
 from cae.sources import greys, prepared
 from cae.sources.prepared import Listed, Prepared
 from own import pictures, project_folder, reports, settings
@@ -54,8 +53,7 @@ def main() -> None:
     shown = medians(ours.scores, test.pictures)
     examples = write_maps(project, wrong(methods[OURS], test, sight, whole.anomaly), masks(), shown, ours)
     draw(project, test.pictures, ours, examples)
-    model, window = detector(autoencoder, whole, test, ours.limit)
-    artifacts.write_model(project / MODELS / "detector.keras", model, facts(window))
+    write_detector(project / MODELS / "detector.keras", autoencoder, whole, test, ours.limit)
     tell(measured, held_out)
 
 
@@ -103,10 +101,10 @@ def draw(project: Path, listed: Sequence[Listed], ours: Judged, examples: Sequen
         artifacts.write_figure(project / PLOTS / f"detection/{name}.png", figure)
 
 
-def detector(
-    autoencoder: Autoencoder, chosen: settings.Own, test: Prepared, threshold: float | None
-) -> tuple[keras.Model, tuple[float, float]]:
-    """Make one model of everything between raw pixels and the decision; say which are black and white to it.
+def write_detector(
+    path: Path, autoencoder: Autoencoder, chosen: settings.Own, test: Prepared, threshold: float | None
+) -> None:
+    """Write one model of everything between raw pixels and the decision.
 
     Of tiles it takes one, and decides nothing: the threshold is that of whole pictures.
     """
@@ -114,7 +112,8 @@ def detector(
     if chosen.data.tiles:
         size, threshold = (chosen.data.tiles.size, chosen.data.tiles.size), None
     window = chosen.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
-    return build(autoencoder, size, window, chosen.anomaly.spot, threshold), window
+    model = build(autoencoder, size, window, chosen.anomaly.spot, threshold)
+    artifacts.write_model(path, model, make_metadata(window))
 
 
 def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:
@@ -133,9 +132,9 @@ def tell(measured: dict[str, float], held_out: Prepared) -> None:
     groups, count = len({picture.group for picture in held_out.pictures}), len(held_out.pictures)
     if groups < count:
         print(
-            f"note: the {words.count(count, 'picture')} that set the threshold belong together in "
-            f"{words.count(groups, 'group')} (files, patients or volumes): the interval of its false alarms "
-            "holds for pictures that are independent",
+            f"note: the {words.pluralize(count, 'picture')} that set the threshold belong together in "
+            f"{words.pluralize(groups, 'group')} (files, patients or volumes): the interval of its false "
+            "alarms holds for pictures that are independent",
             file=sys.stderr,
         )
     if measured.get("auroc", 1) < BACKWARDS:

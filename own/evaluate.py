@@ -37,7 +37,7 @@ def main() -> None:
     test = Prepared.read(folder, "test")
     places = normal(test)
     if not len(places):
-        measure_nothing(project, history, inputs)
+        write_no_metrics(project, history, inputs)
         return
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
     pca = linear.fitted(train, autoencoder.code_size, whole.split.seed)
@@ -77,12 +77,12 @@ def main() -> None:
     examples = pictures.reconstructions(cut(originals), cut(methods[OURS](originals)), errors[shown])
     artifacts.write_figure(plots / "reconstructions/examples.png", examples)
     print(
-        f"test mean squared error {scores[OURS]['mse']:.5f}; "
-        f"PCA with {words.count(pca.code_size, 'number')} {scores['PCA']['mse']:.5f}"
+        f"test mean squared error {scores[OURS]['mse']:.5f}; PCA with "
+        f"{words.pluralize(pca.code_size, 'number')} {scores['PCA']['mse']:.5f}"
     )
 
 
-def measure_nothing(project: Path, history: pd.DataFrame, inputs: Inputs) -> None:
+def write_no_metrics(project: Path, history: pd.DataFrame, inputs: Inputs) -> None:
     """Write what there is where no test picture is normal: the loss curves, no metrics, an empty table."""
     inputs.check()
     artifacts.write_json(project / "metrics/evaluate.json", {})

@@ -27,25 +27,25 @@ def fitted(pieces: Images, code_size: int, seed: int) -> PrincipalComponents:
 
     As many as `code_size`, or as there can be of so many pieces and pixels.
     """
-    known = sample_to_fit(pieces, seed)
+    known = sample_for_components(pieces, seed)
     most = min(code_size, len(known), known[0].size)
-    return PrincipalComponents(most, components(known.reshape(len(known), -1), most))
+    return PrincipalComponents(most, find_components(known.reshape(len(known), -1), most))
 
 
-def sample_to_fit(rows: Images, seed: int) -> Images:
+def sample_for_components(rows: Images, seed: int) -> Images:
     """Draw pieces that principal components are found of in reasonable time."""
     return sample(rows, seed, ROWS if rows[0].size <= EXACT else FEW)
 
 
-def components(rows: Rows, count: int) -> Components:
+def find_components(rows: Rows, count: int) -> Components:
     """Find the directions of greatest variance of rows (N, D)."""
     if rows.shape[1] > EXACT:
-        return by_products(rows, count)
+        return find_components_by_gram_matrix(rows, count)
     pca = PCA(count, svd_solver="covariance_eigh").fit(rows.astype(np.float64))
     return Components(pca.mean_, pca.components_)
 
 
-def by_products(rows: Rows, count: int) -> Components:
+def find_components_by_gram_matrix(rows: Rows, count: int) -> Components:
     """Find them in the memory of two times the rows, however many numbers a row has.
 
     With X = U·S·Vᵀ, XXᵀ = U·S²·Uᵀ is N × N, and the directions are the rows of Vᵀ = S⁻¹·Uᵀ·X.

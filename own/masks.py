@@ -25,28 +25,28 @@ def truth(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
             of another size.
     """
     any_masked = any(picture.mask is not None for picture in pictures)
-    for (mask, _), group in groupby(pictures, lambda picture: (picture.mask, file_of(picture))):
+    for (mask, _), group in groupby(pictures, lambda picture: (picture.mask, name_file(picture))):
         if mask is None:
             yield from (np.zeros(one.size, bool) if any_masked and one.normal else None for one in group)
         else:
-            yield from masks_of(source / mask, group)
+            yield from read_masks(source / mask, group)
 
 
-def file_of(picture: Listed) -> str:
+def name_file(picture: Listed) -> str:
     """Name the file that a picture is of, perhaps one of several: NAME#3 is of NAME."""
     return re.sub(r"#\d+\Z", "", picture.name)
 
 
-def masks_of(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
+def read_masks(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
     """Read the masks of the pictures of one file, in their order; raises as `truth`."""
-    for frame, picture in zip_longest(folders.decoded(path), pictures):
+    for frame, picture in zip_longest(folders.decode_file(path), pictures):
         if frame is None or picture is None:
             found = "fewer" if frame is None else "more"
             raise UserError(f"{quoted(path)} holds {found} masks than its file pictures: as many are needed")
-        yield mask_of(path, frame, picture)
+        yield make_mask(path, frame, picture)
 
 
-def mask_of(path: Path, frame: Frame, picture: Listed) -> Mask:
+def make_mask(path: Path, frame: Frame, picture: Listed) -> Mask:
     """Turn a frame of a file of masks into the mask of a picture: what is not 0, in any channel."""
     marked = frame.pixels != 0
     mask: Mask = marked if marked.ndim == 2 else marked.any(axis=-1)

@@ -73,7 +73,8 @@ def code_map(points: Rows, names: Sequence[str]) -> Figure:
     if len(classes) > 1:
         name_classes(axes, points, places, [literal(name) for name in classes])
     axes.set_title(
-        f"Codes of {words.count(len(points), 'test piece')}, in the plane in which training codes vary most"
+        f"Codes of {words.pluralize(len(points), 'test piece')}, in the plane in which training codes vary "
+        "most"
     )
     axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
     axes.set_adjustable("datalim")

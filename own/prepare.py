@@ -38,7 +38,7 @@ def main() -> None:
     for skipped in source.skipped:
         print(f"skipped: {skipped.reason}", file=sys.stderr)
     pictures = split(pictures, whole.split, normal_class(source, whole.data.normal, pictures))
-    tell_of_split(source, pictures, whole.split.seed)
+    print_split(source, pictures, whole.split.seed)
     check_threshold(pictures, whole.anomaly.false_alarms)
     check_measurable(pictures, whole.data)
     masks.check(source.path, pictures)
@@ -96,24 +96,21 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
     return placed
 
 
-def tell_of_split(source: Source, pictures: Sequence[Listed], seed: int) -> None:
+def print_split(source: Source, pictures: Sequence[Listed], seed: int) -> None:
     """Say where the sides came from, and what cannot be measured on a test without normal pictures."""
     given = {picture.side for picture in pictures if picture.side == picture.part} - {"train"}
     drawn = {picture.side for picture in pictures} - given
     origin = "your folders say" if source.kind in folders.DECODERS else "the source says"
-    ways = []
-    if given:
-        ways.append(f"{in_order(given)} as {origin}")
+    if not given:
+        said = f"drawn with split.seed {seed}"
     # What is only left of a folder train is as that says, too.
-    if given and drawn <= {"train"}:
-        ways = [f"as {origin}"]
-    elif drawn:
-        ways.append(
-            f"{in_order(drawn)} drawn with split.seed {seed}" if given else f"drawn with split.seed {seed}"
-        )
+    elif drawn <= {"train"}:
+        said = f"as {origin}"
+    else:
+        said = f"{join_sides(given)} as {origin}; {join_sides(drawn)} drawn with split.seed {seed}"
     if any(not picture.normal and picture.part not in (None, "test") for picture in pictures):
-        ways.append("anomalies that lie elsewhere are in the test, too")
-    print(f"split: {'; '.join(ways)}")
+        said += "; anomalies that lie elsewhere are in the test, too"
+    print(f"split: {said}")
     if not any(picture.side == "test" and picture.normal for picture in pictures):
         print(
             "note: no normal picture is in the test, so neither reconstructions of such, nor auroc, nor "
@@ -122,7 +119,7 @@ def tell_of_split(source: Source, pictures: Sequence[Listed], seed: int) -> None
         )
 
 
-def in_order(chosen: Collection[str]) -> str:
+def join_sides(chosen: Collection[str]) -> str:
     """Name sides in the order in which they are used."""
     return ", ".join(side for side in prepared.SIDES if side in chosen)
 
@@ -139,7 +136,7 @@ def check_threshold(pictures: Sequence[Listed], false_alarms: float) -> None:
             "write 0 for split.threshold: then there is none"
         )
         raise UserError(
-            f"held out to set the threshold: {words.count(count, 'normal picture')}; for false alarms of "
+            f"held out to set the threshold: {words.pluralize(count, 'normal picture')}; for false alarms of "
             f"{false_alarms:g} at least {needed} are needed: {remedy}"
         )
 
@@ -162,8 +159,8 @@ def check_measurable(pictures: Sequence[Listed], data: settings.Data) -> None:
     if pieces[0] * pieces[1] > MOST_PIXELS:
         smaller = "cut the pictures (data.tiles), or make them smaller (data.size)"
         raise UserError(
-            f"pieces have {pieces[0]} × {pieces[1]} pixels, more than {MOST_PIXELS:,} are not trained on: "
-            f"{'lower data.tiles.size' if data.tiles else smaller}"
+            f"pieces have {pieces[0]} × {pieces[1]} pixels, more than the {MOST_PIXELS:,} that are trained "
+            f"on: {'lower data.tiles.size' if data.tiles else smaller}"
         )
     height, width = pictures[0].seen
     if data.tiles is None and min(height, width) < settings.WINDOW:
@@ -183,4 +180,4 @@ def described(pictures: Sequence[Listed]) -> str:
     pieces = sum(picture.pieces for picture in pictures)
     shape = " × ".join(map(str, pictures[0].shape))
     named = ", ".join(f"{count:,} for {side}" for side, count in counts.items())
-    return f"{named}; {words.count(pieces, 'piece')} of {shape}"
+    return f"{named}; {words.pluralize(pieces, 'piece')} of {shape}"

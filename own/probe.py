@@ -87,7 +87,7 @@ def accuracies(features: Splits[Rows], places: Splits[Labels], chosen: settings.
 
 def plane(codes: Splits[Rows], seed: int) -> Rows:
     """Place test codes in the plane by the first two components of training codes: (N, 2)."""
-    known = linear.sample_to_fit(codes.train, seed)
+    known = linear.sample_for_components(codes.train, seed)
     count = min(2, *known.shape)
-    points = PrincipalComponents(count, linear.components(known, count)).encode(codes.test)
+    points = PrincipalComponents(count, linear.find_components(known, count)).encode(codes.test)
     return np.pad(points, ((0, 0), (0, 2 - count)))

@@ -69,10 +69,8 @@ def check_weights(model: Model, numbers: int) -> None:
     chosen = model.chosen
     if isinstance(chosen, Residual | Variational) and 2 * numbers * chosen.width > MOST_NUMBERS:
         raise UserError(
-            f"pieces have {numbers:,} numbers, too many for the matrices of model.{model.name} with a "
-            "width of "
-            f"{chosen.width:,}: choose model.name convolutional in params.yaml, lower the width, cut "
-            "the "
+            f"pieces have {numbers:,} numbers, too many for the matrices of model.{model.name} with a width "
+            f"of {chosen.width:,}: choose model.name convolutional in params.yaml, lower the width, cut the "
             "pictures (data.tiles), or make them smaller (data.size)"
         )
 
@@ -82,7 +80,7 @@ def check_memory(run: Run, name: str, widest: int) -> None:
     if run.batch_size * widest > MOST_NUMBERS:
         raise UserError(
             f"a layer of the network gives {widest:,} numbers for a piece, and a batch has "
-            f"{words.count(run.batch_size, 'piece')}: {MOST_NUMBERS:,} numbers are the most. Lower "
+            f"{words.pluralize(run.batch_size, 'piece')}: {MOST_NUMBERS:,} numbers are the most. Lower "
             f"model.{name}.batch_size in params.yaml, cut the pictures (data.tiles), or make them smaller "
             "(data.size)"
         )

@@ -106,10 +106,10 @@ def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
     """Say what each kind of features is, for the legend."""
     default = convolutional.code_size(convolutional.FILTERS, images.shape[1:])
     return {
-        "code": f"autoencoder's code, {words.count(autoencoder.code_size, 'number')}",
-        "PCA": f"PCA, {words.count(default, 'number')}",
-        "pixels": f"raw pixels, {words.count(images[0].size, 'number')}",
-        "untrained": f"untrained default encoder's code, {words.count(default, 'number')}",
+        "code": f"autoencoder's code, {words.pluralize(autoencoder.code_size, 'number')}",
+        "PCA": f"PCA, {words.pluralize(default, 'number')}",
+        "pixels": f"raw pixels, {words.pluralize(images[0].size, 'number')}",
+        "untrained": f"untrained default encoder's code, {words.pluralize(default, 'number')}",
     }
 
 

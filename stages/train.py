@@ -63,9 +63,8 @@ def check_code(size: int, train: Images, name: str) -> None:
     most = min(len(train), train[0].size)
     if size > most:
         raise UserError(
-            f"model.{name} in params.yaml gives a code of {words.count(size, 'number')}, but PCA, which it "
-            "is compared "
-            f"with, has at most {most} here: make the code smaller"
+            f"model.{name} in params.yaml gives a code of {words.pluralize(size, 'number')}, but PCA, which "
+            f"it is compared with, has at most {most} here: make the code smaller"
         )
 
 

@@ -32,7 +32,7 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
             length = length or row.size
             if row.size != length:
                 raise UserError(
-                    f"the code of {names[0]!r} has {words.count(length, 'number')} and that of {name!r} "
+                    f"the code of {names[0]!r} has {words.pluralize(length, 'number')} and that of {name!r} "
                     f"{row.size}: pictures of one size are needed. Add --resize, or encode them apart"
                 )
             rows.write(row.astype("<f4").tobytes())

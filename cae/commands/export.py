@@ -37,9 +37,9 @@ def export(trained: Trained, raw: Raw, threshold: float | None, out: Path) -> ke
     network = trained.own if own else trained.of_size(*map(trained.closing, raw.size))
     model = whole.build(network, *raw, threshold)
     if out.suffix == ONNX:
-        artifacts.write_bytes(out, graph.written(model, whole.facts(raw.window)))
+        artifacts.write_bytes(out, graph.written(model, whole.make_metadata(raw.window)))
     else:
-        artifacts.write_model(out, model, whole.facts(raw.window))
+        artifacts.write_model(out, model, whole.make_metadata(raw.window))
     return model
 
 

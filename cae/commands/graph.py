@@ -33,8 +33,8 @@ def complement(graph: Any, node: Any, **_: Any) -> None:
     graph.make_node("Sub", inputs, name=node.name, outputs=outputs)
 
 
-def written(model: keras.Model, facts: Mapping[str, float]) -> bytes:
-    """Return a model of one input as ONNX, for any number of pictures at once, with facts as its metadata.
+def written(model: keras.Model, metadata: Mapping[str, float]) -> bytes:
+    """Return a model of one input as ONNX, for any number of pictures at once, with `metadata`.
 
     Raises:
         UserError: a package is missing, or the model does what ONNX cannot say.
@@ -60,7 +60,7 @@ def written(model: keras.Model, facts: Mapping[str, float]) -> bytes:
     whole.graph.name, whole.graph.doc_string = model.name, ""
     for value in (*whole.graph.input, *whole.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "pictures"
-    onnx.helper.set_model_props(whole, {name: repr(value) for name, value in facts.items()})
+    onnx.helper.set_model_props(whole, {name: repr(value) for name, value in metadata.items()})
     return whole.SerializeToString(deterministic=True)
 
 

@@ -20,9 +20,9 @@ def info(trained: Trained, source: Source | None = None, pictures: Iterable[Pict
     own = trained.own
     print(f"network    {printable(str(trained.path))}")
     print(f"md5        {hashlib.md5(trained.path.read_bytes()).hexdigest()}")
-    colours = f"{words.count(channels, 'channel')}{'; other sizes too' * trained.stretches}"
+    colours = f"{words.pluralize(channels, 'channel')}{'; other sizes too' * trained.stretches}"
     print(f"takes      {height} × {width}, {colours}")
-    print(f"code       {' × '.join(map(str, own.code_shape))} = {words.count(own.code_size, 'number')}")
+    print(f"code       {' × '.join(map(str, own.code_shape))} = {words.pluralize(own.code_size, 'number')}")
     print(f"parameters {own.network.count_params():,}")
     if source is None:
         return

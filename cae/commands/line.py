@@ -71,11 +71,11 @@ def look(chosen: Namespace) -> None:
         case "encode":
             with counted(source) as pictures:
                 number = encode(pictures, trained, seeing, chosen.out)
-            print(f"codes of {words.count(number, 'picture')} in {printable(str(chosen.out))}")
+            print(f"codes of {words.pluralize(number, 'picture')} in {printable(str(chosen.out))}")
         case "reconstruct":
             with counted(source) as pictures:
                 number = reconstruct(pictures, trained, seeing, chosen.out)
-            print(f"{words.count(number, 'picture')} in {printable(str(chosen.out))}")
+            print(f"{words.pluralize(number, 'picture')} in {printable(str(chosen.out))}")
         case "score":
             decide(chosen, source, trained, seeing)
 
@@ -131,7 +131,7 @@ def decide(chosen: Namespace, source: Source, trained: Trained, seeing: Seeing) 
     threshold = fitted(chosen, trained, seeing)
     with counted(source) as pictures:
         table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold, chosen.spot)
-    print(f"scores of {words.count(len(table), 'picture')} in {printable(str(chosen.out))}")
+    print(f"scores of {words.pluralize(len(table), 'picture')} in {printable(str(chosen.out))}")
     if threshold is not None:
         print(f"above the threshold: {table['anomaly'].sum()}")
 
@@ -156,10 +156,9 @@ def fitted(
     with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
         threshold = Threshold.fitted(scores(suiting(pictures), trained, seeing, chosen.spot), rate)
     print(
-        f"threshold {threshold.value:.6g}, from {words.count(threshold.normals, 'picture')}: false alarms "
-        "expected "
-        f"{threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
-        f"{threshold.high:.2%}"
+        f"threshold {threshold.value:.6g}, from {words.pluralize(threshold.normals, 'picture')}: false "
+        f"alarms expected {threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence "
+        f"{threshold.low:.2%} to {threshold.high:.2%}"
     )
     return threshold
 

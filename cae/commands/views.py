@@ -115,7 +115,7 @@ def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
         return greys.in_channels(image, 1)
     remedy = "add --grey" if wanted == 1 else "take pictures in colour, or a network for grey ones"
     raise UserError(
-        f"{picture.name!r} has {words.count(found, 'channel')} and {trained.path} takes pictures with "
+        f"{picture.name!r} has {words.pluralize(found, 'channel')} and {trained.path} takes pictures with "
         f"{wanted}: {remedy}"
     )
 

@@ -74,7 +74,7 @@ class Checkpoint:
         """The file."""
         return self.folder / f"{self.name}.state"
 
-    def digest(self, content: bytes) -> bytes:
+    def compute_digest(self, content: bytes) -> bytes:
         """Return the SHA-256 that stands behind the content of the file."""
         return hashlib.sha256(self.name.encode() + content).digest()
 
@@ -85,7 +85,7 @@ class Checkpoint:
             UserError: the folder cannot be written or the disk is full; the old state is kept.
         """
         content = state.to_bytes()
-        artifacts.write_bytes(self.path, content + self.digest(content))
+        artifacts.write_bytes(self.path, content + self.compute_digest(content))
 
     def load(self) -> State | None:
         """Return the saved state, or None where there is none, or a damaged one, which is set aside.
@@ -102,12 +102,11 @@ class Checkpoint:
             return None
         except OSError as error:
             raise UserError(
-                f"{self.path}, where training goes on, cannot be read ({error.strerror}): make it "
-                "readable, or "
-                "delete it; then training starts afresh"
+                f"{self.path}, where training goes on, cannot be read ({error.strerror}): make it readable, "
+                "or delete it; then training starts afresh"
             ) from error
         content, digest = stored[:-DIGEST], stored[-DIGEST:]
-        if digest != self.digest(content):
+        if digest != self.compute_digest(content):
             self.set_aside("not what was saved")
             return None
         return State.from_bytes(content)

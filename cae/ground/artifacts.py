@@ -48,8 +48,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     except OSError as error:
         raise UserError(
-            f"{path} could not be written: {error.strerror or error}. "
-            "Nothing half-written was left. Free some space or make the folder writable, then run again."
+            f"{path} could not be written: {error.strerror or error}. Nothing half-written was left. Free "
+            "some space or make the folder writable, then run again."
         ) from error
     finally:
         with suppress(OSError):
@@ -106,10 +106,10 @@ def in_palette(image: Image.Image) -> Image.Image:
     return image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
 
 
-def write_model(path: Path, model: "keras.Model", facts: Mapping[str, Any] | None = None) -> None:
+def write_model(path: Path, model: "keras.Model", more: Mapping[str, Any] | None = None) -> None:
     """Write a `.keras` file that plain Keras loads, without what Keras adds of the moment of saving.
 
-    `facts` about the model stand in its `metadata.json`, beside Keras's version.
+    `more` stands in its `metadata.json`, beside Keras's version.
 
     That is the time, in `metadata.json` and in the zip entries, and memory addresses, as
     `shared_object_id` in `config.json`. Members are stored uncompressed and sorted by name, so the bytes
@@ -119,7 +119,7 @@ def write_model(path: Path, model: "keras.Model", facts: Mapping[str, Any] | Non
         members = saved(model, path.parent)
         metadata = json.loads(members["metadata.json"])
         del metadata["date_saved"]
-        members["metadata.json"] = json.dumps(metadata | dict(facts or {}), sort_keys=True).encode()
+        members["metadata.json"] = json.dumps(metadata | dict(more or {}), sort_keys=True).encode()
         config = numbered(json.loads(members["config.json"]), {})
         members["config.json"] = json.dumps(config, sort_keys=True).encode()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -100,7 +100,7 @@ def labels(folder: Path, name: str) -> Labels:
     if array.dtype != np.uint8 or array.ndim != 1:
         raise unfit(path, f"{array.dtype} {array.shape}")
     if len(array) and array.max() >= classes:
-        raise unfit(path, f"the label {array.max()}, and {words.count(classes, 'class', 'classes')}")
+        raise unfit(path, f"the label {array.max()}, and {words.pluralize(classes, 'class', 'classes')}")
     return array
 
 

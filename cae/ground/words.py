@@ -1,6 +1,6 @@
 """Numbers in sentences."""
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
+def pluralize(number: int, noun: str, plural: str | None = None) -> str:
     """Write how many there are: "1 picture", "2,000 pictures"; the plural takes an s where none is given."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -59,7 +59,7 @@ class Threshold(NamedTuple):
         rank = min(count, math.floor(false_alarms * (count + 1) + 1e-9))
         if rank < 1:
             raise UserError(
-                f"{words.count(count, 'normal picture')} cannot set a threshold for a rate of "
+                f"{words.pluralize(count, 'normal picture')} cannot set a threshold for a rate of "
                 f"{false_alarms:g}: at least {cls.least(false_alarms)} are needed. Add some, or allow more "
                 "false alarms"
             )

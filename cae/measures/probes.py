@@ -118,7 +118,7 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
             )
         if count < wanted:
             raise UserError(
-                f"the training split has {words.count(count, 'image')} of {class_names[label]}, but "
+                f"the training split has {words.pluralize(count, 'image')} of {class_names[label]}, but "
                 f"probes.labels_per_class asks for up to {wanted}: give it numbers of at most {count}, or "
                 "raise prepare.train, in params.yaml"
             )
@@ -126,8 +126,8 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
     if settings.neighbours > fewest:
         raise UserError(
             f"probes.neighbours is {settings.neighbours}, but "
-            f"{words.count(settings.labels_per_class[0], 'label')} a class make "
-            f"{words.count(fewest, 'labelled image')}: lower it to {fewest} or less in params.yaml"
+            f"{words.pluralize(settings.labels_per_class[0], 'label')} a class make "
+            f"{words.pluralize(fewest, 'labelled image')}: lower it to {fewest} or less in params.yaml"
         )
 
 

@@ -54,7 +54,7 @@ def build(
         "reconstruction": reconstruction,
         "code": keras.layers.Flatten(name="code")(code),
         "error": ops.squeeze(errors, axis=-1),
-        "score": beside_numbers((ops.mean if spot is None else ops.max)(errors, axis=(1, 2, 3)), pixels),
+        "score": keep_missing((ops.mean if spot is None else ops.max)(errors, axis=(1, 2, 3)), pixels),
     }
     if threshold is not None:
         # NaN is above nothing. "Not at most" would do, but TensorFlow makes "above" of that.
@@ -63,14 +63,14 @@ def build(
     return named(keras.Model(pixels, outputs, name="whole"))
 
 
-def beside_numbers(scores: keras.KerasTensor, pixels: keras.KerasTensor) -> keras.KerasTensor:
+def keep_missing(scores: keras.KerasTensor, pixels: keras.KerasTensor) -> keras.KerasTensor:
     """Make the score of a picture NaN where one of its pixels is: to cut values off would hide it."""
     holes = ops.max(ops.cast(ops.isnan(pixels), "float32"), axis=(1, 2, 3))
     return ops.where(holes > 0, np.float32(np.nan), scores)
 
 
-def facts(window: tuple[float, float]) -> dict[str, float]:
-    """Say of a model, in its metadata, which values of raw pixels it shows as black and as white."""
+def make_metadata(window: tuple[float, float]) -> dict[str, float]:
+    """Say of a model which values of raw pixels it takes for black and for white."""
     return {"black": float(window[0]), "white": float(window[1])}
 
 

@@ -117,7 +117,7 @@ def member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], Hea
         size = stream.tell() + math.prod(shape) * dtype.itemsize
         if size != info.file_size:
             raise RefusedError(
-                f"announces {words.count(size, 'byte')} for {name}, and holds {info.file_size}. Save it "
+                f"announces {words.pluralize(size, 'byte')} for {name}, and holds {info.file_size}. Save it "
                 "again."
             )
         yield stream, Header(shape, dtype)
@@ -134,8 +134,8 @@ def check_images(header: Header, labels: int | None) -> None:
     check_size(height, width, channels, header.dtype.itemsize)
     if labels not in (None, header.shape[0]):
         raise RefusedError(
-            f"holds {words.count(header.shape[0], 'image')} and {words.count(labels, 'label')}: as many "
-            "are needed."
+            f"holds {words.pluralize(header.shape[0], 'image')} and {words.pluralize(labels, 'label')}: as "
+            "many are needed."
         )
 
 

@@ -72,7 +72,7 @@ def read(root: Path, path: Path, kind: str, place: Place) -> Iterator[Picture]:
     return pictures(name, frames, place.label, place.part, place.mask)
 
 
-def decoded(path: Path) -> Iterator[Frame]:
+def decode_file(path: Path) -> Iterator[Frame]:
     """Read the pictures of one file, whatever its format; UserError where it holds none that can be read."""
 
     def frames() -> Iterator[Frame]:
@@ -173,7 +173,7 @@ def places_of(root: Path, paths: Sequence[Path], mvtec: bool) -> dict[Path, Plac
         path: Place(
             label=above[skipped] if classes else None,
             part=PARTS[above[0].lower()] if in_parts else None,
-            mask=mask_of(root, path) if mvtec else None,
+            mask=find_mask(root, path) if mvtec else None,
         )
         for path, above in folders.items()
     }
@@ -191,7 +191,7 @@ def are_parts(folders: Mapping[Path, Sequence[str]]) -> bool:
     return not others
 
 
-def mask_of(root: Path, path: Path) -> Path | None:
+def find_mask(root: Path, path: Path) -> Path | None:
     """Name the file of masks of a file of MVTec AD: NAME_mask.png, or with the ending of the file itself.
 
     None of good ones, and where their defect has no masks.
@@ -199,7 +199,7 @@ def mask_of(root: Path, path: Path) -> Path | None:
     masks = root / MASKS / path.parent.name
     if path.parent.name == NORMAL or not masks.is_dir():
         return None
-    stem, ending, kind = formats.ending(path.name)
+    stem, ending, kind = formats.split_ending(path.name)
     named = [f"{stem}_mask.png", f"{stem}_mask{ending}", f"{path.stem}_mask.png"]
     # A PNG is the mask of one picture, and a volume has several.
     expected = named[0] if kind == "image" else named[1]

@@ -53,10 +53,10 @@ def kind_of(path: Path) -> str | None:
         told = None if gzipped(path) else "image"
     if told:
         return told
-    return ending(path.name)[2]
+    return split_ending(path.name)[2]
 
 
-def ending(name: str) -> tuple[str, str, str | None]:
+def split_ending(name: str) -> tuple[str, str, str | None]:
     """Cut a file's name before an ending that says a kind: both parts and the kind, or the name, "", None."""
     for pattern, kind in NAMES:
         if found := re.search(rf"{pattern}\Z", name, re.IGNORECASE):
@@ -84,10 +84,10 @@ def head(path: Path) -> bytes:
     with path.open("rb") as stored:
         beginning = stored.read(HEAD)
     # The free bytes before DICM may be those of a gzip stream, too.
-    if re.match(DICOM[0], beginning, re.DOTALL):
+    if not beginning.startswith(idx.GZIP_MAGIC) or re.match(DICOM[0], beginning, re.DOTALL):
         return beginning
     try:
-        with unpacked(path) as stream:
+        with gzip.open(path, "rb") as stream:
             return stream.read(HEAD)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""

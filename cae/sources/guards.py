@@ -110,7 +110,8 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
         part = stream.read(min(missing, CHUNK))
         if not part:
             raise RefusedError(
-                f"is truncated: {words.count(missing, 'byte')} missing at its end. Copy or export it again."
+                f"is truncated: {words.pluralize(missing, 'byte')} missing at its end. Copy or export it "
+                "again."
             )
         parts.append(part)
         missing -= len(part)

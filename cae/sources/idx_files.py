@@ -110,5 +110,6 @@ def values_of(path: Path, magic: bytes, root: Path | None) -> Iterator[npt.NDArr
             yield np.frombuffer(exactly(stream, size), np.uint8).reshape(shape)
         if stream.read(1):
             raise RefusedError(
-                f"goes on after the {words.count(count, 'value')} that it announces. Fetch or copy it again."
+                f"goes on after the {words.pluralize(count, 'value')} that it announces. Fetch or copy it "
+                "again."
             )

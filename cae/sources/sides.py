@@ -59,10 +59,9 @@ def deal(groups: set[str], shares: dict[str, float], seed: int) -> dict[str, str
     """Deal groups to sides: train gets what the others' rounded shares, at least one each, leave."""
     if len(groups) < len(shares):
         raise UserError(
-            f"{words.count(len(groups), 'group')} of pictures (files, patients or volumes) cannot be split "
-            "into "
-            f"{', '.join(shares)} without a leak: at least {len(shares)} are needed. Add some, or put "
-            "pictures into folders train, validation and test yourself."
+            f"{words.pluralize(len(groups), 'group')} of pictures (files, patients or volumes) cannot be "
+            f"split into {', '.join(shares)} without a leak: at least {len(shares)} are needed. Add some, "
+            "or put pictures into folders train, validation and test yourself."
         )
     order = sorted(groups, key=lambda group: (rank(group, seed), group))
     total = sum(shares.values())

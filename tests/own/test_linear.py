@@ -10,7 +10,7 @@ from own import linear
 @pytest.mark.parametrize("count", [1, 7, 11, 12])
 def test_directions_are_the_right_singular_vectors(count: int) -> None:
     rows = np.random.default_rng(0).random((12, 30), dtype=np.float32)
-    found = linear.by_products(rows, count)
+    found = linear.find_components_by_gram_matrix(rows, count)
     mean = rows.mean(axis=0, dtype=np.float64)
     vectors = np.linalg.svd(rows - mean, full_matrices=False)[2][:count]
     np.testing.assert_allclose(found.mean, mean)
@@ -21,5 +21,5 @@ def test_directions_are_the_right_singular_vectors(count: int) -> None:
 
 def test_rows_that_are_all_alike_have_no_direction_and_come_back() -> None:
     rows = np.full((4, 2, 3, 1), 0.25, np.float32)
-    pca = PrincipalComponents(2, linear.by_products(rows.reshape(4, -1), 2))
+    pca = PrincipalComponents(2, linear.find_components_by_gram_matrix(rows.reshape(4, -1), 2))
     np.testing.assert_array_equal(pca.reconstruct(rows), rows)

@@ -15,6 +15,7 @@ from cae.sources.records import Source
 from checks.fuzz import dicom, nifti, written
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
+IDX = bytes.fromhex("00000803 00000001 00000005 00000007") + GREY.tobytes()
 Tree = Callable[..., Path]
 
 
@@ -174,7 +175,7 @@ def test_the_name_of_a_mask_is_that_of_its_file_without_its_ending(
     for path, content in contents.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    found = folders.mask_of(tmp_path, tmp_path / "test/bent" / name)
+    found = folders.find_mask(tmp_path, tmp_path / "test/bent" / name)
     assert found is not None
     assert found.name.lower() == mask
 
@@ -349,8 +350,7 @@ def test_a_folder_with_an_archive_points_to_it(tmp_path: Path) -> None:
 def test_a_folder_above_idx_files_points_to_theirs(tmp_path: Path) -> None:
     (tmp_path / "FashionMNIST/raw").mkdir(parents=True)
     for part in ("train", "t10k"):
-        idx = bytes.fromhex("00000803 00000001 00000005 00000007") + GREY.tobytes()
-        (tmp_path / f"FashionMNIST/raw/{part}-images-idx3-ubyte").write_bytes(idx)
+        (tmp_path / f"FashionMNIST/raw/{part}-images-idx3-ubyte").write_bytes(IDX)
     with pytest.raises(UserError, match=r"the IDX files in '.*FashionMNIST/raw', name that folder"):
         layouts.opened(tmp_path)
 
@@ -395,7 +395,7 @@ def files(folder: Path) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     Image.fromarray(GREY).save(folder / "a.png")
     np.savez(folder / "a.npz", images=GREY[None])
-    (folder / "idx").write_bytes(bytes.fromhex("00000803 00000001 00000005 00000007") + GREY.tobytes())
+    (folder / "idx").write_bytes(IDX)
     (folder / "a.dcm").write_bytes(dicom(GREY))
     (folder / "a.nii").write_bytes(nifti(np.ascontiguousarray(GREY.T)))
     return {"image": folder / "a.png", "idx": folder / "idx"} | {
