@@ -232,6 +232,18 @@ def test_a_stage_and_its_cached_outputs_are_described(stage: Stage) -> None:
         assert options.get("cache") is False or options["desc"]
 
 
+@every_stage
+def test_what_is_in_dvcs_cache_is_not_in_git(stage: Stage) -> None:
+    cached = [
+        path
+        for output in stage.declared.get("outs", [])
+        for path, options in output.items()
+        if options.get("cache", True)
+    ]
+    made = {stage.from_root(re.sub(r"\$\{(item\.\w+|key)\}", stage.item, path)) for path in cached}
+    assert not {name for name in COMMITTED if any(Path(name).is_relative_to(path) for path in made)}
+
+
 def test_training_depends_on_no_label_and_no_test_image() -> None:
     data = {path for path in TRAIN.paths("deps") if path.startswith("data/")}
     assert data == {"data/prepared/train_images.npy", "data/prepared/validation_images.npy"}
