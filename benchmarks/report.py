@@ -15,7 +15,7 @@ LAYERS = {CONVOLUTIONAL: "convolution", RESIDUAL: "dense layer"}
 # What keeps ours from being the same work as the others' on the same instructions.
 REMARKS = {
     CONVOLUTIONAL: "Ours leaves out the products with repeated pixels and with the zeros behind pooling.",
-    RESIDUAL: "All train on the squared error, without augmentations. ",
+    RESIDUAL: "All train on the squared error, without augmentations.",
 }
 # Why stock Keras is given its images in the way of benchmarks/stock.py.
 WAIT = (

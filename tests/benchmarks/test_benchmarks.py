@@ -405,7 +405,7 @@ def test_the_report_says(expected: str) -> None:
     [
         "## An epoch of the residual network, batch 32",
         "every dense layer",
-        "Ours alone keeps its products to AVX2",
+        "All train on the squared error, without augmentations.",
     ],
 )
 def test_the_report_says_of_the_residual_network(expected: str) -> None:
