@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cae.ground import fingerprints
+from cae.core import fingerprints
 
 FOLDER = Path("behaviour")
 # What decides what a case computes. `stages/inputs.py` compares it with the record in a file of digests.

@@ -5,8 +5,8 @@ import sys
 from functools import partial
 
 import behaviour
-from cae.ground import runtime
-from cae.ground.errors import UserError
+from cae.core import environment
+from cae.core.errors import UserError
 
 
 def main(name: str) -> None:
@@ -15,7 +15,7 @@ def main(name: str) -> None:
         record = json.dumps(behaviour.sources(), indent=2, sort_keys=True)
         (behaviour.FOLDER / "sources.json").write_text(record + "\n")
         return
-    runtime.pin()
+    environment.pin()
     from stages import command
 
     command.run(partial(write, name))
@@ -24,10 +24,10 @@ def main(name: str) -> None:
 def write(name: str) -> None:
     """Compute the digests of a module's CASES; UserError where a source changes meanwhile."""
     from behaviour import digests
-    from cae.ground import artifacts
+    from cae.core import artifacts
 
     before = behaviour.sources()
-    computed = digests.of_cases(runtime.load(f"behaviour.{name}").CASES)
+    computed = digests.of_cases(environment.load(f"behaviour.{name}").CASES)
     if behaviour.sources() != before:
         raise UserError("the sources changed while their digests were computed: run again")
     artifacts.write_json(behaviour.FOLDER / f"{name}.json", {"sources": before, **computed})

@@ -14,10 +14,10 @@ import pandas as pd
 from PIL import Image
 
 from behaviour import Cases, examples
-from cae.ground import artifacts, splits
-from cae.sources import dicom, greys, layouts, nifti, prepared, sides, sizes, tiles
-from cae.sources.records import Picture, Source
-from cae.sources.sight import Sight
+from cae.core import artifacts
+from cae.datasets import dicom, group_splits, intensity, layouts, nifti, prepared, resizing, splits, tiles
+from cae.datasets.preprocessing import Sight
+from cae.datasets.samples import Picture, Source
 
 Pixels = npt.NDArray[Any]
 GREY, COLOUR = (
@@ -106,11 +106,14 @@ def preprocessing() -> Any:
     """Scale grey values, change channels and sizes, cut tiles and join them, and write all of it to files."""
     frames = [GREY[0], GREY[1].astype(np.uint16) * 257, GREY[2] / np.float32(255), COLOUR[0]]
     pictures = [Picture(str(place), pixels) for place, pixels in enumerate(frames)]
-    scaled = [greys.windowed(picture) for picture in pictures]
-    windows = [greys.windowed(Picture("w", GREY[3]), (20, 200)), greys.rescaled(GREY[3], 1.5, -1024.0)]
-    channels = [greys.in_channels(scaled[3], 1), greys.in_channels(scaled[0], 3)]
+    scaled = [intensity.windowed(picture) for picture in pictures]
+    windows = [
+        intensity.windowed(Picture("w", GREY[3]), (20, 200)),
+        intensity.rescaled(GREY[3], 1.5, -1024.0),
+    ]
+    channels = [intensity.in_channels(scaled[3], 1), intensity.in_channels(scaled[0], 3)]
     image = scaled[3]
-    resized = [sizes.resized(image, 7, 40), sizes.padded(image, 18, 17), sizes.closing(11)]
+    resized = [resizing.resized(image, 7, 40), resizing.padded(image, 18, 17), resizing.closing(11)]
     tiled = []
     for tiling in (tiles.Tiling(5, 3), tiles.Tiling(13, 13)):
         cut = list(tiling.cut(image))
@@ -135,7 +138,7 @@ def split() -> Any:
     """Draw splits of images and of groups, and write and read those of the main pipeline."""
     groups = [f"patient {index // 3}" for index in range(31)]
     parts = [None if index % 9 else "test" for index in range(31)]
-    shares = sides.Shares(0.5, 0.2, 0.2, 0.1)
+    shares = group_splits.Shares(0.5, 0.2, 0.2, 0.1)
     drawn = splits.draw(17, {"validation": 5, "train": 9}, 1)
 
     def write(folder: Path) -> Any:
@@ -146,8 +149,8 @@ def split() -> Any:
 
     return [
         drawn,
-        [sides.drawn(groups, [None] * 31, shares, seed) for seed in (1, 2)],
-        sides.drawn([str(index) for index in range(31)], parts, shares, 1),
+        [group_splits.drawn(groups, [None] * 31, shares, seed) for seed in (1, 2)],
+        group_splits.drawn([str(index) for index in range(31)], parts, shares, 1),
         in_folder(write),
     ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from behaviour import Cases
-from cae.ground import fingerprints
+from cae.core import fingerprints
 
 
 def of_cases(cases: Cases) -> dict[str, str]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from keras import layers
 
-from cae.ground.arrays import Images, Labels
+from cae.core.arrays import Images, Labels
 from cae.networks import autoencoder
 from cae.networks.autoencoder import Autoencoder
 

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from behaviour import Cases, examples
-from cae.ground import artifacts
-from cae.pictures import anomalies, codes, maps, reconstructions, style
+from cae.core import artifacts
+from cae.figures import anomalies, codes, embeddings, reconstructions, style
 
 IMAGES = examples.images(23, 7, 9)
 LABELS = examples.labels(23)
@@ -28,7 +28,7 @@ def png(figure: Figure) -> bytes:
 
 @style.picture
 def in_our_style() -> Figure:
-    """Draw with everything that a study takes from `cae.pictures.style`."""
+    """Draw with everything that a study takes from `cae.figures.style`."""
     figure = style.Picture(figsize=(style.WIDTH, 6))
     style.heading(figure, "Heading")
     (top, below) = figure.subfigures(2, 1, squeeze=False)[:, 0]
@@ -62,9 +62,11 @@ def class_names() -> Figure:
     axes = figure.subplots()
     points = examples.rows(23, 2)
     points[LABELS == 1] = points[LABELS == 0].mean(axis=0)
-    axes.scatter(points[:, 0], points[:, 1], c=[maps.colour(int(label)) for label in LABELS])
-    axes.scatter(points[:12, 0], points[:12, 1], c=[maps.colour(place) for place in range(12)], marker="s")
-    maps.name_classes(axes, points, LABELS, examples.CLASS_NAMES)
+    axes.scatter(points[:, 0], points[:, 1], c=[embeddings.colour(int(label)) for label in LABELS])
+    axes.scatter(
+        points[:12, 0], points[:12, 1], c=[embeddings.colour(place) for place in range(12)], marker="s"
+    )
+    embeddings.name_classes(axes, points, LABELS, examples.CLASS_NAMES)
     return figure
 
 

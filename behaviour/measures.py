@@ -7,11 +7,21 @@ from typing import Any
 import numpy as np
 
 from behaviour import Cases, examples
-from cae.ground import artifacts, noise, params
-from cae.ground.arrays import Rows
-from cae.ground.splits import Splits
-from cae.measures import anomaly, baselines, decision, errors, localisation, maps, metrics, probes
-from cae.networks import autoencoder, pieces, variational
+from cae.core import artifacts, params
+from cae.core.arrays import Rows
+from cae.datasets import noise
+from cae.datasets.splits import Splits
+from cae.metrics import (
+    anomaly,
+    baselines,
+    embeddings,
+    error_maps,
+    localisation,
+    probes,
+    quality,
+    thresholds,
+)
+from cae.networks import autoencoder, prediction, variational
 
 # More images than a metric, and more than a network, takes at once.
 PAIR = examples.pair(1003, 11, 13)
@@ -82,13 +92,13 @@ def knn_probe() -> Any:
 def embedding() -> Any:
     """Place rows in the plane by PCA and by t-SNE, and measure how faithful both maps are."""
     settings = params.Maps(images=36, neighbours=3, perplexity=5.0, seed=1)
-    linear = maps.by_components(ROWS, OTHERS)
-    tsne = maps.by_tsne(OTHERS, linear, settings)
+    linear = embeddings.by_components(ROWS, OTHERS)
+    tsne = embeddings.by_tsne(OTHERS, linear, settings)
     drawn = {
-        name: maps.measured(points, OTHERS, OTHER_LABELS, 3)
+        name: embeddings.measured(points, OTHERS, OTHER_LABELS, 3)
         for name, points in (("pca", linear), ("tsne", tsne))
     }
-    return [drawn, maps.table(drawn, maps.leave_one_out(OTHERS, OTHER_LABELS, 3))]
+    return [drawn, embeddings.table(drawn, embeddings.leave_one_out(OTHERS, OTHER_LABELS, 3))]
 
 
 def detectors() -> Any:
@@ -112,15 +122,15 @@ def code_detector() -> Any:
     ]
 
 
-def error_maps() -> Any:
+def compute_error_maps() -> Any:
     """Compute error maps of grey and of colour, smooth them, and score images by them."""
     grey = [array[2] for array in PAIR]
     colour = [examples.images(1, 7, 9, 3, seed)[0] for seed in (6, 7)]
     results: list[Any] = []
     for image, reconstruction in (grey, colour):
-        found = errors.squared(image, reconstruction)
-        results.append([found, errors.score(found)])
-        results += [[errors.smoothed(found, spot), errors.score(found, spot)] for spot in (0.7, 2.0)]
+        found = error_maps.squared(image, reconstruction)
+        results.append([found, error_maps.score(found)])
+        results += [[error_maps.smoothed(found, spot), error_maps.score(found, spot)] for spot in (0.7, 2.0)]
     return results
 
 
@@ -140,10 +150,10 @@ def threshold() -> Any:
     """Fit thresholds at several rates of false alarms, and say how many images each rate needs."""
     scores = examples.rows(99, 1)[:, 0].astype(np.float64)
     rates = (0.02, 0.055, 0.3)
-    return [[decision.Threshold.fitted(scores, rate), decision.Threshold.least(rate)] for rate in rates]
+    return [[thresholds.Threshold.fitted(scores, rate), thresholds.Threshold.least(rate)] for rate in rates]
 
 
-def prediction() -> Any:
+def predict_in_blocks() -> Any:
     """Save, load and split networks, and run images through them and their halves."""
     flat, nested = examples.network(8, 12), variational.build(5, 7, "gated", (8, 12, 1), 1)
     examples.draw_weights(nested.network)
@@ -155,7 +165,7 @@ def prediction() -> Any:
             loaded = autoencoder.load(path, (8, 12, 1))
         codes = autoencoder.predict(loaded.encoder, IMAGES)
         decoded = autoencoder.predict(loaded.decoder, codes)
-        whole = pieces.predicted(loaded.network, IMAGES)
+        whole = prediction.predicted(loaded.network, IMAGES)
         results[name] = [loaded.code_shape, loaded.code_size, codes, decoded, whole]
         if name == "nested":
             logits = variational.painter(loaded)
@@ -173,24 +183,24 @@ def anomaly_measures() -> Any:
 CASES: Cases = {
     "aupro": localised,
     "auroc": anomaly_measures,
-    "bce": lambda: metrics.binary_crossentropy(*PAIR),
+    "bce": lambda: quality.binary_crossentropy(*PAIR),
     "code_detector": code_detector,
     "detectors": detectors,
     "embedding": embedding,
-    "error_maps": error_maps,
-    "floor": lambda: metrics.floor(PAIR.images),
-    "interpolation": lambda: maps.between(ROWS[:4], OTHERS[:4], 5),
+    "error_maps": compute_error_maps,
+    "floor": lambda: quality.floor(PAIR.images),
+    "interpolation": lambda: embeddings.between(ROWS[:4], OTHERS[:4], 5),
     "knn_probe": knn_probe,
     "linear_probe": linear_probe,
-    "mae": lambda: metrics.mae(*PAIR),
+    "mae": lambda: quality.mae(*PAIR),
     "mean_image": mean_image,
-    "mse": lambda: metrics.mse(*PAIR),
-    "nearest": lambda: maps.nearest(ROWS, OTHERS, 4),
+    "mse": lambda: quality.mse(*PAIR),
+    "nearest": lambda: embeddings.nearest(ROWS, OTHERS, 4),
     "noise": noisy,
     "pca": pca,
-    "prediction": prediction,
-    "psnr": lambda: metrics.psnr(*PAIR),
-    "ssim": lambda: metrics.ssim(*PAIR),
-    "summary": lambda: metrics.summary(*PAIR),
+    "prediction": predict_in_blocks,
+    "psnr": lambda: quality.psnr(*PAIR),
+    "ssim": lambda: quality.ssim(*PAIR),
+    "summary": lambda: quality.summary(*PAIR),
     "threshold": threshold,
 }

@@ -30,9 +30,9 @@ import stages.probe
 import stages.train
 from behaviour import Cases, examples, measures
 from behaviour.datasets import files_of, save
-from cae.ground import artifacts, splits
+from cae.core import artifacts
+from cae.datasets import prepared, splits
 from cae.networks.autoencoder import Autoencoder
-from cae.sources import prepared
 from stages import MODELS, PLOTS, PREPARED
 
 MODEL: Mapping[str, Any] = {

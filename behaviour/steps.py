@@ -9,12 +9,12 @@ from typing import Any
 
 import stages  # noqa: F401  # pins the environment, before NumPy and TensorFlow load
 from behaviour import digests
-from cae.ground import artifacts, runtime
+from cae.core import artifacts, environment
 
 
 def main() -> None:
     """Write {network: {"weights": …, "losses": …, "optimizer": …, "model": …}} to --out."""
-    training = runtime.load("behaviour.training")
+    training = environment.load("behaviour.training")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=training.CASES, default=list(training.CASES))
     parser.add_argument("--out", type=Path, required=True)

@@ -13,13 +13,13 @@ import tensorflow as tf
 from keras import layers
 
 from behaviour import Cases, examples
+from cae.core import artifacts
+from cae.core.arrays import Images
+from cae.core.params import Augmentation, Mirror, Noise, Run, Shift, Variational
+from cae.datasets.augmentations import Moment
 from cae.engine import forward, tasks, training
-from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.tasks import Task
-from cae.ground import artifacts
-from cae.ground.arrays import Images
-from cae.ground.params import Augmentation, Mirror, Noise, Run, Shift, Variational
 from cae.networks import convolutional, residual, variational
 
 MIRROR, SHIFT = Mirror(kind="mirror"), Shift(kind="shift", pixels=2)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import summary
 from benchmarks.contenders import KERAS, OURS, PYTORCH
-from cae.pictures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
+from cae.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
 
 Results = Mapping[str, Any]
 

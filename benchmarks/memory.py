@@ -24,8 +24,8 @@ from PIL import Image
 
 from benchmarks import markdown
 from benchmarks.processes import ENVIRONMENT, ROOT, FailedError, memory
-from cae.ground import artifacts
-from cae.ground.errors import UserError
+from cae.core import artifacts
+from cae.core.errors import UserError
 from stages import command
 
 RESULTS = Path("benchmarks/memory.csv")

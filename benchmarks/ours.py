@@ -11,11 +11,12 @@ from benchmarks import pinned  # noqa: F401
 import keras
 
 from benchmarks import worker
+from cae.core import params
+from cae.core.arrays import Images
+from cae.datasets import splits
 from cae.engine import family, training
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.steps import Steps
-from cae.ground import params, splits
-from cae.ground.arrays import Images
 
 
 def main() -> None:

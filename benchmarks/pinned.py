@@ -1,6 +1,6 @@
 """Pins the environment and loads TensorFlow silently: to be imported first."""
 
 import stages  # noqa: F401
-from cae.ground import runtime
+from cae.core import environment
 
-runtime.load("tensorflow")
+environment.load("tensorflow")

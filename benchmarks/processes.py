@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cae.ground.runtime import PINNED
+from cae.core.environment import PINNED
 
 ROOT = Path(__file__).parents[1]
 # Neither what cae pins for itself nor a shell's leftovers may slow the stock contenders; ours pins it anew.

@@ -30,10 +30,11 @@ from benchmarks.contenders import (
     Contender,
 )
 from benchmarks.report import report
+from cae.core import artifacts, params
+from cae.core.errors import UserError
+from cae.core.params import Model, Params
+from cae.datasets import splits
 from cae.engine import family
-from cae.ground import artifacts, params, splits
-from cae.ground.errors import UserError
-from cae.ground.params import Model, Params
 from stages import command
 
 RESULTS = Path("benchmarks")

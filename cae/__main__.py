@@ -3,15 +3,15 @@
 import os
 import sys
 
-from cae.ground import runtime
-from cae.ground.errors import UserError
+from cae.core import environment
+from cae.core.errors import UserError
 
 
 def main() -> None:
     """Run a command and end the process as its user expects: a mistake in plain words, and exit code 1."""
     try:
         # Takes seconds, in which it may be stopped as well.
-        runtime.load("cae.commands.line").run(sys.argv[1:])
+        environment.load("cae.cli.line").run(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:

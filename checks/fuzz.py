@@ -29,8 +29,8 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-from cae.ground.errors import UserError
-from cae.sources.layouts import opened
+from cae.core.errors import UserError
+from cae.datasets.layouts import opened
 
 SECONDS = 5.0  # of computing
 PATIENCE = 60.0  # seconds, also for others at work: a child that says nothing for so long hangs or is dead

@@ -21,9 +21,9 @@ import keras
 import numpy as np
 
 from behaviour.training import KillError
+from cae.core.params import Run
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.ground.params import Run
 from checks.fuzz import damaged
 
 RUN = Run(epochs=2, batch_size=4, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")

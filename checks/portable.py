@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 CACHE = user_cache_path("cae") / "portable"

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 # All that call the operations: the others of test_operations are about the compiler, and the slow ones of

@@ -10,7 +10,7 @@ import yaml
 
 from benchmarks import markdown, summary
 from benchmarks.contenders import FAMILIES, OURS, RESIDUAL
-from cae.ground import params
+from cae.core import params
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cae.commands.outputs import Folder, coloured
-from cae.ground import artifacts, words
-from cae.ground.arrays import Scores
-from cae.measures.localisation import Mask
+from cae.cli.outputs import Folder, coloured
+from cae.core import artifacts, words
+from cae.core.arrays import Scores
+from cae.datasets import intensity, prepared
+from cae.datasets.prepared import Listed, Prepared
+from cae.metrics.localisation import Mask
 from cae.networks.autoencoder import Autoencoder, load
-from cae.networks.whole import build, make_metadata
-from cae.sources import greys, prepared
-from cae.sources.prepared import Listed, Prepared
+from cae.networks.end_to_end import build, make_metadata
 from own import pictures, project_folder, reports, settings
 from own.detectors import OURS, Found, detectors
 from own.judging import Judged, judge, rightness, wrong
@@ -111,7 +111,9 @@ def write_detector(
     size = test.pictures[0].seen
     if chosen.data.tiles:
         size, threshold = (chosen.data.tiles.size, chosen.data.tiles.size), None
-    window = chosen.data.window or greys.FULL.get(np.dtype(test.pictures[0].dtype), greys.Window(0, 1))
+    window = chosen.data.window or intensity.FULL.get(
+        np.dtype(test.pictures[0].dtype), intensity.Window(0, 1)
+    )
     model = build(autoencoder, size, window, chosen.anomaly.spot, threshold)
     artifacts.write_model(path, model, make_metadata(window))
 

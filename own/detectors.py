@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from sklearn.neighbors import NearestNeighbors
 
-from cae.ground.arrays import Images
-from cae.measures import errors
-from cae.measures.baselines import MeanImage
-from cae.measures.errors import ErrorMap
+from cae.core.arrays import Images
+from cae.datasets.intensity import Image
+from cae.datasets.prepared import Listed, Prepared
+from cae.datasets.preprocessing import Sight
+from cae.metrics import error_maps
+from cae.metrics.baselines import MeanImage
+from cae.metrics.error_maps import ErrorMap
 from cae.networks.autoencoder import Autoencoder
-from cae.networks.pieces import blocks, predicted
-from cae.sources.greys import Image
-from cae.sources.prepared import Listed, Prepared
-from cae.sources.sight import Sight
+from cae.networks.prediction import blocks, predicted
 from own import linear
 
 Reconstruct = Callable[[Images], Images]
@@ -61,4 +61,4 @@ def squared_errors(side: Prepared, sight: Sight, reconstruct: Reconstruct) -> It
     for picture, pieces in side.of_each():
         original = sight.whole(iter(pieces), *picture.seen)
         reconstruction = sight.whole(islice(made, picture.pieces), *picture.seen)
-        yield Found(picture, original, errors.squared(original, reconstruction))
+        yield Found(picture, original, error_maps.squared(original, reconstruction))

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts, words
-from cae.ground.arrays import Images, Indices, Scores
-from cae.measures import metrics
-from cae.measures.baselines import MeanImage
+from cae.core import artifacts, words
+from cae.core.arrays import Images, Indices, Scores
+from cae.datasets import prepared
+from cae.datasets.prepared import Prepared
+from cae.figures import reconstructions
+from cae.metrics import quality
+from cae.metrics.baselines import MeanImage
 from cae.networks.autoencoder import load
-from cae.networks.pieces import blocks, most, predicted
-from cae.pictures import reconstructions
-from cae.sources import prepared
-from cae.sources.prepared import Prepared
+from cae.networks.prediction import blocks, most, predicted
 from own import linear, pictures, project_folder, settings
 from own.detectors import Reconstruct
 from stages import MODELS, PLOTS, PREPARED
@@ -113,21 +113,21 @@ def measure(
     summaries, errors = [], []
     for block in pieces:
         pair = by_channel(cut(block)), by_channel(cut(reconstruct(block)))
-        summaries.append(metrics.summary(*pair))
-        errors.append(metrics.mse(*pair).reshape(len(block), -1).mean(axis=1))
+        summaries.append(quality.summary(*pair))
+        errors.append(quality.mse(*pair).reshape(len(block), -1).mean(axis=1))
     counts = [len(of_block) for of_block in errors]
     averages = {
         name: float(np.average([summary[name] for summary in summaries], weights=counts))
         for name in summaries[0]
     }
     # Not the mean of its values: a mean of logarithms is not the logarithm of a mean.
-    averages["psnr_of_mean_mse"] = float(metrics.decibels(averages["mse"]))
+    averages["psnr_of_mean_mse"] = float(quality.decibels(averages["mse"]))
     return averages, np.concatenate(errors)
 
 
 def mean_floor(pieces: Iterable[Images], cut: Callable[[Images], Images]) -> float:
     """Average over pieces what the cross-entropy of a perfect reconstruction would be."""
-    return float(np.concatenate([metrics.floor(by_channel(cut(block))) for block in pieces]).mean())
+    return float(np.concatenate([quality.floor(by_channel(cut(block))) for block in pieces]).mean())
 
 
 def ranked(errors: Scores, count: int) -> Indices:

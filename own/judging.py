@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from cae.ground.arrays import Scores
-from cae.measures import errors
-from cae.measures.decision import Threshold
-from cae.measures.errors import ErrorMap
-from cae.measures.localisation import Localisation, Mask
-from cae.sources import sizes
-from cae.sources.prepared import Listed, Prepared
-from cae.sources.sight import Sight
+from cae.core.arrays import Scores
+from cae.datasets import resizing
+from cae.datasets.prepared import Listed, Prepared
+from cae.datasets.preprocessing import Sight
+from cae.metrics import error_maps
+from cae.metrics.error_maps import ErrorMap
+from cae.metrics.localisation import Localisation, Mask
+from cae.metrics.thresholds import Threshold
 from own.detectors import Found, Reconstruct, squared_errors
 from own.settings import Anomaly
 
@@ -53,11 +53,11 @@ def judge(
         UserError: they are too few for the rate of false alarms.
     """
     usual = squared_errors(held_out, sight, reconstruct)
-    normal = np.array([errors.score(found.errors, chosen.spot) for found in usual])
+    normal = np.array([error_maps.score(found.errors, chosen.spot) for found in usual])
     threshold = Threshold.fitted(normal, chosen.false_alarms) if len(normal) else None
     scores, localisation = [], Localisation()
     for mask, found in zip(masks, squared_errors(test, sight, reconstruct), strict=True):
-        scores.append(errors.score(found.errors, chosen.spot))
+        scores.append(error_maps.score(found.errors, chosen.spot))
         if mask is not None:
             localisation.add(wrongness(found, chosen), mask)
     return Judged(np.array(scores), localisation, threshold)
@@ -66,14 +66,14 @@ def judge(
 def wrong(reconstruct: Reconstruct, test: Prepared, sight: Sight, chosen: Anomaly) -> Iterator[Found]:
     """Yield each test picture, and how wrong each of its pixels is, in the size that it came in."""
     for found in squared_errors(test, sight, reconstruct):
-        image = sizes.resized(found.image, *found.picture.size)
+        image = resizing.resized(found.image, *found.picture.size)
         yield Found(found.picture, image, wrongness(found, chosen))
 
 
 def wrongness(found: Found, chosen: Anomaly) -> ErrorMap:
     """Return the root of squared errors, smoothed where that is asked for, in the picture's own size."""
-    root = np.sqrt(errors.smoothed(found.errors, chosen.spot))
-    return sizes.resized(root[..., np.newaxis], *found.picture.size)[..., 0]
+    root = np.sqrt(error_maps.smoothed(found.errors, chosen.spot))
+    return resizing.resized(root[..., np.newaxis], *found.picture.size)[..., 0]
 
 
 def rightness(judged: Judged, pictures: Sequence[Listed]) -> dict[str, float]:

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
-from cae.ground.arrays import Images, Rows
-from cae.measures.baselines import Components, PrincipalComponents
+from cae.core.arrays import Images, Rows
+from cae.metrics.baselines import Components, PrincipalComponents
 
 # Numbers at most that are fitted to, in float64 half a gigabyte, and rows.
 NUMBERS = 2**26

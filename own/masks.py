@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cae.ground.errors import UserError
-from cae.measures.localisation import Mask
-from cae.sources import folders
-from cae.sources.guards import quoted
-from cae.sources.prepared import Listed
-from cae.sources.records import Frame
+from cae.core.errors import UserError
+from cae.datasets import folders
+from cae.datasets.prepared import Listed
+from cae.datasets.safety import quoted
+from cae.datasets.samples import Frame
+from cae.metrics.localisation import Mask
 
 
 def truth(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:

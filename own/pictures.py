@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cae.ground import words
-from cae.ground.arrays import Images, Rows, Scores
-from cae.measures.errors import ErrorMap, squared
-from cae.measures.localisation import Mask
-from cae.pictures.maps import colour, name_classes
-from cae.pictures.style import BLUE, GREY, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks
+from cae.core import words
+from cae.core.arrays import Images, Rows, Scores
+from cae.figures.embeddings import colour, name_classes
+from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks
+from cae.metrics.error_maps import ErrorMap, squared
+from cae.metrics.localisation import Mask
 
 COLUMNS = 8
 ERRORS = "magma"

@@ -4,15 +4,15 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from cae.commands.outputs import check_name
-from cae.ground import words
-from cae.ground.arrays import Images
-from cae.ground.errors import UserError
-from cae.measures.decision import Threshold
-from cae.sources import folders, prepared, sides
-from cae.sources.layouts import opened
-from cae.sources.prepared import Listed
-from cae.sources.records import Source
+from cae.cli.outputs import check_name
+from cae.core import words
+from cae.core.arrays import Images
+from cae.core.errors import UserError
+from cae.datasets import folders, group_splits, prepared
+from cae.datasets.layouts import opened
+from cae.datasets.prepared import Listed
+from cae.datasets.samples import Source
+from cae.metrics.thresholds import Threshold
 from own import masks, project_folder, settings
 from own.unchanged import Unchanged
 from stages import PREPARED
@@ -73,14 +73,14 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
     """Give every picture its side: what is not normal is for the test alone.
 
     Raises:
-        UserError: as `sides.drawn`, or what belongs together is partly normal.
+        UserError: as `group_splits.drawn`, or what belongs together is partly normal.
     """
     odd = [normal is not None and picture.label != normal for picture in pictures]
     if all(odd):
         raise UserError(f"no picture is of the class {normal!r}, which is to be learned: add some")
     usual = [picture for picture, is_odd in zip(pictures, odd) if not is_odd]
     drawn = iter(
-        sides.drawn(
+        group_splits.drawn(
             [picture.group for picture in usual],
             [picture.part for picture in usual],
             chosen.shares,
@@ -92,7 +92,7 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
         picture._replace(side="test" if is_odd else next(drawn), normal=not is_odd)
         for picture, is_odd in zip(pictures, odd)
     ]
-    sides.check_groups([picture.group for picture in placed], [picture.side for picture in placed])
+    group_splits.check_groups([picture.group for picture in placed], [picture.side for picture in placed])
     return placed
 
 

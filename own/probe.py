@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts
-from cae.ground.arrays import Labels, Rows
-from cae.ground.splits import Splits
-from cae.measures import probes
-from cae.measures.baselines import PrincipalComponents
-from cae.measures.probes import LinearProbe, NearestProbe, Probe
+from cae.core import artifacts
+from cae.core.arrays import Labels, Rows
+from cae.datasets.prepared import Prepared
+from cae.datasets.splits import Splits
+from cae.metrics import probes
+from cae.metrics.baselines import PrincipalComponents
+from cae.metrics.probes import LinearProbe, NearestProbe, Probe
 from cae.networks.autoencoder import load
-from cae.networks.pieces import blocks, predicted
-from cae.sources.prepared import Prepared
+from cae.networks.prediction import blocks, predicted
 from own import linear, pictures, project_folder, settings
 from own.reports import class_of
 from stages import MODELS, PLOTS, PREPARED

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from cae.commands.outputs import printable
-from cae.ground.arrays import Scores
-from cae.measures.decision import Threshold
-from cae.sources.prepared import Listed
+from cae.cli.outputs import printable
+from cae.core.arrays import Scores
+from cae.datasets.prepared import Listed
+from cae.metrics.thresholds import Threshold
 from own.detectors import OURS
 from own.judging import Judged
 

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from cae.ground import params, sections
-from cae.ground.params import Run
-from cae.sources.sides import Shares
-from cae.sources.sight import Sight
-from cae.sources.sizes import closing
-from cae.sources.tiles import Tiling
+from cae.core import config, params
+from cae.core.params import Run
+from cae.datasets.group_splits import Shares
+from cae.datasets.preprocessing import Sight
+from cae.datasets.resizing import closing
+from cae.datasets.tiles import Tiling
 
 # Structural similarity looks at so many pixels a side; the next side on which networks close.
 WINDOW = 11
@@ -29,7 +29,7 @@ Name = Annotated[str, BeforeValidator(text)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Tiles(sections.Section):
+class Tiles(config.Section):
     """Square pieces that large pictures are cut into."""
 
     size: Side
@@ -48,7 +48,7 @@ class Tiles(sections.Section):
         return self
 
 
-class Data(sections.Section):
+class Data(config.Section):
     """Which pictures, and what is done to them before a network sees them."""
 
     source: Annotated[str, Field(min_length=1)]
@@ -66,7 +66,7 @@ class Data(sections.Section):
         return Sight(self.window, self.channels, self.size, tiling)
 
 
-class Split(sections.Section):
+class Split(config.Section):
     """What share of the pictures each side gets, where the source does not say it itself."""
 
     train: Share
@@ -87,21 +87,21 @@ class Train(params.Train):
     start_from: str | None
 
 
-class Probes(sections.Section):
+class Probes(config.Section):
     """How classes are read off codes, where there are any."""
 
     regularisation: params.Increasing[Annotated[float, Field(gt=0, le=1e6)]]
     neighbours: params.Neighbours
 
 
-class Anomaly(sections.Section):
+class Anomaly(config.Section):
     """How a picture's score comes about, and how high a normal one may be."""
 
     spot: Annotated[float, Field(gt=0, le=64)] | None
     false_alarms: Annotated[float, Field(gt=0, lt=1)]
 
 
-class Own(sections.Section):
+class Own(config.Section):
     """All of the file but what else a project keeps there; each section must be there, so a slip is found."""
 
     model_config = ConfigDict(extra="ignore")
@@ -120,5 +120,5 @@ class Own(sections.Section):
 
 
 def load(project: Path) -> Own:
-    """Read and validate a project's params.yaml; raises as `sections.read`."""
-    return sections.read(project / "params.yaml", Own)
+    """Read and validate a project's params.yaml; raises as `config.read`."""
+    return config.read(project / "params.yaml", Own)

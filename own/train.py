@@ -6,13 +6,13 @@ from pathlib import Path
 
 import keras
 
-from cae.commands.trained import loaded
+from cae.cli.trained import loaded
+from cae.core import artifacts, words
+from cae.core.errors import UserError
+from cae.core.params import Model, Residual, Run, Variational
+from cae.datasets import prepared
 from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, words
-from cae.ground.errors import UserError
-from cae.ground.params import Model, Residual, Run, Variational
-from cae.sources import prepared
 from own import project_folder, settings
 from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs, from_here, mapping

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cae.ground.errors import UserError
-from cae.sources.guards import quoted
+from cae.core.errors import UserError
+from cae.datasets.safety import quoted
 
 
 class Unchanged:

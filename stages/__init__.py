@@ -8,10 +8,10 @@ from pathlib import Path
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from cae.ground import runtime
+from cae.core import environment
 
 # Before anything a stage imports: NumPy and TensorFlow read the environment when they load.
-runtime.pin()
+environment.pin()
 
 PREPARED = Path("data/prepared")
 BASELINES = Path("data/baselines")

@@ -2,7 +2,7 @@
 
 import sys
 
-from cae.ground import params
+from cae.core import params
 from stages import command
 
 command.run_module(f"stages.{sys.argv.pop(1)}", params.load)

@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts, params, splits
-from cae.ground.arrays import Images
-from cae.ground.splits import Splits
-from cae.measures import baselines, metrics, probes
-from cae.measures.baselines import MeanImage, PrincipalComponents
+from cae.core import artifacts, params
+from cae.core.arrays import Images
+from cae.datasets import splits
+from cae.datasets.splits import Splits
+from cae.metrics import baselines, probes, quality
+from cae.metrics.baselines import MeanImage, PrincipalComponents
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
 from stages import BASELINES, PREPARED
@@ -50,7 +51,7 @@ def main() -> None:
 def floors(images: Splits[Images]) -> pd.DataFrame:
     """Tabulate the least cross-entropy that any reconstruction can have: columns split, images, floor."""
     rows = [
-        {"split": name, "images": len(part), "floor": float(metrics.floor(part).mean())}
+        {"split": name, "images": len(part), "floor": float(quality.floor(part).mean())}
         for name, part in images._asdict().items()
     ]
     return pd.DataFrame(rows)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from cae.ground import runtime
-from cae.ground.errors import UserError
+from cae.core import environment
+from cae.core.errors import UserError
 
 
 class Stopped(BaseException):
@@ -29,7 +29,7 @@ def run_module(name: str, check_parameters: Callable[[], object]) -> None:
 
     def stage() -> None:
         check_parameters()
-        runtime.load(name).main()
+        environment.load(name).main()
 
     run(stage)
 

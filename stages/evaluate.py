@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae.ground import artifacts, splits
-from cae.measures import baselines, metrics
-from cae.measures.baselines import PrincipalComponents
+from cae.core import artifacts
+from cae.datasets import splits
+from cae.figures import reconstructions
+from cae.figures.reconstructions import Method
+from cae.metrics import baselines, quality
+from cae.metrics.baselines import PrincipalComponents
 from cae.networks.autoencoder import load, predict
-from cae.pictures import reconstructions
-from cae.pictures.reconstructions import Method
 from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
@@ -39,8 +40,8 @@ def main() -> None:
         name: (baseline.code_size, baseline.parameters)
         for name, baseline in (("PCA", pca), ("mean image", mean_image))
     }
-    methods = [Method(name, *costs[name], metrics.mse(test, images[name])) for name in images]
-    scores = {name: metrics.summary(test, images[name]) for name in images}
+    methods = [Method(name, *costs[name], quality.mse(test, images[name])) for name in images]
+    scores = {name: quality.summary(test, images[name]) for name in images}
 
     inputs.check()
     compared = {name: scores[OURS][name] for name in COMPARED}

@@ -13,8 +13,8 @@ from typing import Any, Self
 import yaml
 from pathspec import GitIgnoreSpec
 
-from cae.ground import fingerprints
-from cae.ground.errors import UserError
+from cae.core import fingerprints
+from cae.core.errors import UserError
 
 MISSING = "missing"
 # Where digests of what the code computes lie; studies name some of them as parameters.

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from cae.ground import params, splits
-from cae.sources import fashion_mnist
+from cae.core import params
+from cae.datasets import fashion_mnist, splits
 from stages import PREPARED
 from stages.inputs import Inputs
 

@@ -9,14 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.ground import artifacts, params, splits, words
-from cae.ground.arrays import Images, Labels, Rows
-from cae.ground.splits import Splits
-from cae.measures import maps, probes
+from cae.core import artifacts, params, words
+from cae.core.arrays import Images, Labels, Rows
+from cae.datasets import splits
+from cae.datasets.splits import Splits
+from cae.figures import codes as pictures
+from cae.figures import embeddings as map_pictures
+from cae.metrics import embeddings, probes
 from cae.networks import convolutional
 from cae.networks.autoencoder import Autoencoder, load, predict
-from cae.pictures import codes as pictures
-from cae.pictures import maps as map_pictures
 from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 
@@ -32,7 +33,7 @@ def main() -> None:
     images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     class_names = splits.class_names(PREPARED)
     probes.check(labels, settings.probes, class_names)
-    maps.check(len(images.test), settings.maps)
+    embeddings.check(len(images.test), settings.maps)
     autoencoder = load(MODELS / "autoencoder.keras", images.test.shape[1:])
     # Of what no network changes: baselines, which were probed in the same way.
     of_baselines = artifacts.read_csv(BASELINES / "accuracies.csv")
@@ -42,20 +43,20 @@ def main() -> None:
     mapped = splits.draw(len(codes.test), {"map": on_map}, settings.maps.seed)["map"]
     mapped_codes, mapped_labels = codes.test[mapped], labels.test[mapped]
     neighbours = settings.maps.neighbours
-    linear = maps.by_components(codes.train, mapped_codes)
+    linear = embeddings.by_components(codes.train, mapped_codes)
     # t-SNE is one long thread; all that does not need it fills the other cores meanwhile. Unlike an executor,
     # this pool does not wait for its thread when the stage is stopped.
     with ThreadPool(1) as pool:
-        drawing = pool.apply_async(maps.by_tsne, (mapped_codes, linear, settings.maps))
+        drawing = pool.apply_async(embeddings.by_tsne, (mapped_codes, linear, settings.maps))
         outcomes = probes.transfer({"code": codes}, labels, settings.probes, cores_left=1)
         accuracies = pd.concat([probes.accuracies(outcomes, labels.test), of_baselines], ignore_index=True)
-        code_accuracy = maps.leave_one_out(mapped_codes, mapped_labels, neighbours)
-        by_components = maps.measured(linear, mapped_codes, mapped_labels, neighbours)
+        code_accuracy = embeddings.leave_one_out(mapped_codes, mapped_labels, neighbours)
+        by_components = embeddings.measured(linear, mapped_codes, mapped_labels, neighbours)
         figures = {
             "transfer": pictures.transfer(accuracies, names(autoencoder, images.test)),
             **examples(autoencoder, codes, images, labels, class_names, neighbours),
         }
-        by_tsne = maps.measured(drawing.get(), mapped_codes, mapped_labels, neighbours)
+        by_tsne = embeddings.measured(drawing.get(), mapped_codes, mapped_labels, neighbours)
     drawn = {"pca": by_components, "tsne": by_tsne}
     figures |= {
         "maps": map_pictures.maps(drawn, mapped_labels, class_names, code_accuracy, neighbours),
@@ -71,7 +72,7 @@ def main() -> None:
     inputs.check()
     artifacts.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": by_tsne.trustworthiness})
     artifacts.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
-    artifacts.write_csv(PLOTS / "maps.csv", maps.table(drawn, code_accuracy))
+    artifacts.write_csv(PLOTS / "maps.csv", embeddings.table(drawn, code_accuracy))
     confusion = probes.confusion(labels.test, with_all_labels.predictions, class_names)
     artifacts.write_csv(PLOTS / "confusion.csv", confusion)
     for name, figure in figures.items():
@@ -90,7 +91,7 @@ def examples(
     """Show what lies near the codes of some test images, and between them."""
     # No one chose these images by eye.
     first = pictures.first_of_each_class(labels.test)
-    nearest = maps.nearest(codes.train, codes.test[first], neighbours)
+    nearest = embeddings.nearest(codes.train, codes.test[first], neighbours)
     ends = pictures.pairs(first, PAIRS)
     return {
         "retrieval": pictures.retrieval(
@@ -115,6 +116,6 @@ def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
 
 def between(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
     """Decode codes on straight lines between those of images: pairs (P, 2) → (P, STEPS, H, W, 1)."""
-    paths = [maps.between(codes[start], codes[end], STEPS) for start, end in ends]
+    paths = [embeddings.between(codes[start], codes[end], STEPS) for start, end in ends]
     shape = (-1, *autoencoder.code_shape)
     return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])

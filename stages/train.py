@@ -11,11 +11,12 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cae.core import artifacts, params, words
+from cae.core.arrays import Images
+from cae.core.errors import UserError
+from cae.datasets import splits
 from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, params, splits, words
-from cae.ground.arrays import Images
-from cae.ground.errors import UserError
 from cae.networks.autoencoder import Autoencoder
 from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 import stages.train
-from cae.ground import artifacts
-from cae.ground.params import Params
-from cae.ground.sections import Section
+from cae.core import artifacts
+from cae.core.config import Section
+from cae.core.params import Params
 from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cae.ground import runtime
+from cae.core import environment
 
-runtime.pin()
+environment.pin()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

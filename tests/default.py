@@ -1,8 +1,8 @@
 """The default network and its data set's names, for tests that need real ones."""
 
+from cae.datasets.fashion_mnist import CLASS_NAMES as CLASS_NAMES
 from cae.networks import convolutional
 from cae.networks.autoencoder import Autoencoder
-from cae.sources.fashion_mnist import CLASS_NAMES as CLASS_NAMES
 
 IMAGE_SHAPE = (28, 28, 1)
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from cae.ground.params import Params
+from cae.core.params import Params
 from stages import inputs
 
 ROOT = Path(__file__).parents[1]
@@ -250,7 +250,7 @@ def test_training_depends_on_no_label_and_no_test_image() -> None:
 
 
 def test_training_depends_on_no_measure_and_no_figure() -> None:
-    assert not TRAIN.paths("deps") & {"cae/measures", "cae/pictures"}
+    assert not TRAIN.paths("deps") & {"cae/metrics", "cae/figures"}
 
 
 every_run_project = pytest.mark.parametrize(

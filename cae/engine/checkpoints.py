@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground import artifacts
-from cae.ground.errors import UserError
+from cae.core import artifacts
+from cae.core.errors import UserError
 
 try:
     import fcntl

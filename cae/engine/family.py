@@ -1,8 +1,8 @@
 """The networks that params.yaml can name: how each is built, and what it is trained to do."""
 
+from cae.core.params import Model
 from cae.engine import tasks
 from cae.engine.tasks import Task
-from cae.ground.params import Model
 from cae.networks import convolutional, residual, variational
 from cae.networks.autoencoder import Autoencoder
 

@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 from platformdirs import user_cache_path
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 
 SOURCES = Path(__file__).with_name("native")
 # Compiled libraries, each named by what it was made of. Every clone and every queued run finds them here, and

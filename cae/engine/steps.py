@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from cae.core import environment
 from cae.engine import forward, keras_graph
 from cae.engine.tasks import Task, Tensors
-from cae.ground import runtime
 
 # What Keras's Adam can do beyond the formula in `Steps.apply`.
 BEYOND_ADAM = (
@@ -114,7 +114,7 @@ class Steps:
     """
 
     def __init__(self, task: Task, optimizer: keras.optimizers.Adam, shards: int) -> None:
-        runtime.check()
+        environment.check()
         if type(optimizer) is not keras.optimizers.Adam:
             raise ValueError(
                 f"The optimizer is {type(optimizer).__name__}, but must be keras.optimizers.Adam."

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cae.core.arrays import Images
+from cae.core.params import Augmentation, Variational
+from cae.datasets.augmentations import Moment, augment
+from cae.datasets.noise import draw_normal
 from cae.engine import exact, forward, stock
-from cae.engine.augmentations import Moment, augment
-from cae.ground.arrays import Images
-from cae.ground.noise import draw_normal
-from cae.ground.params import Augmentation, Variational
 from cae.networks import variational
 from cae.networks.autoencoder import Autoencoder
 

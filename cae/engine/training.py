@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from cae.core.arrays import Images
+from cae.core.errors import UserError
+from cae.core.params import Run
+from cae.datasets.augmentations import Moment
 from cae.engine import workers
-from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint, State
 from cae.engine.steps import Steps
 from cae.engine.tasks import Task
-from cae.ground.arrays import Images
-from cae.ground.errors import UserError
-from cae.ground.params import Run
 
 # Images handed to one call of the compiled graph, at most: enough to hide the call, few enough to keep the
 # progress bar alive.

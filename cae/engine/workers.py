@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 
 # Seconds after which a worker that no longer answers is given up.
 PATIENCE = 60

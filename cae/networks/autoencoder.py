@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import keras
 
-from cae.ground.arrays import Images
-from cae.ground.errors import UserError
+from cae.core.arrays import Images
+from cae.core.errors import UserError
 
 ENCODER, DECODER = "encoder", "decoder"
 # Images worked on at once: memory stays bounded however many there are.

@@ -7,8 +7,9 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Scores
+from cae.core import artifacts
+from cae.core.arrays import Scores
+from cae.datasets import splits
 
 
 class Column(NamedTuple):

@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Images
-from cae.measures import anomaly
+from cae.core import artifacts
+from cae.core.arrays import Images
+from cae.datasets import splits
+from cae.figures import anomalies
+from cae.metrics import anomaly
 from cae.networks.autoencoder import load
-from cae.pictures import anomalies
 from stages import MODELS, PREPARED
 from stages.inputs import Inputs
 from studies.anomaly import STUDY, TITLES, settings

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from cae.ground import splits
-from cae.ground.arrays import Images
-from cae.ground.errors import UserError
+from cae.core.arrays import Images
+from cae.core.errors import UserError
+from cae.datasets import splits
 from stages import PREPARED
 from studies.anomaly import settings
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Labels, Scores
-from cae.measures import anomaly
-from cae.pictures import anomalies
+from cae.core import artifacts
+from cae.core.arrays import Labels, Scores
+from cae.datasets import splits
+from cae.figures import anomalies
+from cae.metrics import anomaly
 from stages import PREPARED
 from stages.inputs import Inputs
 from studies.anomaly import STUDY, TITLES, columns

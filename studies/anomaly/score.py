@@ -5,10 +5,10 @@ from typing import Any
 
 from sklearn.utils.parallel import Parallel, delayed
 
-from cae.ground import splits
-from cae.ground.arrays import Images, Scores
-from cae.measures import anomaly
-from cae.measures.anomaly import CodeDetector, Detector
+from cae.core.arrays import Images, Scores
+from cae.datasets import splits
+from cae.metrics import anomaly
+from cae.metrics.anomaly import CodeDetector, Detector
 from cae.networks.autoencoder import Autoencoder, load
 from stages import PREPARED
 from stages.inputs import Inputs

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.anomaly import STUDY
 
 PATH = STUDY / "params.yaml"
 
 
-class Anomaly(sections.Section):
+class Anomaly(config.Section):
     """What the networks of single classes do not see in training, and what is measured on them."""
 
     held_out: Annotated[int, Field(ge=2, le=5000)]
@@ -19,7 +19,7 @@ class Anomaly(sections.Section):
     seeds: params.Increasing[params.Seed]
 
 
-class Study(sections.Section):
+class Study(config.Section):
     """All of the file."""
 
     anomaly: Anomaly
@@ -31,5 +31,5 @@ class Study(sections.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae.measures import anomaly
+from cae.metrics import anomaly
 from studies.anomaly import settings
 
 HERE = Path(__file__).parent

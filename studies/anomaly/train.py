@@ -5,10 +5,11 @@ from pathlib import Path
 
 import keras
 
+from cae.core import artifacts, params
+from cae.core.arrays import Images
+from cae.datasets import splits
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, params, splits
-from cae.ground.arrays import Images
 from cae.networks import convolutional
 from stages import PREPARED
 from stages.inputs import Inputs

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage import filters, restoration
 
-from cae.ground.arrays import Images
+from cae.core.arrays import Images
 
 Filter = Callable[[Images, float], Images]
 Image = npt.NDArray[np.float32]

@@ -4,7 +4,7 @@ from functools import partial
 
 import keras
 
-from cae.ground import splits
+from cae.datasets import splits
 from cae.networks.autoencoder import predict
 from stages import PREPARED
 from stages.inputs import Inputs

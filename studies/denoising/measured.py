@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cae.ground import artifacts, noise, splits
-from cae.ground.arrays import Images, Indices, Labels
-from cae.ground.params import Noise
-from cae.measures import metrics
+from cae.core import artifacts
+from cae.core.arrays import Images, Indices, Labels
+from cae.core.params import Noise
+from cae.datasets import noise, splits
+from cae.metrics import quality
 
 Method = Callable[[Images, Noise], Images]
 """Noisy images and which noise they have → denoised images, both (N, H, W, 1) in [0, 1]."""
@@ -71,11 +72,11 @@ class Measured(NamedTuple):
 
 def scores(clean: Images, denoised: Images) -> dict[str, float]:
     """Return PSNR in dB, the mean over images (N, H, W, 1) and that of their mean MSE, and mean SSIM."""
-    errors = metrics.mse(clean, denoised)
+    errors = quality.mse(clean, denoised)
     return {
-        "psnr": float(metrics.decibels(errors).mean()),
-        "psnr_of_mean_mse": float(metrics.decibels(errors.mean())),
-        "ssim": float(metrics.ssim(clean, denoised).mean()),
+        "psnr": float(quality.decibels(errors).mean()),
+        "psnr_of_mean_mse": float(quality.decibels(errors.mean())),
+        "ssim": float(quality.ssim(clean, denoised).mean()),
     }
 
 

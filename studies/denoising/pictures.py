@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.ground.params import Noise
-from cae.pictures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, bare, heading, picture
+from cae.core.params import Noise
+from cae.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, bare, heading, picture
 from studies.denoising import TITLES
 
 Grey = npt.NDArray[np.uint8]

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cae.ground import artifacts, splits
-from cae.ground.params import Noise
+from cae.core import artifacts
+from cae.core.params import Noise
+from cae.datasets import splits
 from stages import PREPARED
 from stages.inputs import Inputs
 from studies.denoising import AUTOENCODERS, FILTERS, STUDY, TITLES, WITHOUT_BOTTLENECK, pictures, settings

@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cae.core.arrays import Images
+from cae.core.params import Augmentation
+from cae.datasets.augmentations import Moment, augment
 from cae.engine import exact, forward, tasks
-from cae.engine.augmentations import Moment, augment
 from cae.engine.tasks import Task
-from cae.ground.arrays import Images
-from cae.ground.params import Augmentation
 from cae.networks.autoencoder import predict
 
 Shape = tuple[int, ...]

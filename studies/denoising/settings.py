@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.ground import params, sections
-from cae.ground.params import Increasing, Noise
+from cae.core import config, params
+from cae.core.params import Increasing, Noise
 from studies.denoising import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -15,7 +15,7 @@ Grid = Increasing[Annotated[float, Field(ge=0)]]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 
 
-class Noises(sections.Section):
+class Noises(config.Section):
     """How strong each kind of noise is made, as `Noise` has it."""
 
     gaussian: Strengths
@@ -40,7 +40,7 @@ class Noises(sections.Section):
         )
 
 
-class Grids(sections.Section):
+class Grids(config.Section):
     """The strengths among which validation chooses, of each filter; 0 leaves an image as it is."""
 
     noisy: Grid
@@ -52,7 +52,7 @@ class Grids(sections.Section):
     wiener: Grid
 
 
-class Autoencoders(sections.Section):
+class Autoencoders(config.Section):
     """For how many epochs the main pipeline's networks are trained, all else as in the root's params.yaml."""
 
     convolutional: Epochs
@@ -66,7 +66,7 @@ class ResidualCNN(params.Run):
     depth: Annotated[int, Field(ge=2, le=100)]
 
 
-class Study(sections.Section):
+class Study(config.Section):
     """All of the file."""
 
     seed: params.Seed
@@ -79,5 +79,5 @@ class Study(sections.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

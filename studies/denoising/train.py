@@ -4,10 +4,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from cae.core import artifacts, params
+from cae.core.params import Params
+from cae.datasets import splits
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, params, splits
-from cae.ground.params import Params
 from stages import PREPARED
 from stages.inputs import Inputs
 from stages.train import Bar

@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from cae.ground import splits
-from cae.ground.arrays import Images
-from cae.ground.params import Noise
-from cae.measures import baselines, metrics
-from cae.measures.baselines import PrincipalComponents
+from cae.core.arrays import Images
+from cae.core.params import Noise
+from cae.datasets import splits
+from cae.metrics import baselines, quality
+from cae.metrics.baselines import PrincipalComponents
 from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
 from studies import read_argument
@@ -62,5 +62,5 @@ def best_strength(
 ) -> float:
     """Return the strength of a grid that gives clean validation images (N, H, W, 1) the best mean PSNR."""
     noisy = measured.noisy(clean, condition, seed, "validation")
-    psnr = [metrics.psnr(clean, filters.applied(denoise, noisy, strength)).mean() for strength in grid]
+    psnr = [quality.psnr(clean, filters.applied(denoise, noisy, strength)).mean() for strength in grid]
     return grid[int(np.argmax(psnr))]

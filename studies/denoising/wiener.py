@@ -4,8 +4,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from cae.ground.arrays import Images, Rows
-from cae.measures.baselines import PrincipalComponents
+from cae.core.arrays import Images, Rows
+from cae.metrics.baselines import PrincipalComponents
 
 
 class Wiener(NamedTuple):

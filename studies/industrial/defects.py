@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from studies.industrial import settings
 from studies.industrial.settings import Drawing
 from studies.industrial.textures import Piece

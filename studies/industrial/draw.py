@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cae.ground import artifacts
+from cae.core import artifacts
 from stages.inputs import Inputs
 from studies.industrial import STUDY, defects, settings, textures
 from studies.industrial.settings import Drawing

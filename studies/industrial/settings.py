@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.industrial import STUDY
 from studies.industrial.textures import SIDE, Texture
 
@@ -28,7 +28,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Bands = params.Increasing[Annotated[int, Field(ge=0)]]
 
 
-class Parts(sections.Section):
+class Parts(config.Section):
     """Which bands of the normal texture each part of the split is cut off."""
 
     train: Bands
@@ -45,7 +45,7 @@ class Parts(sections.Section):
         return self
 
 
-class Scratch(sections.Section):
+class Scratch(config.Section):
     """A straight line."""
 
     length: Range[Pixels]
@@ -53,21 +53,21 @@ class Scratch(sections.Section):
     contrast: Range[Levels]
 
 
-class Stain(sections.Section):
+class Stain(config.Section):
     """A blob with soft edges."""
 
     radius: Range[Pixels]
     contrast: Range[Levels]
 
 
-class Hole(sections.Section):
+class Hole(config.Section):
     """A dark ellipse."""
 
     radius: Range[Pixels]
     darkness: Range[Share]
 
 
-class Drawing(sections.Section):
+class Drawing(config.Section):
     """How textures are cut, and what is drawn onto pieces of the normal one."""
 
     normal: Texture
@@ -92,7 +92,7 @@ class Drawing(sections.Section):
         return self
 
 
-class Study(sections.Section):
+class Study(config.Section):
     """What the study's own stage reads of the file; `own.settings` reads the rest."""
 
     model_config = ConfigDict(extra="ignore")
@@ -101,5 +101,5 @@ class Study(sections.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 
 Piece = npt.NDArray[np.uint8]
 """(H, W) grey levels."""

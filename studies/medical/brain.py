@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from studies.medical.inv3 import Scan
 from studies.medical.settings import PATH, Brain
 

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cae.ground import artifacts
+from cae.core import artifacts
 from stages import MODELS
 from stages.inputs import Inputs
 from studies import read_argument

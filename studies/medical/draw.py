@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from cae.ground import artifacts, splits
-from cae.ground.errors import UserError
+from cae.core import artifacts
+from cae.core.errors import UserError
+from cae.datasets import splits
 from stages.inputs import Inputs
 from studies.medical import DATA, SPACING, STUDY, VOLUME, brain, lesions, pieces, settings
 from studies.medical.brain import Mask

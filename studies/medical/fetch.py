@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cae.ground import artifacts
-from cae.ground.errors import UserError
-from cae.sources.mirrors import AptDownload, Mirror, MirrorError
+from cae.core import artifacts
+from cae.core.errors import UserError
+from cae.datasets.mirrors import AptDownload, Mirror, MirrorError
 from stages.inputs import Inputs
 from studies.medical import DATA, SPACING, STUDY, VOLUME, inv3
 from studies.medical.inv3 import Scan

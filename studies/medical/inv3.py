@@ -10,7 +10,7 @@ from xml.parsers.expat import ExpatError
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 
 DESCRIPTION = "main.plist"
 # What the standard library, and looking into what it returns, raise for a damaged or another file.

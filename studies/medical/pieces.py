@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from studies.medical.brain import Mask
 from studies.medical.settings import PATH, Box, Drawing
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.medical import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -26,7 +26,7 @@ Places = Annotated[tuple[Place, Place], Field(strict=False), AfterValidator(in_o
 Slabs = Annotated[tuple[Places, ...], Field(strict=False, min_length=1)]
 
 
-class Brain(sections.Section):
+class Brain(config.Section):
     """What counts as brain."""
 
     tissue: Range
@@ -34,7 +34,7 @@ class Brain(sections.Section):
     margin: Annotated[float, Field(ge=0, le=50)]
 
 
-class Parts(sections.Section):
+class Parts(config.Section):
     """The slices that each part of the split has."""
 
     train: Slabs
@@ -43,7 +43,7 @@ class Parts(sections.Section):
     test: Slabs
 
 
-class Box(sections.Section):
+class Box(config.Section):
     """Where no piece is cut out."""
 
     slices: Places
@@ -51,7 +51,7 @@ class Box(sections.Section):
     columns: Places
 
 
-class Lesions(sections.Section):
+class Lesions(config.Section):
     """How lesions look."""
 
     changes: Annotated[tuple[Range, ...], Field(strict=False, min_length=1)]
@@ -75,7 +75,7 @@ class Lesions(sections.Section):
         return self
 
 
-class Drawing(sections.Section):
+class Drawing(config.Section):
     """All that says which pictures are made."""
 
     seed: params.Seed
@@ -114,7 +114,7 @@ class Drawing(sections.Section):
         return self
 
 
-class Study(sections.Section):
+class Study(config.Section):
     """The section that is read here; the others are those of the stages that follow."""
 
     model_config = ConfigDict(extra="ignore")
@@ -123,5 +123,5 @@ class Study(sections.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from own import settings as own_settings
 from stages.inputs import Inputs
 from studies import pipeline

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from cae.ground import artifacts
+from cae.core import artifacts
 from stages import MODELS
 from stages.inputs import Inputs
 from studies import read_argument

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from cae.ground import artifacts, params, splits
-from cae.ground.arrays import Images, Labels, Rows
-from cae.ground.splits import Splits
-from cae.measures import baselines, metrics, probes
-from cae.measures.baselines import PrincipalComponents
-from cae.measures.probes import LinearProbe
+from cae.core import artifacts, params
+from cae.core.arrays import Images, Labels, Rows
+from cae.datasets import splits
+from cae.datasets.splits import Splits
+from cae.metrics import baselines, probes, quality
+from cae.metrics.baselines import PrincipalComponents
+from cae.metrics.probes import LinearProbe
 from cae.networks.autoencoder import load, predict
 from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
@@ -61,10 +62,10 @@ def measure(
     rows = probes.standardise(codes)
     probe = LinearProbe(strengths).fit(rows.train, labels.train, rows.validation, labels.validation)
     return {
-        **metrics.summary(images.test, method.decode(codes.test)),
+        **quality.summary(images.test, method.decode(codes.test)),
         "linear_all": float((probe.predict(rows.test) == labels.test).mean()),
         "mse_by_bits": {
-            str(count): float(metrics.mse(images.test, method.decode(rounded)).mean())
+            str(count): float(quality.mse(images.test, method.decode(rounded)).mean())
             for count in bits
             for rounded in [Quantiser.fitted(codes.train, count).rounded(codes.test)]
         },

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cae.pictures.style import BLUE, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
+from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
 
 LOOKS = {"residual": (BLUE, "o", "residual network"), "PCA": (ORANGE, "s", "PCA")}
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from cae.ground.arrays import Rows
+from cae.core.arrays import Rows
 
 
 class Quantiser(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts
+from cae.core import artifacts
 from stages.inputs import Inputs
 from studies.rate import STUDY, pictures, settings
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.rate import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -31,5 +31,5 @@ class Study(params.Pace):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

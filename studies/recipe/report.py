@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from cae.ground import artifacts
+from cae.core import artifacts
 from stages.inputs import Inputs
 from studies.recipe import STUDY, settings
 from studies.recipe.settings import Study

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.recipe import STUDY
 
 PATH = STUDY / "params.yaml"
 
 
-class Study(sections.Section):
+class Study(config.Section):
     """All of the file."""
 
     batch_sizes: params.Increasing[Annotated[int, Field(ge=1, le=10_000)]]
@@ -21,5 +21,5 @@ class Study(sections.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

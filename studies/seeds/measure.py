@@ -7,7 +7,7 @@ from pathlib import Path
 
 import stages.evaluate
 import stages.probe
-from cae.ground import artifacts, params
+from cae.core import artifacts, params
 from stages import MODELS, PLOTS
 from stages.inputs import Inputs
 from studies import pipeline, read_argument

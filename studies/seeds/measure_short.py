@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Images
-from cae.measures import metrics
-from cae.measures.baselines import MeanImage
+from cae.core import artifacts
+from cae.core.arrays import Images
+from cae.datasets import splits
+from cae.metrics import quality
+from cae.metrics.baselines import MeanImage
 from cae.networks.autoencoder import load, predict
 from stages import PREPARED
 from stages.inputs import Inputs
@@ -42,7 +43,7 @@ def main() -> None:
 
 def mean_loss(images: Images, answers: Images) -> float:
     """Return the mean cross-entropy of answers to images, both (N, H, W, 1)."""
-    return float(metrics.binary_crossentropy(images, answers).mean())
+    return float(quality.binary_crossentropy(images, answers).mean())
 
 
 def spread(answers: Images) -> float:

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from cae.ground import artifacts, params
-from cae.ground.errors import UserError
+from cae.core import artifacts, params
+from cae.core.errors import UserError
 from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
 

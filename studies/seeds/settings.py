@@ -5,20 +5,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.seeds import STUDY
 
 PATH = STUDY / "params.yaml"
 
 
-class Deaths(sections.Section):
+class Deaths(config.Section):
     """The short trainings among which dead networks are counted."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
     epochs: Annotated[int, Field(ge=1, le=1000)]
 
 
-class Study(sections.Section):
+class Study(config.Section):
     """All of the file."""
 
     seeds: params.Increasing[params.Seed]
@@ -27,5 +27,5 @@ class Study(sections.Section):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

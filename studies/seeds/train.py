@@ -1,6 +1,6 @@
 """Train the main pipeline's network with another seed."""
 
-from cae.ground import params
+from cae.core import params
 from stages.inputs import Inputs
 from studies import pipeline, read_argument
 from studies.seeds import STUDY

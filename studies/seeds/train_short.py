@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from cae.core import artifacts, params
+from cae.datasets import splits
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, params, splits
 from cae.networks import convolutional
 from stages import PREPARED
 from stages.inputs import Inputs

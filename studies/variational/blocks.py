@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground import artifacts, runtime
+from cae.core import artifacts, environment
 
 BLOCK = 250
 
@@ -22,7 +22,7 @@ def computed(
     """
     paths = {start: folder / f"{start}.npy" for start in range(0, count, block)}
     # Unlike an executor, this pool does not wait for its threads when the stage is stopped.
-    with ThreadPool(int(runtime.PINNED["TF_NUM_INTEROP_THREADS"])) as pool:
+    with ThreadPool(int(environment.PINNED["TF_NUM_INTEROP_THREADS"])) as pool:
         for start, path in paths.items():
             end = min(start + block, count)
             if not path.exists():

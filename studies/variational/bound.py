@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground.arrays import Images, Rows, Scores
+from cae.core.arrays import Images, Rows, Scores
 from studies.variational.density import Density
 
 # Burda et al. (2016), https://arxiv.org/abs/1509.00519, section 5: a unit whose mean varies less is inactive.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cae.ground.arrays import Images, Rows, Scores
+from cae.core.arrays import Images, Rows, Scores
 from cae.networks import variational
 from cae.networks.autoencoder import Autoencoder, predict
 from studies.variational.pixels import log_probability

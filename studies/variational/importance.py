@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from cae.ground.arrays import Images, Rows, Scores
+from cae.core.arrays import Images, Rows, Scores
 from studies.variational.density import Fit
 
 

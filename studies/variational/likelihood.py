@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Images, Indices
+from cae.core import artifacts
+from cae.core.arrays import Images, Indices
+from cae.datasets import splits
 from cae.networks.autoencoder import load
 from stages import PREPARED
 from stages.inputs import Inputs

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Images
-from cae.measures import metrics
+from cae.core import artifacts
+from cae.core.arrays import Images
+from cae.datasets import splits
+from cae.metrics import quality
 from cae.networks.autoencoder import Autoencoder, load, predict
 from stages import PREPARED
 from stages.inputs import Inputs
@@ -44,5 +45,5 @@ def measured(
     return {
         "test": parts.summary() | {"active_units": int((variances > bound.ACTIVE).sum())},
         "units": {"kl": parts.divergence.mean(axis=0).tolist(), "variance_of_mean": variances.tolist()},
-        "grey": metrics.summary(test, predict(network.network, test)),
+        "grey": quality.summary(test, predict(network.network, test)),
     }

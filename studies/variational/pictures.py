@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.ground.arrays import Images
-from cae.pictures.style import LOOKS, WIDTH, Picture, bare, heading, picture, plain_ticks, show
+from cae.core.arrays import Images
+from cae.figures.style import LOOKS, WIDTH, Picture, bare, heading, picture, plain_ticks, show
 
 
 @picture

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cae.ground.arrays import Images
+from cae.core.arrays import Images
 
 
 def drawn(validation: Images, test: Images, seed: int) -> tuple[Images, Images]:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cae.ground import artifacts, splits
-from cae.ground.arrays import Images
-from cae.measures import maps
+from cae.core import artifacts
+from cae.core.arrays import Images
+from cae.datasets import splits
+from cae.figures.codes import first_of_each_class
+from cae.metrics import embeddings
 from cae.networks.autoencoder import Autoencoder, load, predict
-from cae.pictures.codes import first_of_each_class
 from stages import BASELINES, PREPARED
 from stages.inputs import Inputs
 from studies.variational import SAMPLES, STUDY, pictures, pixels, settings
@@ -115,6 +116,6 @@ def samples(network: Autoencoder, seed: int) -> Images:
 def paths(network: Autoencoder, images: Images) -> Images:
     """Decode codes on the line from each image's to the next one's, last to first: (N, SIDE, H, W, 1)."""
     start = predict(network.encoder, images)
-    steps = maps.between(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
+    steps = embeddings.between(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
     decoded = predict(network.decoder, steps.reshape(-1, network.code_size))
     return decoded.reshape(*steps.shape[:2], *decoded.shape[1:])

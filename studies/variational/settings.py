@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cae.ground import params, sections
+from cae.core import config, params
 from studies.variational import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -53,5 +53,5 @@ class Study(params.Pace):
 
 
 def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `sections.read`."""
-    return sections.read(path, Study)
+    """Read and validate the study's params.yaml; raises as `config.read`."""
+    return config.read(path, Study)

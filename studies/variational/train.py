@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cae.ground import params
+from cae.core import params
 from stages.inputs import Inputs
 from studies import pipeline, read_argument
 from studies.variational import STUDY, settings

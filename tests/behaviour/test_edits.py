@@ -20,13 +20,13 @@ WORDS: Sequence[Edit] = (
     ("cae/engine/steps.py", r"\Z", "# A comment.\n"),
     ("cae/networks/residual.py", "The strong network", "Another network"),
     ("cae/engine/training.py", "sum_columns", "add_columns"),
-    ("cae/ground/noise.py", "normal_table", "normal_quantiles"),
+    ("cae/datasets/noise.py", "normal_table", "normal_quantiles"),
     ("cae/engine/native/functions.h", r"\Z", "// A comment.\n"),
 )
 LEARNING_RATE: Sequence[Edit] = (
     ("cae/engine/training.py", r"0\.5 \* np\.pi \* \(1 - ", "0.499 * np.pi * (1 - "),
 )
-SSIM: Sequence[Edit] = (("cae/measures/metrics.py", r"filter_sigma=1\.5", "filter_sigma=1.6"),)
+SSIM: Sequence[Edit] = (("cae/metrics/quality.py", r"filter_sigma=1\.5", "filter_sigma=1.6"),)
 
 
 def changed_by(edits: Sequence[Edit], names: Sequence[str], folder: Path) -> set[tuple[str, str]]:

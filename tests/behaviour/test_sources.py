@@ -10,12 +10,17 @@ import yaml
 
 import behaviour
 from behaviour import __main__ as command
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from stages.inputs import Inputs
 
 ROOT = Path(__file__).parents[2]
 STUDY = Path("studies/anomaly")
-CODE = ["behaviour/measures.py", "cae/engine/native/lanes.h", "cae/measures/metrics.py", "stages/train.py"]
+CODE = [
+    "behaviour/measures.py",
+    "cae/engine/native/lanes.h",
+    "cae/metrics/quality.py",
+    "stages/train.py",
+]
 OTHERS = ["own/images/notes.py", "requirements.txt", "own/train.py"]
 
 
@@ -62,10 +67,10 @@ def test_a_stage_whose_digests_may_be_stale_names_what_changed_and_the_command(n
 
 
 def test_a_source_that_comes_or_goes_is_a_change() -> None:
-    Path("cae/measures/new.py").touch()
+    Path("cae/metrics/new.py").touch()
     with pytest.raises(UserError, match=r"^cae/\*\*/\*\.py changed"):
         Inputs.read("report", STUDY)
-    Path("cae/measures/new.py").unlink()
+    Path("cae/metrics/new.py").unlink()
     Inputs.read("report", STUDY)
     Path("stages/train.py").unlink()
     with pytest.raises(UserError, match=r"^stages/\*\.py changed"):

@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks import bound, charts, contenders, measure, processes, residual_products, stock, summary
 from benchmarks.report import report
+from cae.core import artifacts
+from cae.core.environment import PINNED
 from cae.engine import exact
-from cae.ground import artifacts
-from cae.ground.runtime import PINNED
 from cae.networks import residual
 from cae.networks.autoencoder import Autoencoder
 from tests import default

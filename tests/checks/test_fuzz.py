@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cae.sources.layouts import opened
+from cae.datasets.layouts import opened
 from checks import fuzz
 
 NAMES = sorted(fuzz.samples())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from checks import portable
 from checks.portable import Processor
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cae.core.errors import UserError
 from cae.engine import operations
-from cae.ground.errors import UserError
 from checks import sanitize
 
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from cae.core.errors import UserError
 from cae.engine.checkpoints import Checkpoint, State
-from cae.ground.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 STATE = State(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from cae.core import artifacts, params
+from cae.core.params import Model
 from cae.engine import family
-from cae.ground import artifacts, params
-from cae.ground.params import Model
 from cae.networks import autoencoder
 
 NAMES = ("convolutional", "residual", "variational")

@@ -138,7 +138,7 @@ def digest() -> str:
 
 def digest_with(**environment: str) -> list[str]:
     """Return `digest` of a process of its own, and the instruction set that it used."""
-    script = "import stages; from cae.ground import runtime; runtime.configure(); "
+    script = "import stages; from cae.core import runtime; runtime.configure(); "
     script += "from tests.engine.test_forward import digest; from cae.engine import operations; "
     script += "print(digest(), operations.instructions())"
     done = subprocess.run(

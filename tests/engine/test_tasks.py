@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from scipy.special import logsumexp
 
+from cae.core.params import Run, Variational
+from cae.datasets.augmentations import Moment
 from cae.engine import tasks, training
-from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint
-from cae.ground.params import Run, Variational
 from cae.networks import variational
 from cae.networks.autoencoder import Autoencoder
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cae.core.arrays import Images
+from cae.core.errors import UserError
+from cae.core.params import Mirror, Noise, Run
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
-from cae.ground.arrays import Images
-from cae.ground.errors import UserError
-from cae.ground.params import Mirror, Noise, Run
 
 RECIPE = Run(
     epochs=4,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from cae.ground import artifacts
-from cae.ground.errors import UserError
+from cae.core import artifacts
+from cae.core.errors import UserError
 from cae.networks import autoencoder
 from tests import default
 

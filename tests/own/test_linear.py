@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cae.measures.baselines import PrincipalComponents
+from cae.metrics.baselines import PrincipalComponents
 from own import linear
 
 

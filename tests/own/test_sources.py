@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cae.sources import prepared
+from cae.datasets import prepared
 from checks.fuzz import dicom, nifti
 from tests.own.conftest import Run, drawn, write
 

@@ -16,9 +16,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cae.commands import line
-from cae.ground.errors import UserError
-from cae.sources import prepared
+from cae.cli import line
+from cae.core.errors import UserError
+from cae.datasets import prepared
 from checks.fuzz import dicom, nifti
 from own import detect, masks, pictures, settings
 from own.pictures import Example

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cae.ground import runtime
-from cae.sources import fashion_mnist
+from cae.core import environment
+from cae.datasets import fashion_mnist
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {
@@ -25,7 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 # A user's shell pins nothing: the stages have to do that themselves. Python writes bytecode among the
 # sources, as it does by default, which must not make DVC run anything again.
-UNSET = (*runtime.PINNED, "PYTHONDONTWRITEBYTECODE")
+UNSET = (*environment.PINNED, "PYTHONDONTWRITEBYTECODE")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in UNSET} | {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     "DVC_NO_ANALYTICS": "true",

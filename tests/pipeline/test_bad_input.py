@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cae.ground import artifacts
-from cae.sources import mirrors
+from cae.core import artifacts
+from cae.datasets import mirrors
 from tests import default
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cae.core import artifacts
+from cae.core.errors import UserError
 from cae.engine import workers
-from cae.ground import artifacts
-from cae.ground.errors import UserError
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 
 pytestmark = pytest.mark.slow

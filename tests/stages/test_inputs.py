@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cae.ground.errors import UserError
+from cae.core.errors import UserError
 from stages.inputs import Inputs
 
 DECLARED = {

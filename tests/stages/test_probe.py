@@ -18,10 +18,11 @@ import yaml
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from cae.ground import artifacts, splits
-from cae.measures import maps, probes
-from cae.measures.baselines import MeanImage, PrincipalComponents
-from cae.measures.probes import LinearProbe, NearestProbe
+from cae.core import artifacts
+from cae.datasets import splits
+from cae.metrics import embeddings, probes
+from cae.metrics.baselines import MeanImage, PrincipalComponents
+from cae.metrics.probes import LinearProbe, NearestProbe
 from stages import baselines, command, probe
 from tests import default
 
@@ -155,7 +156,7 @@ def test_stopping_the_stage_does_not_wait_for_the_maps(
         raise command.Stopped(signal.SIGINT)
 
     baselines.main()
-    monkeypatch.setattr(maps, "by_tsne", by_tsne)
+    monkeypatch.setattr(embeddings, "by_tsne", by_tsne)
     monkeypatch.setattr(probes, "transfer", stop)
     with pytest.raises(command.Stopped):
         probe.main()

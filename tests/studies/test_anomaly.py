@@ -12,11 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cae.core import params
+from cae.core.arrays import Images, Labels
+from cae.core.errors import UserError
+from cae.datasets import splits
 from cae.engine import training
-from cae.ground import params, splits
-from cae.ground.arrays import Images, Labels
-from cae.ground.errors import UserError
-from cae.measures import anomaly
+from cae.metrics import anomaly
 from cae.networks.autoencoder import predict
 from studies.anomaly import columns, normal, report, score, settings, table, train
 from studies.anomaly.columns import Column

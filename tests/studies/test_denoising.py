@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cae.core import artifacts, params
+from cae.core.arrays import Images
+from cae.core.params import Noise
+from cae.datasets.augmentations import Moment
 from cae.engine import training
-from cae.engine.augmentations import Moment
 from cae.engine.checkpoints import Checkpoint
-from cae.ground import artifacts, params
-from cae.ground.arrays import Images
-from cae.ground.params import Noise
-from cae.measures import metrics
-from cae.measures.baselines import Components, PrincipalComponents
+from cae.metrics import quality
+from cae.metrics.baselines import Components, PrincipalComponents
 from cae.networks.autoencoder import predict
 from studies import pipeline
 from studies.denoising import (
@@ -75,7 +75,7 @@ def test_a_filter_improves_noisy_images_and_stays_within_grey_values(denoise: fi
     assert denoised.min() >= 0
     assert denoised.max() <= 1
     assert strength > 0
-    assert metrics.psnr(CLEAN, denoised).mean() > metrics.psnr(CLEAN, noisy).mean() + 2
+    assert quality.psnr(CLEAN, denoised).mean() > quality.psnr(CLEAN, noisy).mean() + 2
 
 
 @every_filter
@@ -189,7 +189,7 @@ def test_the_network_learns(tmp_path: Path) -> None:
     noisy = measured.noisy(CLEAN, GAUSSIAN, 1, "test")
     denoised = residual_cnn.denoised(network, noisy)
     assert history["val_loss"].iloc[-1] < history["val_loss"].iloc[0]
-    assert metrics.mse(CLEAN, denoised).mean() < metrics.mse(CLEAN, noisy).mean()
+    assert quality.mse(CLEAN, denoised).mean() < quality.mse(CLEAN, noisy).mean()
 
 
 def test_a_method_is_measured_under_every_noise_and_shown_under_some(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from cae.ground.errors import UserError
-from cae.sources.layouts import opened
+from cae.core.errors import UserError
+from cae.datasets.layouts import opened
 from studies.industrial import defects, draw, settings, textures
 
 DRAWING = settings.load().drawing

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from cae.ground.errors import UserError
-from cae.sources.layouts import opened
-from cae.sources.mirrors import MirrorError
+from cae.core.errors import UserError
+from cae.datasets.layouts import opened
+from cae.datasets.mirrors import MirrorError
 from studies.medical import brain, draw, fetch, inv3, pieces, settings
 from studies.medical.inv3 import Scan, Volume
 from studies.medical.settings import Drawing, Parts

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from cae.core import artifacts, params
+from cae.core.errors import UserError
 from cae.engine import training
-from cae.ground import artifacts, params
-from cae.ground.errors import UserError
 from cae.networks.autoencoder import load
 from stages import PREPARED
 from stages.inputs import Inputs

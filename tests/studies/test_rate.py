@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae.ground import params
-from cae.ground.arrays import Images, Rows
-from cae.ground.errors import UserError
-from cae.ground.splits import Splits
+from cae.core import params
+from cae.core.arrays import Images, Rows
+from cae.core.errors import UserError
+from cae.datasets.splits import Splits
 from studies import pipeline
 from studies.rate import measure, report, settings, train
 from studies.rate.measure import Method

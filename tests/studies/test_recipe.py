@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cae.ground import artifacts, params
+from cae.core import artifacts, params
 from studies import pipeline
 from studies.recipe import report, settings, table, train
 

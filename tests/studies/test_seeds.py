@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cae.ground import artifacts
+from cae.core import artifacts
 from studies.seeds import measure, measure_short, report, table
 
 

@@ -14,10 +14,10 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
+from cae.core import params
+from cae.core.arrays import Images, Rows, Scores
+from cae.core.errors import UserError
 from cae.engine import tasks
-from cae.ground import params
-from cae.ground.arrays import Images, Rows, Scores
-from cae.ground.errors import UserError
 from cae.networks import variational
 from cae.networks.autoencoder import load, predict
 from studies import pipeline

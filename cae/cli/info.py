@@ -1,0 +1,38 @@
+"""What a network is, and what a source holds."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+from cae.cli.outputs import printable
+from cae.cli.trained import Trained
+from cae.core import words
+from cae.datasets.samples import Picture, Source
+
+
+def info(trained: Trained, source: Source | None = None, pictures: Iterable[Picture] = ()) -> None:
+    """Print what a network takes and gives, and of a source how many pictures of which kinds it holds.
+
+    Raises:
+        UserError: a file of the source cannot be read.
+    """
+    height, width, channels = trained.image_shape
+    own = trained.own
+    print(f"network    {printable(str(trained.path))}")
+    print(f"md5        {hashlib.md5(trained.path.read_bytes()).hexdigest()}")
+    colours = f"{words.pluralize(channels, 'channel')}{'; other sizes too' * trained.stretches}"
+    print(f"takes      {height} × {width}, {colours}")
+    print(f"code       {' × '.join(map(str, own.code_shape))} = {words.pluralize(own.code_size, 'number')}")
+    print(f"parameters {own.network.count_params():,}")
+    if source is None:
+        return
+    kinds, labels, parts = Counter[str](), Counter[str](), Counter[str]()
+    for picture in pictures:
+        pixels = picture.pixels
+        kinds[f"{' × '.join(map(str, pixels.shape))}, {pixels.dtype}"] += 1
+        labels.update([picture.label] if picture.label is not None else [])
+        parts.update([picture.part] if picture.part is not None else [])
+    print(f"source     {printable(str(source.path))}, {source.kind}")
+    for title, counts in (("pictures", kinds), ("class", labels), ("part", parts)):
+        for name, count in sorted(counts.items()):
+            print(f"{title:<10} {printable(name)}: {count:,}")

@@ -1,0 +1,24 @@
+"""Pictures in, what the network makes of them out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from cae.cli.outputs import Folder
+from cae.cli.trained import Trained
+from cae.cli.views import Seeing, answers
+from cae.datasets.samples import Picture
+
+
+def reconstruct(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: Path) -> int:
+    """Write a PNG a picture into the folder `out`, 256 levels, in the size of the picture; return how many.
+
+    Raises:
+        UserError: a picture that does not suit the network, one name twice, or a file that cannot be written.
+    """
+    folder = Folder(out)
+    for answer in answers(pictures, trained, seeing):
+        levels = np.round(answer.sized(answer.reconstruction) * 255).astype(np.uint8)
+        folder.add(answer.name, levels[..., 0] if levels.shape[-1] == 1 else levels)
+    return len(folder.written)

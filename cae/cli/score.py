@@ -1,0 +1,57 @@
+"""Pictures in, how badly the network reconstructs each out: what it has not learned stands out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cae.cli.outputs import Folder, coloured, printable
+from cae.cli.trained import Trained
+from cae.cli.views import Seeing, answers
+from cae.core import artifacts
+from cae.core.arrays import Scores
+from cae.datasets.samples import Picture
+from cae.metrics import error_maps
+from cae.metrics.thresholds import Threshold
+
+
+def score(
+    pictures: Iterable[Picture],
+    trained: Trained,
+    seeing: Seeing,
+    out: Path,
+    maps: Path | None = None,
+    threshold: Threshold | None = None,
+    spot: float | None = None,
+) -> pd.DataFrame:
+    """Write a CSV, a row a picture: name, score, with a threshold also anomaly, 0 or 1; return it.
+
+    The score is that of `error_maps.score` over the pixels that the network saw: after resizing, of so many.
+    With `maps`, a PNG a picture, in its own size, shows the root of the squared error of each pixel, smoothed
+    by `spot`, from 0, black, to 1.
+
+    Raises:
+        UserError: a picture that does not suit the network, one name twice, or a file that cannot be written.
+    """
+    folder = None if maps is None else Folder(maps)
+    rows = []
+    for answer in answers(pictures, trained, seeing):
+        squared = answer.squared_error
+        rows.append((printable(answer.name), error_maps.score(squared, spot)))
+        if folder is not None:
+            absolute = answer.sized(np.sqrt(error_maps.smoothed(squared, spot))[..., np.newaxis])
+            folder.add(answer.name, coloured(absolute[..., 0]))
+    table = pd.DataFrame(rows, columns=["name", "score"])
+    if threshold is not None:
+        table["anomaly"] = (table["score"] > threshold.value).astype(int)
+    artifacts.write_csv(out, table)
+    return table
+
+
+def scores(
+    pictures: Iterable[Picture], trained: Trained, seeing: Seeing, spot: float | None = None
+) -> Scores:
+    """Return the scores (N,) of pictures; raises as `score`."""
+    made = answers(pictures, trained, seeing)
+    return np.array([error_maps.score(answer.squared_error, spot) for answer in made])

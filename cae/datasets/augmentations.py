@@ -1,0 +1,65 @@
+"""Random changes of training images, and what a network is given beside what it should answer.
+
+Every change is drawn from the seed and the epoch: it is the same after a kill, and on every machine.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from cae.core.arrays import Images
+from cae.core.params import Augmentation, Mirror, Noise, Shift
+from cae.datasets.noise import add_noise
+
+
+class Moment(NamedTuple):
+    """When images are drawn: for training or validation, and in which epoch, from 0."""
+
+    training: bool
+    epoch: int
+
+
+def augment(
+    images: Images, augmentations: Sequence[Augmentation], draws: np.random.Generator, moment: Moment
+) -> tuple[Images, Images]:
+    """Return images (..., H, W, C) as a network is given them, and as it should answer.
+
+    Only training images are mirrored and shifted, inputs and targets alike; noise is on the inputs alone, in
+    validation too. It comes last in the list (`params.check_noise_is_last`).
+    """
+    inputs = targets = images
+    for augmentation in augmentations:
+        match augmentation:
+            case Noise():
+                inputs = add_noise(inputs, augmentation, draws)
+            case Mirror() if moment.training:
+                inputs = targets = mirror(targets, draws)
+            case Shift() if moment.training:
+                inputs = targets = shift(targets, augmentation.pixels, draws)
+    return inputs, targets
+
+
+def mirror(images: Images, draws: np.random.Generator) -> Images:
+    """Turn about half of the images (..., H, W, C) left to right."""
+    turned = draws.random(images.shape[:-3]) < 0.5
+    return np.where(turned[..., np.newaxis, np.newaxis, np.newaxis], images[..., ::-1, :], images)
+
+
+def shift(images: Images, pixels: int, draws: np.random.Generator) -> Images:
+    """Move about half of the images (..., H, W, C) up to so many pixels down or up and right or left.
+
+    That half is put in one of (2·pixels + 1)² places, drawn evenly; one is where it was. What comes in is
+    black.
+    """
+    height, width, _ = images.shape[-3:]
+    each = images.shape[:-3]
+    side = 2 * pixels + 1
+    places = np.where(draws.random(each) < 0.5, draws.integers(0, side**2, each), side**2 // 2)
+    framed = np.pad(images, [(0, 0)] * len(each) + [(pixels, pixels), (pixels, pixels), (0, 0)])
+    result = np.empty_like(images)
+    for place, (top, left) in enumerate(product(range(side), repeat=2)):
+        there = places == place
+        result[there] = framed[there][:, top : top + height, left : left + width]
+    return result

@@ -1,0 +1,97 @@
+"""What each picture of codes shows."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cae.figures import codes
+from tests.default import CLASS_NAMES
+
+LABELS = np.repeat(np.array([0, 1, 9], np.uint8), 4)
+IMAGES = np.full((12, 4, 4, 1), 0.5, np.float32)
+NAMES = {"code": "our code", "pixels": "raw pixels"}
+TABLE = pd.DataFrame(
+    [
+        {"probe": probe, "features": features, "labels_per_class": count, "mean": mean, "sd": sd}
+        for probe in ("linear", "knn")
+        for features, shift in (("code", 0.0), ("pixels", -0.1))
+        for count, mean, sd in (
+            ("all", 0.9 + shift, float("nan")),
+            ("1000", 0.8 + shift, 0.01),
+            ("20", 0.6 + shift, 0.02),
+        )
+    ]
+)
+NEAREST = np.array([[0, 1], [4, 0], [9, 10]])
+FIRST = np.array([0, 4, 8])
+ORIGINALS = np.stack([np.zeros((1, 4, 4, 1)), np.ones((1, 4, 4, 1))], axis=1).astype(np.float32)
+DECODED = np.full((1, 5, 4, 4, 1), 0.25, np.float32)
+
+
+def transfer() -> Figure:
+    return codes.transfer(TABLE, NAMES)
+
+
+def retrieval() -> Figure:
+    return codes.retrieval(IMAGES[FIRST], LABELS[FIRST], IMAGES, LABELS, NEAREST, CLASS_NAMES)
+
+
+PICTURES: dict[str, Callable[[], Figure]] = {
+    "transfer": transfer,
+    "retrieval": retrieval,
+    "interpolation": lambda: codes.interpolation(
+        ORIGINALS, DECODED, np.array([[0, 9]], np.uint8), CLASS_NAMES
+    ),
+}
+
+
+def test_transfer_draws_accuracy_by_labels_fewest_first() -> None:
+    linear, neighbours = transfer().axes
+    assert [axes.get_title(loc="left") for axes in (linear, neighbours)] == [
+        "Linear probe",
+        "Nearest neighbours",
+    ]
+    ours = linear.containers[0].lines[0]  # type: ignore[attr-defined]  # ErrorbarContainer
+    assert ours.get_xdata().tolist() == [0, 1, 2]
+    assert ours.get_ydata() == pytest.approx([60, 80, 90])
+    linear.figure.draw_without_rendering()  # type: ignore[union-attr]  # never None here
+    assert [label.get_text() for label in linear.get_xticklabels()] == ["20", "1,000", "all"]
+
+
+def test_transfer_names_every_kind_of_features() -> None:
+    (legend,) = transfer().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["our code", "raw pixels"]
+
+
+def test_retrieval_shows_queries_above_their_neighbours_and_names_the_wrong_ones() -> None:
+    grid = np.array(retrieval().axes).reshape(3, 3)
+    assert [axes.get_title() for axes in grid[0]] == ["T-shirt/top", "Trouser", "Ankle boot"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["test image", "nearest 1", "nearest 2"]
+    named = {
+        (row, column): axes.texts[0].get_text() for (row, column), axes in np.ndenumerate(grid) if axes.texts
+    }
+    # Of all neighbours only the second of the trouser, image 0, has another class.
+    assert named == {(2, 1): "T-shirt/top"}
+    assert grid[2, 1].spines["left"].get_visible()
+    assert not grid[1, 1].spines["left"].get_visible()
+
+
+def test_interpolation_shows_the_decoded_codes_above_the_mixed_pixels() -> None:
+    (panel,) = PICTURES["interpolation"]().subfigs
+    grid = np.array(panel.axes).reshape(2, 5)
+    shown = [[float(np.mean(axes.get_images()[0].get_array())) for axes in line] for line in grid]
+    assert shown[0] == pytest.approx([0.25] * 5)
+    assert shown[1] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert (grid[0, 0].get_title(), grid[0, -1].get_title()) == ("T-shirt/top", "Ankle boot")
+
+
+def test_the_first_image_of_each_class_is_taken() -> None:
+    assert codes.first_of_each_class(np.array([3, 1, 3, 0, 1], np.uint8)).tolist() == [3, 1, 0]
+
+
+@pytest.mark.parametrize(("available", "expected"), [(10, [[0, 1], [2, 3]]), (3, [[0, 1]]), (1, [])])
+def test_pairs_are_as_many_as_there_are(available: int, expected: list[list[int]]) -> None:
+    assert codes.pairs(np.arange(available), 2).tolist() == expected
