@@ -47,6 +47,7 @@ lint: $(BIN)/.installed-dev
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	mypy
+	lint-imports
 
 fuzz: $(BIN)/.installed-dev
 	python -m checks.fuzz

@@ -55,7 +55,7 @@ def squared_error(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 # Each network with what it is trained on.
-NETWORKS = {
+NETWORKS: dict[str, tuple[Callable[[], nn.Sequential], Callable[..., torch.Tensor]]] = {
     CONVOLUTIONAL: (convolutional, functional.binary_cross_entropy_with_logits),
     RESIDUAL: (residual, squared_error),
 }

@@ -44,8 +44,8 @@ def samples() -> dict[str, bytes]:
     deep = grey.astype(np.uint16) * 200
     colour = np.stack([grey, grey.T.reshape(16, 24), 255 - grey], axis=-1)
     idx = bytes.fromhex("00000803 00000001 00000010 00000018") + grey.tobytes()
-    array = written(lambda file: np.save(file, np.stack([grey, grey])))
-    volume = nifti(np.arange(210, dtype=np.int16).reshape(7, 6, 5))
+    array = write_to_bytes(lambda file: np.save(file, np.stack([grey, grey])))
+    volume = make_nifti(np.arange(210, dtype=np.int16).reshape(7, 6, 5))
     turned = Image.Exif()
     turned[274] = 6
     files = {
@@ -64,9 +64,9 @@ def samples() -> dict[str, bytes]:
         "member.npz": array,
         "plain-idx3-ubyte": idx,
         "packed-idx3-ubyte.gz": gzip.compress(idx, mtime=0),
-        "plain.dcm": dicom(deep, RescaleSlope="2", RescaleIntercept="-1024"),
-        "frames.dcm": dicom(np.stack([deep, deep])),
-        "packed.dcm": dicom(deep, packed=True),
+        "plain.dcm": make_dicom(deep, RescaleSlope="2", RescaleIntercept="-1024"),
+        "frames.dcm": make_dicom(np.stack([deep, deep])),
+        "packed.dcm": make_dicom(deep, packed=True),
         "plain.nii": volume,
         "inside.nii.gz": volume,
         "packed.nii.gz": gzip.compress(volume, mtime=0),
@@ -87,7 +87,7 @@ def packed(name: str, content: bytes) -> bytes:
     return mended(content) if name.endswith(".png") else content
 
 
-def written(write: Callable[[io.BytesIO], Any]) -> bytes:
+def write_to_bytes(write: Callable[[io.BytesIO], Any]) -> bytes:
     """Return what a writer of files writes."""
     buffer = io.BytesIO()
     write(buffer)
@@ -97,7 +97,7 @@ def written(write: Callable[[io.BytesIO], Any]) -> bytes:
 def image(pixels: npt.NDArray[Any], kind: str, mode: str | None = None, **options: Any) -> bytes:
     """Write an image with Pillow."""
     picture = Image.fromarray(pixels).convert(mode)
-    return written(lambda file: picture.save(file, kind, **options))
+    return write_to_bytes(lambda file: picture.save(file, kind, **options))
 
 
 def zipped(member: bytes) -> bytes:
@@ -108,7 +108,7 @@ def zipped(member: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def dicom(pixels: npt.NDArray[Any], packed: bool = False, **tags: Any) -> bytes:
+def make_dicom(pixels: npt.NDArray[Any], packed: bool = False, **tags: Any) -> bytes:
     """Write a DICOM file: grey (H, W), or several frames (N, H, W); a tag that is None is left out."""
     data, bits = Dataset(), 8 * pixels.dtype.itemsize
     data.file_meta = FileMetaDataset()
@@ -125,10 +125,10 @@ def dicom(pixels: npt.NDArray[Any], packed: bool = False, **tags: Any) -> bytes:
             setattr(data, tag, value)
     if packed:
         data.compress(RLELossless, generate_instance_uid=False)
-    return written(lambda file: data.save_as(file, enforce_file_format=True))
+    return write_to_bytes(lambda file: data.save_as(file, enforce_file_format=True))
 
 
-def nifti(volume: npt.NDArray[Any]) -> bytes:
+def make_nifti(volume: npt.NDArray[Any]) -> bytes:
     """Write a NIfTI file, not gzipped."""
     return bytes(nibabel.Nifti1Image(volume, np.eye(4)).to_bytes())
 

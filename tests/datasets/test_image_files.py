@@ -212,7 +212,7 @@ def test_a_transparent_colour_that_no_pixel_has_harms_nothing(tmp_path: Path) ->
     np.testing.assert_array_equal(read(tmp_path / "a.png")[0], GREY)
 
 
-def written(kind: str) -> bytes:
+def written(kind: str) -> bytes:  # noqa: C901, PLR0912
     """Make a file that is refused."""
     buffer = io.BytesIO()
     grey, colour = Image.fromarray(GREY), Image.fromarray(RGB)

@@ -12,7 +12,7 @@ from PIL import Image
 from cae.core.errors import UserError
 from cae.datasets import folders, image_files, layouts
 from cae.datasets.samples import Source
-from checks.fuzz import dicom, nifti, written
+from checks.fuzz import make_dicom, make_nifti, write_to_bytes
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
 IDX = bytes.fromhex("00000803 00000001 00000005 00000007") + GREY.tobytes()
@@ -124,11 +124,11 @@ def test_a_defect_without_its_mask_is_named_where_others_have_theirs(mvtec: Path
 
 # One picture each, of the shape of GREY.
 FORMATS: dict[str, Callable[[], bytes]] = {
-    ".png": lambda: written(lambda file: Image.fromarray(GREY).save(file, "PNG")),
-    ".tif": lambda: written(lambda file: Image.fromarray(GREY).save(file, "TIFF")),
-    ".dcm": lambda: dicom(GREY),
-    ".nii": lambda: nifti(np.ascontiguousarray(GREY.T)),
-    ".nii.gz": lambda: gzip.compress(nifti(np.ascontiguousarray(GREY.T))),
+    ".png": lambda: write_to_bytes(lambda file: Image.fromarray(GREY).save(file, "PNG")),
+    ".tif": lambda: write_to_bytes(lambda file: Image.fromarray(GREY).save(file, "TIFF")),
+    ".dcm": lambda: make_dicom(GREY),
+    ".nii": lambda: make_nifti(np.ascontiguousarray(GREY.T)),
+    ".nii.gz": lambda: gzip.compress(make_nifti(np.ascontiguousarray(GREY.T))),
 }
 # The folders of files → the class and part of each, in the order of their names.
 LAYOUTS: dict[str, dict[str, tuple[str | None, str | None]]] = {
@@ -187,7 +187,7 @@ def test_the_name_of_a_mask_is_that_of_its_file_without_its_ending(
 )
 @pytest.mark.parametrize("name", ["1.dcm", "1.tif", "IM0001"])
 def test_a_dicom_file_is_one_whatever_its_free_bytes_say(tmp_path: Path, beginning: bytes, name: str) -> None:
-    content = dicom(GREY.astype(np.uint16), RescaleSlope="3.5")
+    content = make_dicom(GREY.astype(np.uint16), RescaleSlope="3.5")
     (tmp_path / name).write_bytes(beginning.ljust(128, b"\0") + content[128:])
     for path in (tmp_path, tmp_path / name):
         source = layouts.opened(path)
@@ -357,7 +357,7 @@ def test_a_folder_above_idx_files_points_to_theirs(tmp_path: Path) -> None:
 
 def test_two_kinds_in_one_folder_are_named(tree: Tree) -> None:
     folder = tree("a.png")
-    (folder / "b.dcm").write_bytes(dicom(GREY))
+    (folder / "b.dcm").write_bytes(make_dicom(GREY))
     with pytest.raises(UserError, match=r"holds '.*a\.png' \(image\) and '.*b\.dcm' \(dicom\): one kind"):
         layouts.opened(folder)
 
@@ -396,8 +396,8 @@ def files(folder: Path) -> dict[str, Path]:
     Image.fromarray(GREY).save(folder / "a.png")
     np.savez(folder / "a.npz", images=GREY[None])
     (folder / "idx").write_bytes(IDX)
-    (folder / "a.dcm").write_bytes(dicom(GREY))
-    (folder / "a.nii").write_bytes(nifti(np.ascontiguousarray(GREY.T)))
+    (folder / "a.dcm").write_bytes(make_dicom(GREY))
+    (folder / "a.nii").write_bytes(make_nifti(np.ascontiguousarray(GREY.T)))
     return {"image": folder / "a.png", "idx": folder / "idx"} | {
         kind: folder / f"a.{suffix}" for kind, suffix in (("npz", "npz"), ("dicom", "dcm"), ("nifti", "nii"))
     }

@@ -17,7 +17,7 @@ from pydicom.uid import JPEGLSLossless
 from cae.core.errors import UserError
 from cae.datasets import layouts
 from cae.datasets.samples import Picture
-from checks.fuzz import dicom, nifti
+from checks.fuzz import make_dicom, make_nifti
 
 CT = np.arange(-500, -465, dtype=np.int16).reshape(5, 7)
 VOLUME = np.arange(7 * 5 * 3, dtype=np.int16).reshape(7, 5, 3)
@@ -34,7 +34,7 @@ def read(path: Path, content: bytes) -> list[Picture]:
 )
 def test_stored_values_come_as_they_are_without_a_slope(tmp_path: Path, dtype: str, packed: bool) -> None:
     pixels = np.abs(CT).astype(dtype)
-    (picture,) = read(tmp_path / "a.dcm", dicom(pixels, packed))
+    (picture,) = read(tmp_path / "a.dcm", make_dicom(pixels, packed))
     assert picture.pixels.dtype == pixels.dtype
     np.testing.assert_array_equal(picture.pixels, pixels)
 
@@ -43,14 +43,14 @@ def test_stored_values_come_as_they_are_without_a_slope(tmp_path: Path, dtype: s
 def test_slope_and_intercept_give_the_values_of_the_modality(
     tmp_path: Path, slope: str | None, intercept: str | None
 ) -> None:
-    content = dicom(CT, RescaleSlope=slope, RescaleIntercept=intercept)
+    content = make_dicom(CT, RescaleSlope=slope, RescaleIntercept=intercept)
     (picture,) = read(tmp_path / "a.dcm", content)
     assert picture.pixels.dtype == np.float32
     np.testing.assert_array_equal(picture.pixels, CT * float(slope or 1) + float(intercept or 0))
 
 
 def test_a_slope_that_changes_nothing_keeps_the_type(tmp_path: Path) -> None:
-    (picture,) = read(tmp_path / "a.dcm", dicom(CT, RescaleSlope="1", RescaleIntercept="0"))
+    (picture,) = read(tmp_path / "a.dcm", make_dicom(CT, RescaleSlope="1", RescaleIntercept="0"))
     np.testing.assert_array_equal(picture.pixels, CT)
     assert picture.pixels.dtype == np.int16
 
@@ -58,7 +58,9 @@ def test_a_slope_that_changes_nothing_keeps_the_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize("slope", ["0", "nan", "inf"])
 def test_a_slope_that_is_none_is_named(tmp_path: Path, slope: str) -> None:
     # pydicom writes no such number.
-    content = dicom(CT, RescaleSlope="3.5", RescaleIntercept="0").replace(b"3.5 ", slope.encode().ljust(4))
+    content = make_dicom(CT, RescaleSlope="3.5", RescaleIntercept="0").replace(
+        b"3.5 ", slope.encode().ljust(4)
+    )
     with pytest.raises(UserError, match=r"a\.dcm' (has slope|is damaged)"):
         read(tmp_path / "a.dcm", content)
 
@@ -79,7 +81,7 @@ def test_white_is_zero_is_inverted(
         "BitsStored": bits,
         "HighBit": bits - 1,
     }
-    (picture,) = read(tmp_path / "a.dcm", dicom(pixels, **tags))
+    (picture,) = read(tmp_path / "a.dcm", make_dicom(pixels, **tags))
     np.testing.assert_array_equal(picture.pixels, expected)
 
 
@@ -93,14 +95,14 @@ def test_colours_are_read_as_rgb(tmp_path: Path) -> None:
         "Columns": 5,
         "NumberOfFrames": None,
     }
-    (picture,) = read(tmp_path / "a.dcm", dicom(pixels, **tags))
+    (picture,) = read(tmp_path / "a.dcm", make_dicom(pixels, **tags))
     np.testing.assert_array_equal(picture.pixels, pixels)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "RLE"])
 def test_every_frame_is_a_picture(tmp_path: Path, packed: bool) -> None:
     frames = np.stack([CT, CT + 1, CT + 2])
-    found = read(tmp_path / "a.dcm", dicom(frames, packed))
+    found = read(tmp_path / "a.dcm", make_dicom(frames, packed))
     assert [picture.name for picture in found] == ["a.dcm#0", "a.dcm#1", "a.dcm#2"]
     np.testing.assert_array_equal([picture.pixels for picture in found], frames)
 
@@ -116,8 +118,8 @@ def test_the_slices_of_a_patient_are_one_group_whatever_their_folders(tmp_path: 
     }
     for name, tags in patients.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(dicom(CT, **tags))
-    (tmp_path / "DICOMDIR").write_bytes(dicom(CT, Rows=None))
+        (tmp_path / name).write_bytes(make_dicom(CT, **tags))
+    (tmp_path / "DICOMDIR").write_bytes(make_dicom(CT, Rows=None))
     source = layouts.opened(tmp_path)
     assert source.kind == "dicom"
     assert [picture.group for picture in source] == ["A", "B", "A", "1.2", "1.2", "two/deep/4"]
@@ -125,7 +127,7 @@ def test_the_slices_of_a_patient_are_one_group_whatever_their_folders(tmp_path: 
 
 def syntax(uid: str) -> bytes:
     """Write a file that says its pixels are stored in another way than they are."""
-    content, plain = dicom(CT), pydicom.uid.ExplicitVRLittleEndian.encode()
+    content, plain = make_dicom(CT), pydicom.uid.ExplicitVRLittleEndian.encode()
     same_length = uid.encode().ljust(len(plain) + len(plain) % 2, b"\0")
     place = content.index(plain)
     # The length of the element, before its value, and that of the whole group, at its beginning.
@@ -145,23 +147,23 @@ def syntax(uid: str) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (dicom(CT, PixelData=None), "holds no pixels that can be read"),
-        (dicom(CT, Rows=None), "holds no pixels: it gives no rows and columns"),
-        (dicom(CT, Rows=0), "holds no pixels"),
-        (dicom(CT, Rows=65535, Columns=65535), "at most 67,108,864 pixels"),
-        (dicom(CT, Rows=50), "is damaged .*reshape"),
+        (make_dicom(CT, PixelData=None), "holds no pixels that can be read"),
+        (make_dicom(CT, Rows=None), "holds no pixels: it gives no rows and columns"),
+        (make_dicom(CT, Rows=0), "holds no pixels"),
+        (make_dicom(CT, Rows=65535, Columns=65535), "at most 67,108,864 pixels"),
+        (make_dicom(CT, Rows=50), "is damaged .*reshape"),
         (
-            dicom(CT, PhotometricInterpretation="PALETTE COLOR"),
+            make_dicom(CT, PhotometricInterpretation="PALETTE COLOR"),
             "has the colours 'PALETTE COLOR': MONOCHROME1",
         ),
-        (dicom(CT, SamplesPerPixel=2), "1 or 3 channels are read"),
+        (make_dicom(CT, SamplesPerPixel=2), "1 or 3 channels are read"),
         (syntax(JPEGLSLossless), "stores its pixels as 'JPEG-LS Lossless.*gdcmconv --raw"),
         (syntax("1.2.840.10008.1.2.1.99"), "is deflated as a whole"),
         (syntax("1.2.840.10008.1.2.4.100"), "stores its pixels as 'MPEG2.*cannot be decoded here"),
         (syntax("1.2.3"), "stores its pixels as '1.2.3', which cannot be decoded here"),
-        (dicom(CT)[:-30], "is damaged"),
-        (dicom(CT)[:140], "does not say how its pixels are stored"),
-        (dicom(CT)[:100], "is damaged .*InvalidDicomError"),
+        (make_dicom(CT)[:-30], "is damaged"),
+        (make_dicom(CT)[:140], "does not say how its pixels are stored"),
+        (make_dicom(CT)[:100], "is damaged .*InvalidDicomError"),
     ],
 )
 def test_a_dicom_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -181,7 +183,7 @@ def test_a_dicom_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, me
 def test_the_slices_of_a_volume_come_as_nibabel_reads_them(
     tmp_path_factory: pytest.TempPathFactory, volume: npt.NDArray[Any], packed: bool
 ) -> None:
-    content = nifti(volume)
+    content = make_nifti(volume)
     path = tmp_path_factory.getbasetemp() / "a.nii"
     found = read(path, gzip.compress(content) if packed else content)
     slices = volume.reshape(*volume.shape[:2], -1, order="F")
@@ -191,7 +193,7 @@ def test_the_slices_of_a_volume_come_as_nibabel_reads_them(
 
 
 def scaled(slope: float, intercept: float) -> bytes:
-    content = bytearray(nifti(VOLUME))
+    content = bytearray(make_nifti(VOLUME))
     content[112:120] = struct.pack("<ff", slope, intercept)
     return bytes(content)
 
@@ -203,7 +205,7 @@ def test_slope_and_intercept_of_a_volume_are_used(tmp_path: Path) -> None:
 
 def put(place: int, form: str, *values: Any, content: bytes = b"") -> bytes:
     """Change a field of a header."""
-    changed = bytearray(content or nifti(VOLUME))
+    changed = bytearray(content or make_nifti(VOLUME))
     packed = struct.pack(form, *values)
     changed[place : place + len(packed)] = packed
     return bytes(changed)
@@ -212,9 +214,9 @@ def put(place: int, form: str, *values: Any, content: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (nifti(VOLUME)[:-1], "is truncated: 1 byte missing"),
-        (nifti(VOLUME)[:350], "is truncated"),
-        (gzip.compress(nifti(VOLUME))[:-1], "is damaged"),
+        (make_nifti(VOLUME)[:-1], "is truncated: 1 byte missing"),
+        (make_nifti(VOLUME)[:350], "is truncated"),
+        (gzip.compress(make_nifti(VOLUME))[:-1], "is damaged"),
         (put(344, "4s", b"ni1\0"), r"has its values in a second file \(.img\)"),
         (put(40, "<8h", 3, 7, 5, -3, 1, 1, 1, 1), "holds no slices: its shape is"),
         (put(40, "<8h", 3, 7, 0, 3, 1, 1, 1, 1), "every side must be at least 1"),
@@ -232,6 +234,6 @@ def test_a_volume_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, m
 
 
 def test_one_slice_is_unpacked_at_a_time(tmp_path: Path) -> None:
-    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(nifti(np.zeros((64, 64, 500), np.uint8))))
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(make_nifti(np.zeros((64, 64, 500), np.uint8))))
     pictures = iter(layouts.opened(tmp_path / "a.nii.gz"))
     assert next(pictures).pixels.shape == (64, 64)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cae.datasets import prepared
-from checks.fuzz import dicom, nifti
+from checks.fuzz import make_dicom, make_nifti
 from tests.own.conftest import Run, drawn, write
 
 SHAPE = (28, 28)
@@ -68,14 +68,14 @@ def dicoms(root: Path) -> None:
     root.mkdir()
     for index in range(12):
         pixels = drawn(SHAPE, index, "u2")
-        (root / f"{index}.dcm").write_bytes(dicom(pixels, PatientID=f"patient {index // 2}"))
+        (root / f"{index}.dcm").write_bytes(make_dicom(pixels, PatientID=f"patient {index // 2}"))
 
 
 def niftis(root: Path) -> None:
     root.mkdir()
     for index in range(6):
         volume = np.stack([drawn(SHAPE, 10 * index + place, "i2") for place in range(3)], axis=-1)
-        (root / f"{index}.nii").write_bytes(nifti(volume))
+        (root / f"{index}.nii").write_bytes(make_nifti(volume))
 
 
 SOURCES = {

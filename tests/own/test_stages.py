@@ -19,7 +19,7 @@ from PIL import Image
 from cae.cli import line
 from cae.core.errors import UserError
 from cae.datasets import prepared
-from checks.fuzz import dicom, nifti
+from checks.fuzz import make_dicom, make_nifti
 from own import detect, masks, pictures, settings
 from own.pictures import Example
 from own.train import MOST_NUMBERS, check_memory, check_weights
@@ -272,7 +272,7 @@ def test_too_few_pictures_for_the_rate_are_named_before_training(run: Run, photo
 
 def volume(seed: int) -> bytes:
     """Draw a NIfTI volume of ten slices of 28 × 28."""
-    return nifti(np.stack([drawn((28, 28), 100 * seed + index) for index in range(10)], axis=-1))
+    return make_nifti(np.stack([drawn((28, 28), 100 * seed + index) for index in range(10)], axis=-1))
 
 
 @pytest.mark.parametrize("ending", ["nii", "dcm"])
@@ -287,7 +287,7 @@ def test_parts_that_the_user_made_are_kept_in_every_format(
             path.parent.mkdir(parents=True, exist_ok=True)
             frames = np.stack([drawn((28, 28), index), drawn((28, 28), 50 + index)])
             patient = f"{part}{index}"
-            path.write_bytes(volume(index) if ending == "nii" else dicom(frames, PatientID=patient))
+            path.write_bytes(volume(index) if ending == "nii" else make_dicom(frames, PatientID=patient))
     project = run("prepare", data={"window": [0, 255]})
     listed = prepared.pictures(project / "data/prepared")
     parts = {"val": "validation"}
@@ -370,13 +370,13 @@ def test_masks_of_volumes_are_those_of_their_slices(run: Run, tmp_path: Path) ->
     for seed in places["test/spot"]:
         defect = np.zeros((28, 28, 10), np.uint8)
         defect[3, 5, 7] = 1
-        (masks_of / f"{seed}_mask.nii").write_bytes(nifti(defect))
+        (masks_of / f"{seed}_mask.nii").write_bytes(make_nifti(defect))
     project = run("prepare", data={"window": [0, 255]})
     listed = [one for one in prepared.pictures(project / "data/prepared") if one.label == "spot"]
     found = list(masks.truth(tmp_path / "images", listed))
     marked = [np.argwhere(mask).tolist() for mask in found if mask is not None]
     assert marked == 2 * (7 * [[]] + [[[5, 3]]] + 2 * [[]])
-    (masks_of / "10_mask.nii").write_bytes(nifti(np.zeros((28, 28, 9), np.uint8)))
+    (masks_of / "10_mask.nii").write_bytes(make_nifti(np.zeros((28, 28, 9), np.uint8)))
     with pytest.raises(UserError, match=r"10_mask\.nii' holds fewer masks than its file pictures"):
         run("prepare", data={"window": [0, 255]})
 
@@ -386,7 +386,7 @@ def test_slices_of_one_scanner_may_have_types_of_their_own(run: Run, tmp_path: P
     for index in range(20):
         pixels = drawn((23, 23), index).astype(np.uint16)
         slope = "0.5" if index % 2 else "1"
-        content = dicom(pixels, RescaleSlope=slope, PatientID=str(index))
+        content = make_dicom(pixels, RescaleSlope=slope, PatientID=str(index))
         (tmp_path / f"images/{index}.dcm").write_bytes(content)
     project = run("prepare", data={"window": [0, 255]})
     assert len(prepared.pictures(project / "data/prepared")) == 20
