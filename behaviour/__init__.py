@@ -28,4 +28,4 @@ Cases = Mapping[str, Callable[[], Any]]
 
 def sources() -> dict[str, str]:
     """Name the sources as they are now: pattern → fingerprint of the files that it matches."""
-    return {pattern: fingerprints.of_files(pattern) for pattern in SOURCES}
+    return {pattern: fingerprints.hash_files(pattern) for pattern in SOURCES}

@@ -15,7 +15,7 @@ def main(name: str) -> None:
         record = json.dumps(behaviour.sources(), indent=2, sort_keys=True)
         (behaviour.FOLDER / "sources.json").write_text(record + "\n")
         return
-    environment.pin()
+    environment.set_variables()
     from stages import command
 
     command.run(partial(write, name))
@@ -24,13 +24,13 @@ def main(name: str) -> None:
 def write(name: str) -> None:
     """Compute the digests of a module's CASES; UserError where a source changes meanwhile."""
     from behaviour import digests
-    from cae.core import artifacts
+    from cae.core import files
 
     before = behaviour.sources()
-    computed = digests.of_cases(environment.load(f"behaviour.{name}").CASES)
+    computed = digests.of_cases(environment.import_quietly(f"behaviour.{name}").CASES)
     if behaviour.sources() != before:
         raise UserError("the sources changed while their digests were computed: run again")
-    artifacts.write_json(behaviour.FOLDER / f"{name}.json", {"sources": before, **computed})
+    files.write_json(behaviour.FOLDER / f"{name}.json", {"sources": before, **computed})
 
 
 if __name__ == "__main__":

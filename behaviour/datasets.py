@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from behaviour import Cases, examples
-from cae.core import artifacts
+from cae.core import files
 from cae.datasets import dicom, group_splits, intensity, layouts, nifti, prepared, resizing, splits, tiles
 from cae.datasets.preprocessing import Sight
 from cae.datasets.samples import Picture, Source
@@ -160,11 +160,11 @@ def writers() -> Any:
 
     def write(folder: Path) -> Any:
         table = pd.DataFrame({"name": ["a", "b, c"], "value": [1 / 3, float("nan")], "count": [1, 2]})
-        artifacts.write_csv(folder / "table.csv", table)
-        artifacts.write_json(folder / "numbers.json", {"b": 1 / 3, "a": [1, None]})
-        artifacts.write_array(folder / "array.npy", GREY[:, ::2].astype(np.float32))
-        artifacts.write_model(folder / "network.keras", examples.network(8, 12).network)
-        return [files_of(folder), artifacts.read_csv(folder / "table.csv")]
+        files.write_csv(folder / "table.csv", table)
+        files.write_json(folder / "numbers.json", {"b": 1 / 3, "a": [1, None]})
+        files.write_array(folder / "array.npy", GREY[:, ::2].astype(np.float32))
+        files.write_model(folder / "network.keras", examples.network(8, 12).network)
+        return [files_of(folder), files.read_csv(folder / "table.csv")]
 
     return in_folder(write)
 

@@ -22,7 +22,7 @@ def of(result: Any) -> str:
     Results are None, bool, int, float, str, bytes, NumPy arrays and scalars, pandas tables, and lists, tuples
     and dictionaries of results. Anything else raises TypeError.
     """
-    return fingerprints.fingerprint({"result": describe(result)})
+    return fingerprints.hash_values({"result": describe(result)})
 
 
 def describe(result: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from behaviour import Cases, examples
-from cae.core import artifacts
+from cae.core import files
 from cae.figures import anomalies, codes, embeddings, reconstructions, style
 
 IMAGES = examples.images(23, 7, 9)
@@ -22,7 +22,7 @@ def png(figure: Figure) -> bytes:
     """Write a figure as every stage does, and return the bytes of the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figure.png"
-        artifacts.write_figure(path, figure)
+        files.write_figure(path, figure)
         return path.read_bytes()
 
 

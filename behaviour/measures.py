@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from behaviour import Cases, examples
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.arrays import Rows
 from cae.datasets import noise
 from cae.datasets.splits import Splits
@@ -161,7 +161,7 @@ def predict_in_blocks() -> Any:
     for name, built in (("flat", flat), ("nested", nested)):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.keras"
-            artifacts.write_model(path, built.network)
+            files.write_model(path, built.network)
             loaded = autoencoder.load(path, (8, 12, 1))
         codes = autoencoder.predict(loaded.encoder, IMAGES)
         decoded = autoencoder.predict(loaded.decoder, codes)

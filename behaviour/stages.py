@@ -30,7 +30,7 @@ import stages.probe
 import stages.train
 from behaviour import Cases, examples, measures
 from behaviour.datasets import files_of, save
-from cae.core import artifacts
+from cae.core import files
 from cae.datasets import prepared, splits
 from cae.networks.autoencoder import Autoencoder
 from stages import MODELS, PLOTS, PREPARED
@@ -131,8 +131,8 @@ def run_own(project: Path, kind: str) -> dict[str, dict[str, bytes]]:
 
 def write_trained(project: Path, network: Autoencoder) -> None:
     """Write a network and a history that no training made: what follows does not depend on how one trains."""
-    artifacts.write_model(project / MODELS / "autoencoder.keras", network.network)
-    artifacts.write_csv(project / PLOTS / "history.csv", examples.history())
+    files.write_model(project / MODELS / "autoencoder.keras", network.network)
+    files.write_csv(project / PLOTS / "history.csv", examples.history())
 
 
 def draw_classes(folder: Path) -> None:
@@ -166,8 +166,8 @@ def results(kind: str) -> dict[str, dict[str, bytes]]:
     """Run every stage of a project: what each wrote, figures apart."""
     made: dict[str, dict[str, bytes]] = {}
     with TemporaryDirectory() as folder, chdir(folder):
-        for name, files in PROJECTS[kind](Path()).items():
-            for path, content in files.items():
+        for name, contents in PROJECTS[kind](Path()).items():
+            for path, content in contents.items():
                 is_figure = path.startswith("plots/") and path.endswith(".png")
                 made.setdefault(f"{name}_figures" if is_figure else name, {})[path] = content
     return made
@@ -184,8 +184,8 @@ MEASURES = {
 def result(name: str) -> list[Any]:
     """Return what a stage wrote in every project that has it, and what some of its measures compute."""
     kinds = OWN_PROJECTS if name.startswith("own_") else ("pipeline",)
-    files = {kind: results(kind)[name] for kind in kinds}
-    return [files, *(measures.CASES[measure]() for measure in MEASURES.get(name, ()))]
+    contents = {kind: results(kind)[name] for kind in kinds}
+    return [contents, *(measures.CASES[measure]() for measure in MEASURES.get(name, ()))]
 
 
 KEYS = (

@@ -9,17 +9,17 @@ from typing import Any
 
 import stages  # noqa: F401  # pins the environment, before NumPy and TensorFlow load
 from behaviour import digests
-from cae.core import artifacts, environment
+from cae.core import environment, files
 
 
 def main() -> None:
     """Write {network: {"weights": …, "losses": …, "optimizer": …, "model": …}} to --out."""
-    training = environment.load("behaviour.training")
+    training = environment.import_quietly("behaviour.training")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=training.CASES, default=list(training.CASES))
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
-    artifacts.write_json(chosen.out, {name: name_parts(training.CASES[name]()) for name in chosen.networks})
+    files.write_json(chosen.out, {name: name_parts(training.CASES[name]()) for name in chosen.networks})
 
 
 def name_parts(result: Any) -> dict[str, str]:

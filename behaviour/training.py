@@ -13,10 +13,10 @@ import tensorflow as tf
 from keras import layers
 
 from behaviour import Cases, examples
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.core.params import Augmentation, Mirror, Noise, Run, Shift, Variational
-from cae.datasets.augmentations import Moment
+from cae.datasets.augmentations import Phase
 from cae.engine import forward, tasks, training
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.tasks import Task
@@ -68,7 +68,7 @@ def train(task: Task, train: Images, validation: Images) -> dict[str, Any]:
         history = training.fit(task, train, validation, RECIPE, checkpoint)
         state = checkpoint.load()
         assert state is not None
-        artifacts.write_model(Path(folder) / "model.keras", task.network)
+        files.write_model(Path(folder) / "model.keras", task.network)
         model = (Path(folder) / "model.keras").read_bytes()
     return {
         "weights": task.network.get_weights(),
@@ -144,7 +144,7 @@ def train_custom_network() -> dict[str, Any]:
     network = keras.Model(image, layers.Reshape((12, 12, 1))(answer), name="custom")
     arithmetic = tasks.choose_arithmetic("fast")
 
-    def take_negative(images: Images, _: np.random.Generator, moment: Moment) -> tuple[tf.Tensor, tf.Tensor]:
+    def take_negative(images: Images, _: np.random.Generator, phase: Phase) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.constant(images), tf.constant(1 - images)
 
     task = Task(

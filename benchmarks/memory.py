@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks import markdown
 from benchmarks.processes import ENVIRONMENT, ROOT, FailedError, memory
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from stages import command
 
@@ -76,7 +76,7 @@ def main() -> None:
                 print(f"{name}, {pictures:,} pictures: {cost.seconds:.0f} s", file=sys.stderr, flush=True)
                 rows.append({"command": name, "pictures": pictures, **cost._asdict()})
     table = pd.DataFrame(rows).sort_values("pictures", kind="stable").round({"seconds": 2})
-    artifacts.write_csv(RESULTS, table)
+    files.write_csv(RESULTS, table)
     print(compared(table))
 
 

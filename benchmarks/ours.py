@@ -38,7 +38,7 @@ def main() -> None:
         nobody = keras.callbacks.CallbackList(model=task.network)
 
         def epoch(images: Images) -> None:
-            rates = training.cosine_decay(recipe, 0, -(-len(images) // recipe.batch_size))
+            rates = training.compute_learning_rates(recipe, 0, -(-len(images) // recipe.batch_size))
             training.train_epoch(steps, images, recipe, 0, rates, nobody)
 
         # With the odd last batch, whose graph would else be made within the first epoch.

@@ -3,4 +3,4 @@
 import stages  # noqa: F401
 from cae.core import environment
 
-environment.load("tensorflow")
+environment.import_quietly("tensorflow")

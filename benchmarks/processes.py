@@ -14,13 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cae.core.environment import PINNED
+from cae.core.environment import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 # Neither what cae pins for itself nor a shell's leftovers may slow the stock contenders; ours pins it anew.
 STEERING = ("OPENBLAS_", "OMP_", "MKL_", "ONEDNN_")
 ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if name not in PINNED and not name.startswith(STEERING)
+    name: value
+    for name, value in os.environ.items()
+    if name not in VARIABLES and not name.startswith(STEERING)
 }
 # Seconds between two looks at a process's memory.
 LOOK = 0.1

@@ -30,7 +30,7 @@ from benchmarks.contenders import (
     Contender,
 )
 from benchmarks.report import report
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.errors import UserError
 from cae.core.params import Model, Params
 from cae.datasets import splits
@@ -135,12 +135,12 @@ class Narrator:
 
 def write(folder: Path, results: dict[str, Any]) -> None:
     """Write what there is so far."""
-    artifacts.write_json(folder / "results.json", results)
-    artifacts.write_bytes(folder / "results.md", report(results).encode())
+    files.write_json(folder / "results.json", results)
+    files.write_bytes(folder / "results.md", report(results).encode())
     if "rounds" in results:
-        artifacts.write_figure(folder / "epoch_seconds.png", charts.epoch_seconds(results))
+        files.write_figure(folder / "epoch_seconds.png", charts.epoch_seconds(results))
     if "target" in results:
-        artifacts.write_figure(folder / "time_to_target.png", charts.time_to_target(results))
+        files.write_figure(folder / "time_to_target.png", charts.time_to_target(results))
 
 
 def main() -> None:

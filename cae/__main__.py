@@ -11,7 +11,7 @@ def main() -> None:
     """Run a command and end the process as its user expects: a mistake in plain words, and exit code 1."""
     try:
         # Takes seconds, in which it may be stopped as well.
-        environment.load("cae.cli.line").run(sys.argv[1:])
+        environment.import_quietly("cae.cli.line").run(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cae.cli.outputs import Folder, coloured
-from cae.core import artifacts, words
+from cae.core import files, words
 from cae.core.arrays import Scores
 from cae.datasets import intensity, prepared
 from cae.datasets.prepared import Listed, Prepared
@@ -65,10 +65,10 @@ def tabulate(project: Path, judged: Mapping[str, Judged], listed: Sequence[Liste
         for name, one in judged.items()
     ]
     measured = rightness(judged[OURS], listed)
-    artifacts.write_json(project / "metrics/detect.json", measured)
-    artifacts.write_csv(project / "tables/detection.csv", pd.DataFrame(rows))
-    artifacts.write_csv(project / "tables/classes.csv", reports.by_class(scores, judged[OURS], listed))
-    artifacts.write_csv(project / "data/scores.csv", reports.every_score(scores, judged[OURS], listed))
+    files.write_json(project / "metrics/detect.json", measured)
+    files.write_csv(project / "tables/detection.csv", pd.DataFrame(rows))
+    files.write_csv(project / "tables/classes.csv", reports.by_class(scores, judged[OURS], listed))
+    files.write_csv(project / "data/scores.csv", reports.every_score(scores, judged[OURS], listed))
     return measured
 
 
@@ -98,7 +98,7 @@ def draw(project: Path, listed: Sequence[Listed], ours: Judged, examples: Sequen
         "scores": pictures.scores(by_class, ours.limit, normal),
         "examples": pictures.detections(examples),
     }.items():
-        artifacts.write_figure(project / PLOTS / f"detection/{name}.png", figure)
+        files.write_figure(project / PLOTS / f"detection/{name}.png", figure)
 
 
 def write_detector(
@@ -115,7 +115,7 @@ def write_detector(
         np.dtype(test.pictures[0].dtype), intensity.Window(0, 1)
     )
     model = build(autoencoder, size, window, chosen.anomaly.spot, threshold)
-    artifacts.write_model(path, model, make_metadata(window))
+    files.write_model(path, model, make_metadata(window))
 
 
 def medians(scores: Scores, listed: Sequence[Listed]) -> list[int]:

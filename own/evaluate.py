@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts, words
+from cae.core import files, words
 from cae.core.arrays import Images, Indices, Scores
 from cae.datasets import prepared
 from cae.datasets.prepared import Prepared
@@ -32,7 +32,7 @@ def main() -> None:
     inputs = Inputs.read("evaluate", project)
     whole = settings.load(project)
     folder, plots = project / PREPARED, project / PLOTS
-    history = artifacts.read_csv(plots / "history.csv")
+    history = files.read_csv(plots / "history.csv")
     train, validation = (prepared.images(folder, side) for side in ("train", "validation"))
     test = Prepared.read(folder, "test")
     places = normal(test)
@@ -64,18 +64,18 @@ def main() -> None:
 
     inputs.check()
     compared = {name: scores[OURS][name] for name in COMPARED}
-    artifacts.write_json(
+    files.write_json(
         project / "metrics/evaluate.json",
         compared | over_pca(scores[OURS]["mse"], scores["PCA"]["mse"]),
     )
-    artifacts.write_csv(plots / "reconstruction.csv", beside_the_floor(scores, costs, floor))
+    files.write_csv(plots / "reconstruction.csv", beside_the_floor(scores, costs, floor))
     curves = reconstructions.loss_curves(history, floor_if_below(history, validation_floor))
-    artifacts.write_figure(plots / "reconstructions/loss_curves.png", curves)
+    files.write_figure(plots / "reconstructions/loss_curves.png", curves)
     _, errors = measured[OURS]
     shown = ranked(errors, pictures.COLUMNS)
     originals = test.images[places[shown]]
     examples = pictures.reconstructions(cut(originals), cut(methods[OURS](originals)), errors[shown])
-    artifacts.write_figure(plots / "reconstructions/examples.png", examples)
+    files.write_figure(plots / "reconstructions/examples.png", examples)
     print(
         f"test mean squared error {scores[OURS]['mse']:.5f}; PCA with "
         f"{words.pluralize(pca.code_size, 'number')} {scores['PCA']['mse']:.5f}"
@@ -85,10 +85,10 @@ def main() -> None:
 def write_no_metrics(project: Path, history: pd.DataFrame, inputs: Inputs) -> None:
     """Write what there is where no test picture is normal: the loss curves, no metrics, an empty table."""
     inputs.check()
-    artifacts.write_json(project / "metrics/evaluate.json", {})
-    artifacts.write_csv(project / PLOTS / "reconstruction.csv", pd.DataFrame(columns=["method", "mse"]))
+    files.write_json(project / "metrics/evaluate.json", {})
+    files.write_csv(project / PLOTS / "reconstruction.csv", pd.DataFrame(columns=["method", "mse"]))
     curves = reconstructions.loss_curves(history, None)
-    artifacts.write_figure(project / PLOTS / "reconstructions/loss_curves.png", curves)
+    files.write_figure(project / PLOTS / "reconstructions/loss_curves.png", curves)
     print("no test picture is normal: errors of reconstruction are not measured")
 
 

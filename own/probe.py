@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Labels, Rows
 from cae.datasets.prepared import Prepared
 from cae.datasets.splits import Splits
@@ -46,11 +46,11 @@ def main() -> None:
         rows.append({"features": "largest class", **dict.fromkeys(KINDS, share_of_largest(places))})
 
     inputs.check()
-    artifacts.write_json(project / "metrics/probe.json", measured)
-    artifacts.write_csv(project / "tables/probe.csv", pd.DataFrame(rows, columns=["features", *KINDS]))
+    files.write_json(project / "metrics/probe.json", measured)
+    files.write_csv(project / "tables/probe.csv", pd.DataFrame(rows, columns=["features", *KINDS]))
     points = plane(codes, whole.split.seed)
     names = [class_of(picture) for picture in sides.test.pictures for _ in range(picture.pieces)]
-    artifacts.write_figure(project / PLOTS / "codes/map.png", pictures.code_map(points, names))
+    files.write_figure(project / PLOTS / "codes/map.png", pictures.code_map(points, names))
     print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from cae.cli.trained import loaded
-from cae.core import artifacts, words
+from cae.core import files, words
 from cae.core.errors import UserError
 from cae.core.params import Model, Residual, Run, Variational
 from cae.datasets import prepared
@@ -31,14 +31,14 @@ def main() -> None:
     begun = beginning(project, whole.train.start_from)
     checkpoint = Checkpoint(project / ".checkpoints", inputs.fingerprint)
 
-    strategy = workers.strategy()
+    strategy = workers.build_strategy()
     workers.check_same(strategy, inputs.parts)
     workers.check_shards(strategy, whole.run.shards)
     chief = workers.is_chief(strategy)
-    with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
+    with checkpoint.lock() if chief else nullcontext(), strategy.scope(), workers.explain_failures():
         check_weights(whole.model, train[0].size)
         autoencoder = family.build(whole.model, train.shape[1:], whole.run.seed)
-        check_memory(whole.run, whole.model.name, training.widest(autoencoder.network))
+        check_memory(whole.run, whole.model.name, training.find_largest_output(autoencoder.network))
         if begun is not None:
             take_weights(autoencoder.network, begun)
         task = family.task(whole.model, autoencoder, whole.run.engine)
@@ -50,18 +50,18 @@ def main() -> None:
                 whole.run,
                 checkpoint,
                 callbacks=[bar] if chief else [],
-                record=partial(artifacts.write_csv, project / PLOTS / "history.csv") if chief else None,
+                record=partial(files.write_csv, project / PLOTS / "history.csv") if chief else None,
             )
-        best = history.iloc[int(history[training.judged_by(task.losses)].argmin())]
+        best = history.iloc[int(history[training.get_monitor(task.losses)].argmin())]
         if chief:
             inputs.check()
-            artifacts.write_model(project / MODELS / "autoencoder.keras", autoencoder.network)
-            artifacts.write_model(project / MODELS / "encoder.keras", autoencoder.encoder)
+            files.write_model(project / MODELS / "autoencoder.keras", autoencoder.network)
+            files.write_model(project / MODELS / "encoder.keras", autoencoder.encoder)
             reached = {"best_epoch": int(best["epoch"]), "val_loss": float(best["val_loss"])}
-            artifacts.write_json(project / "metrics/train.json", reached)
+            files.write_json(project / "metrics/train.json", reached)
             checkpoint.clear()
     print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
-    warn(float(best["val_loss"]), training.mean_image_loss(train, validation), whole.run)
+    warn(float(best["val_loss"]), training.compute_mean_image_loss(train, validation), whole.run)
 
 
 def check_weights(model: Model, numbers: int) -> None:

@@ -11,7 +11,7 @@ if sys.argv[0] == "-m":
 from cae.core import environment
 
 # Before anything a stage imports: NumPy and TensorFlow read the environment when they load.
-environment.pin()
+environment.set_variables()
 
 PREPARED = Path("data/prepared")
 BASELINES = Path("data/baselines")

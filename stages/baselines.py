@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.datasets.splits import Splits
@@ -44,8 +44,8 @@ def main() -> None:
 
     inputs.check()
     baselines.write(BASELINES, mean_image, components)
-    artifacts.write_csv(BASELINES / "accuracies.csv", accuracies)
-    artifacts.write_csv(BASELINES / "floors.csv", floors(images))
+    files.write_csv(BASELINES / "accuracies.csv", accuracies)
+    files.write_csv(BASELINES / "floors.csv", floors(images))
 
 
 def floors(images: Splits[Images]) -> pd.DataFrame:

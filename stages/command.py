@@ -29,7 +29,7 @@ def run_module(name: str, check_parameters: Callable[[], object]) -> None:
 
     def stage() -> None:
         check_parameters()
-        environment.load(name).main()
+        environment.import_quietly(name).main()
 
     run(stage)
 

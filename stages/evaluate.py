@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.datasets import splits
 from cae.figures import reconstructions
 from cae.figures.reconstructions import Method
@@ -23,7 +23,7 @@ COMPARED = ("bce", "bce_above_floor", "mse", "mae", "psnr", "ssim")
 def main() -> None:
     """Read the model, its history, the baselines and the test split; write metrics/ and plots/."""
     inputs = Inputs.read("evaluate")
-    history, floors = (artifacts.read_csv(path) for path in (PLOTS / "history.csv", BASELINES / "floors.csv"))
+    history, floors = (files.read_csv(path) for path in (PLOTS / "history.csv", BASELINES / "floors.csv"))
     floor, validation_floor = (
         float(floors.set_index("split")["floor"][name]) for name in ("test", "validation")
     )
@@ -46,11 +46,11 @@ def main() -> None:
     inputs.check()
     compared = {name: scores[OURS][name] for name in COMPARED}
     over_pca = {"mse_over_pca": scores[OURS]["mse"] / scores["PCA"]["mse"]}
-    artifacts.write_json(Path("metrics/evaluate.json"), compared | over_pca)
-    artifacts.write_csv(PLOTS / "reconstruction.csv", beside_the_floor(scores, costs, floor))
+    files.write_json(Path("metrics/evaluate.json"), compared | over_pca)
+    files.write_csv(PLOTS / "reconstruction.csv", beside_the_floor(scores, costs, floor))
     by_class = reconstructions.class_errors(methods, labels, class_names)
-    artifacts.write_csv(PLOTS / "error_by_class.csv", by_class)
-    artifacts.write_csv(PLOTS / "error_percentiles.csv", reconstructions.error_percentiles(methods[:2]))
+    files.write_csv(PLOTS / "error_by_class.csv", by_class)
+    files.write_csv(PLOTS / "error_percentiles.csv", reconstructions.error_percentiles(methods[:2]))
     for name, figure in {
         "loss_curves": reconstructions.loss_curves(history, floor_if_below(history, validation_floor)),
         "examples": reconstructions.examples(test, reconstructed, labels, class_names),
@@ -58,7 +58,7 @@ def main() -> None:
         "error_by_class": reconstructions.error_by_class(methods, labels, class_names),
         "error_distribution": reconstructions.error_distribution(methods[:2]),
     }.items():
-        artifacts.write_figure(PICTURES / f"{name}.png", figure)
+        files.write_figure(PICTURES / f"{name}.png", figure)
     print(
         f"test binary cross-entropy {scores[OURS]['bce']:.5f}, floor {floor:.5f}; "
         f"PCA at the same code size {scores['PCA']['bce']:.5f}"

@@ -47,7 +47,7 @@ class Inputs:
         return cls(
             stage,
             project,
-            {str(path): fingerprints.of_file(path) if path.exists() else MISSING for path in paths},
+            {str(path): fingerprints.hash_file(path) if path.exists() else MISSING for path in paths},
             {
                 key: values
                 for entry in declared.get("params", [])
@@ -79,12 +79,12 @@ class Inputs:
             "values in params.yaml": self.params,
             "sources (cae/, stages/, requirements.txt)": sources,
         }
-        return {words: fingerprints.fingerprint(content) for words, content in contents.items()}
+        return {words: fingerprints.hash_values(content) for words, content in contents.items()}
 
     @property
     def fingerprint(self) -> str:
         """One name for all of it."""
-        return fingerprints.fingerprint(self.parts)
+        return fingerprints.hash_values(self.parts)
 
 
 def from_here(project: Path, path: str) -> Path:
@@ -124,7 +124,7 @@ def check_digests(path: Path) -> None:
     The file itself says from which: under "sources" a fingerprint for each pattern of files.
     """
     recorded = mapping(path).get("sources", {}) if path.exists() else {}
-    changed = [name for name, value in recorded.items() if fingerprints.of_files(name) != value]
+    changed = [name for name, value in recorded.items() if fingerprints.hash_files(name) != value]
     if changed or not recorded:
         what = f"{' and '.join(changed)} changed" if changed else f"{path} is missing or incomplete"
         raise UserError(

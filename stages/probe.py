@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.core import artifacts, params, words
+from cae.core import files, params, words
 from cae.core.arrays import Images, Labels, Rows
 from cae.datasets import splits
 from cae.datasets.splits import Splits
@@ -36,7 +36,7 @@ def main() -> None:
     embeddings.check(len(images.test), settings.maps)
     autoencoder = load(MODELS / "autoencoder.keras", images.test.shape[1:])
     # Of what no network changes: baselines, which were probed in the same way.
-    of_baselines = artifacts.read_csv(BASELINES / "accuracies.csv")
+    of_baselines = files.read_csv(BASELINES / "accuracies.csv")
 
     codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
     on_map = min(settings.maps.images, len(codes.test))
@@ -70,13 +70,13 @@ def main() -> None:
     )
 
     inputs.check()
-    artifacts.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": by_tsne.trustworthiness})
-    artifacts.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
-    artifacts.write_csv(PLOTS / "maps.csv", embeddings.table(drawn, code_accuracy))
+    files.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": by_tsne.trustworthiness})
+    files.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
+    files.write_csv(PLOTS / "maps.csv", embeddings.table(drawn, code_accuracy))
     confusion = probes.confusion(labels.test, with_all_labels.predictions, class_names)
-    artifacts.write_csv(PLOTS / "confusion.csv", confusion)
+    files.write_csv(PLOTS / "confusion.csv", confusion)
     for name, figure in figures.items():
-        artifacts.write_figure(PICTURES / f"{name}.png", figure)
+        files.write_figure(PICTURES / f"{name}.png", figure)
     print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in headline.items()))
 
 

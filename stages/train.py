@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cae.core import artifacts, params, words
+from cae.core import files, params, words
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.datasets import splits
@@ -31,11 +31,11 @@ def main() -> None:
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     checkpoint = Checkpoint(Path(".checkpoints"), inputs.fingerprint)
 
-    strategy = workers.strategy()
+    strategy = workers.build_strategy()
     workers.check_same(strategy, inputs.parts)
     workers.check_shards(strategy, recipe.shards)
     chief = workers.is_chief(strategy)
-    with checkpoint.locked() if chief else nullcontext(), strategy.scope(), workers.explained():
+    with checkpoint.lock() if chief else nullcontext(), strategy.scope(), workers.explain_failures():
         autoencoder = family.build(chosen, train.shape[1:], recipe.seed)
         check_code(autoencoder.code_size, train, chosen.name)
         task = family.task(chosen, autoencoder, recipe.engine)
@@ -48,15 +48,15 @@ def main() -> None:
                 checkpoint,
                 # Only one worker shows and writes anything.
                 callbacks=[bar] if chief else [],
-                record=partial(artifacts.write_csv, PLOTS / "history.csv") if chief else None,
+                record=partial(files.write_csv, PLOTS / "history.csv") if chief else None,
             )
-        best = history.iloc[int(history[training.judged_by(task.losses)].argmin())]
+        best = history.iloc[int(history[training.get_monitor(task.losses)].argmin())]
         if chief:
             inputs.check()
             write(autoencoder, best)
             checkpoint.clear()
     print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
-    warn(float(best["val_loss"]), training.mean_image_loss(train, validation), recipe)
+    warn(float(best["val_loss"]), training.compute_mean_image_loss(train, validation), recipe)
 
 
 def check_code(size: int, train: Images, name: str) -> None:
@@ -71,10 +71,10 @@ def check_code(size: int, train: Images, name: str) -> None:
 
 def write(autoencoder: Autoencoder, best: "pd.Series[float]") -> None:
     """Write models/ and metrics/train.json."""
-    artifacts.write_model(MODELS / "autoencoder.keras", autoencoder.network)
-    artifacts.write_model(MODELS / "encoder.keras", autoencoder.encoder)
+    files.write_model(MODELS / "autoencoder.keras", autoencoder.network)
+    files.write_model(MODELS / "encoder.keras", autoencoder.encoder)
     losses = {str(name): float(value) for name, value in best.drop(["epoch", "learning_rate"]).items()}
-    artifacts.write_json(Path("metrics/train.json"), {"best_epoch": int(best["epoch"])} | losses)
+    files.write_json(Path("metrics/train.json"), {"best_epoch": int(best["epoch"])} | losses)
 
 
 def warn(val_loss: float, of_mean_image: float, recipe: params.Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 import stages.train
-from cae.core import artifacts
+from cae.core import files
 from cae.core.config import Section
 from cae.core.params import Params
 from stages import BASELINES, MODELS, PLOTS, PREPARED
@@ -29,7 +29,7 @@ def train(study: Path, name: str, settings: Params, inputs: Inputs) -> None:
         (MODELS / "autoencoder.keras", f"models/{name}.keras"),
         (PLOTS / "history.csv", f"histories/{name}.csv"),
     ):
-        artifacts.write_bytes(study / kept, (folder / made).read_bytes())
+        files.write_bytes(study / kept, (folder / made).read_bytes())
     shutil.rmtree(folder)
 
 

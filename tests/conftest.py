@@ -4,7 +4,7 @@ import pytest
 
 from cae.core import environment
 
-environment.pin()
+environment.set_variables()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

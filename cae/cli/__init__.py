@@ -8,6 +8,6 @@ from pathlib import Path
 from cae.core import environment
 
 # A door, as a stage is: before NumPy and TensorFlow load, which read the environment then.
-environment.pin()
+environment.set_variables()
 
 DEFAULT = Path(__file__).with_name("default.keras")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cae.cli.trained import Trained
 from cae.cli.views import Seeing, codes
-from cae.core import artifacts, words
+from cae.core import files, words
 from cae.core.errors import UserError
 from cae.datasets.prepared import begin
 from cae.datasets.samples import Picture
@@ -27,7 +27,7 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
     names: list[str] = []
     length = 0
     # Rows wait on the disk: how many there are, which a .npy begins with, is known at the end alone.
-    with artifacts.replacing(out) as file, tempfile.TemporaryFile(dir=out.parent) as rows:
+    with files.open_atomically(out) as file, tempfile.TemporaryFile(dir=out.parent) as rows:
         for name, row in codes(pictures, trained, seeing):
             length = length or row.size
             if row.size != length:
@@ -51,4 +51,4 @@ def encode(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: P
 
 def member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     """Open a member of an archive for writing, without the time of day."""
-    return archive.open(zipfile.ZipInfo(name, artifacts.ZIP_EPOCH), "w", force_zip64=True)
+    return archive.open(zipfile.ZipInfo(name, files.ZIP_EPOCH), "w", force_zip64=True)

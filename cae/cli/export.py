@@ -8,7 +8,7 @@ import keras
 
 from cae.cli import graph
 from cae.cli.trained import Trained
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets.samples import Picture
 from cae.networks import end_to_end
@@ -37,9 +37,9 @@ def export(trained: Trained, raw: Raw, threshold: float | None, out: Path) -> ke
     network = trained.own if own else trained.of_size(*map(trained.closing, raw.size))
     model = end_to_end.build(network, *raw, threshold)
     if out.suffix == ONNX:
-        artifacts.write_bytes(out, graph.written(model, end_to_end.make_metadata(raw.window)))
+        files.write_bytes(out, graph.written(model, end_to_end.make_metadata(raw.window)))
     else:
-        artifacts.write_model(out, model, end_to_end.make_metadata(raw.window))
+        files.write_model(out, model, end_to_end.make_metadata(raw.window))
     return model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import file_types
 from cae.metrics.error_maps import ErrorMap
@@ -35,7 +35,7 @@ class Folder:
         """
         check_name(name, self.written)
         self.written.add(name)
-        with artifacts.replacing(self.path / f"{name}.png") as file:
+        with files.open_atomically(self.path / f"{name}.png") as file:
             Image.fromarray(levels).save(file, format="png")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from cae.cli.outputs import Folder, coloured, printable
 from cae.cli.trained import Trained
 from cae.cli.views import Seeing, answers
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Scores
 from cae.datasets.samples import Picture
 from cae.metrics import error_maps
@@ -45,7 +45,7 @@ def score(
     table = pd.DataFrame(rows, columns=["name", "score"])
     if threshold is not None:
         table["anomaly"] = (table["score"] > threshold.value).astype(int)
-    artifacts.write_csv(out, table)
+    files.write_csv(out, table)
     return table
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from cae.core.errors import UserError
 
-PINNED = {
+VARIABLES = {
     # One thread inside an operation: its sums keep one order whatever the machine has. Parallelism is
     # between operations: the shards of a batch run side by side (cae/engine/steps.py).
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -41,7 +41,7 @@ UNSET = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_XLA_FLAGS")
 _pinned = False
 
 
-def pin() -> None:
+def set_variables() -> None:
     """Fix the environment of this process, before NumPy or TensorFlow loads in it.
 
     Values a user has set are overwritten on purpose: an `OMP_NUM_THREADS` left over in a shell must not
@@ -57,26 +57,26 @@ def pin() -> None:
         raise UserError(
             "already loaded, with other settings than those that give the same results on every run: "
             f"{', '.join(early)}. Begin a new process (in a notebook, restart the kernel) and import this "
-            "first, or call cae.core.environment.pin() there before anything else"
+            "first, or call cae.core.environment.set_variables() there before anything else"
         )
-    os.environ.update(PINNED)
+    os.environ.update(VARIABLES)
     for name in UNSET:
         os.environ.pop(name, None)
     _pinned = True
 
 
-def load(module: str) -> ModuleType:
+def import_quietly(module: str) -> ModuleType:
     """Import a module that may load TensorFlow, silently, and fix what can be fixed only then."""
-    with silenced():
+    with silence_stderr():
         loaded = import_module(module)
     if _pinned and "tensorflow" in sys.modules:
-        configure()
+        configure_tensorflow()
     return loaded
 
 
-def configure() -> None:
+def configure_tensorflow() -> None:
     """Fix the settings of TensorFlow and Keras that results depend on."""
-    with silenced():
+    with silence_stderr():
         import keras
         import tensorflow as tf
 
@@ -100,15 +100,14 @@ def check() -> None:
     """
     if not _pinned:
         raise UserError(
-            "Training promises the same bytes on every run, but this process has not fixed what they depend "
-            "on, such as the number of threads: call cae.core.environment.pin() before NumPy, Keras or "
-            "TensorFlow is imported"
+            "Training gives the same bytes on every run only where cae.core.environment.set_variables() has fixed "
+            "the number of threads and the like: call it before NumPy, Keras or TensorFlow is imported"
         )
-    configure()
+    configure_tensorflow()
 
 
 @contextmanager
-def silenced() -> Iterator[None]:
+def silence_stderr() -> Iterator[None]:
     """Send what compiled code writes to stderr nowhere: TensorFlow's first lines ignore its log level."""
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -14,7 +14,7 @@ from cae.core.params import Augmentation, Mirror, Noise, Shift
 from cae.datasets.noise import add_noise
 
 
-class Moment(NamedTuple):
+class Phase(NamedTuple):
     """When images are drawn: for training or validation, and in which epoch, from 0."""
 
     training: bool
@@ -22,7 +22,7 @@ class Moment(NamedTuple):
 
 
 def augment(
-    images: Images, augmentations: Sequence[Augmentation], draws: np.random.Generator, moment: Moment
+    images: Images, augmentations: Sequence[Augmentation], draws: np.random.Generator, phase: Phase
 ) -> tuple[Images, Images]:
     """Return images (..., H, W, C) as a network is given them, and as it should answer.
 
@@ -34,9 +34,9 @@ def augment(
         match augmentation:
             case Noise():
                 inputs = add_noise(inputs, augmentation, draws)
-            case Mirror() if moment.training:
+            case Mirror() if phase.training:
                 inputs = targets = mirror(targets, draws)
-            case Shift() if moment.training:
+            case Shift() if phase.training:
                 inputs = targets = shift(targets, augmentation.pixels, draws)
     return inputs, targets
 

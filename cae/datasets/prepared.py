@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.datasets import splits
@@ -25,7 +25,7 @@ from cae.datasets.samples import Picture, Source, uniform
 
 PICTURES = "pictures.json"
 SIDES = ("train", "validation", "threshold", "test")
-# As `artifacts.write_json` writes.
+# As `files.write_json` writes.
 LISTING = json.JSONEncoder(indent=2, sort_keys=True, allow_nan=False)
 
 
@@ -119,18 +119,18 @@ def write(
     for known in pictures:
         counts[known.side] += known.pieces
     with ExitStack() as stack:
-        files = {
-            side: stack.enter_context(artifacts.replacing(folder / f"{side}_images.npy")) for side in SIDES
+        handles = {
+            side: stack.enter_context(files.open_atomically(folder / f"{side}_images.npy")) for side in SIDES
         }
-        listing = stack.enter_context(artifacts.replacing(folder / PICTURES))
-        for side, file in files.items():
+        listing = stack.enter_context(files.open_atomically(folder / PICTURES))
+        for side, file in handles.items():
             begin(file, (counts[side], *pictures[0].shape))
         for known, picture in zip_longest(pictures, alike(source, sight)):
             image = None if picture is None else sight.image(picture)
             if image is None or known is None or known != again(known, picture, image, source.path, sight):
                 raise UserError(f"{quoted(source.path)} changed while it was read: run again")
             for piece in sight.pieces(image):
-                files[known.side].write(piece.astype("<f4").tobytes())
+                handles[known.side].write(piece.astype("<f4").tobytes())
         # Bit by bit: as one text, the list would take more memory than everything else that is known of it.
         for part in LISTING.iterencode([picture._asdict() for picture in pictures]):
             listing.write(part.encode())

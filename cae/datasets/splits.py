@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cae.core import artifacts, words
+from cae.core import files, words
 from cae.core.arrays import Images, Labels
 from cae.core.errors import UserError
 
@@ -59,14 +59,14 @@ def write(
     `NAME_images.npy` float32 (n, 28, 28, 1) in [0, 1], `NAME_labels.npy` uint8 (n,) and
     `NAME_indices.npy` int64 (n,): where each image lies in its source.
     """
-    artifacts.write_array(folder / f"{name}_images.npy", normalise(images[indices]))
-    artifacts.write_array(folder / f"{name}_labels.npy", labels[indices])
-    artifacts.write_array(folder / f"{name}_indices.npy", indices)
+    files.write_array(folder / f"{name}_images.npy", normalise(images[indices]))
+    files.write_array(folder / f"{name}_labels.npy", labels[indices])
+    files.write_array(folder / f"{name}_indices.npy", indices)
 
 
 def write_class_names(folder: Path, names: Sequence[str]) -> None:
     """Write what the labels mean, in label order, beside the splits."""
-    artifacts.write_json(folder / CLASS_NAMES, list(names))
+    files.write_json(folder / CLASS_NAMES, list(names))
 
 
 def images(folder: Path, name: str) -> Images:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 
 try:
@@ -85,7 +85,7 @@ class Checkpoint:
             UserError: the folder cannot be written or the disk is full; the old state is kept.
         """
         content = state.to_bytes()
-        artifacts.write_bytes(self.path, content + self.compute_digest(content))
+        files.write_bytes(self.path, content + self.compute_digest(content))
 
     def load(self) -> State | None:
         """Return the saved state, or None where there is none, or a damaged one, which is set aside.
@@ -134,7 +134,7 @@ class Checkpoint:
             remove(path)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Keep every other process off the folder while the block runs.
 
         The system drops the lock when the process ends, however it ends.

@@ -64,7 +64,7 @@ def operations() -> Any:
         ) from error
 
 
-def instructions() -> str:
+def get_instruction_set() -> str:
     """Return the name in INSTRUCTIONS of the set that the operations use on this processor."""
     operations()
     name = ctypes.CDLL(str(library())).cae_instructions

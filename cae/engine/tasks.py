@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cae.core.arrays import Images
 from cae.core.params import Augmentation, Variational
-from cae.datasets.augmentations import Moment, augment
+from cae.datasets.augmentations import Phase, augment
 from cae.datasets.noise import draw_normal
 from cae.engine import exact, forward, stock
 from cae.networks import variational
@@ -32,7 +32,7 @@ class Task(NamedTuple):
     # By their names in the history: the first is trained on, all are told.
     losses: Mapping[str, Loss]
     # Clean images (..., H, W, C), a generator and the moment → inputs and targets.
-    examples: Callable[[Images, np.random.Generator, Moment], tuple[Tensors, Tensors]]
+    examples: Callable[[Images, np.random.Generator, Phase], tuple[Tensors, Tensors]]
     # `exact` or `stock`
     arithmetic: ModuleType
 
@@ -70,10 +70,10 @@ def reconstruction(
 
 
 def draw_examples(
-    augmentations: Sequence[Augmentation], images: Images, draws: np.random.Generator, moment: Moment
+    augmentations: Sequence[Augmentation], images: Images, draws: np.random.Generator, phase: Phase
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draw what a network is given, and what it should answer."""
-    inputs, targets = augment(images, augmentations, draws, moment)
+    inputs, targets = augment(images, augmentations, draws, phase)
     clean = tf.constant(targets)
     # Without noise both are one tensor: nothing is copied.
     return (clean if inputs is targets else tf.constant(inputs)), clean
@@ -143,7 +143,7 @@ def log_sum_exp(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
 
 
 def draw_black_and_white(
-    options: Variational, numbers: int, images: Images, draws: np.random.Generator, moment: Moment
+    options: Variational, numbers: int, images: Images, draws: np.random.Generator, phase: Phase
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Draw every pixel black or white, and so many standard normal numbers for each image's codes.
 
@@ -152,10 +152,10 @@ def draw_black_and_white(
     """
     geometric = [one for one in options.augmentations if one.kind in ("mirror", "shift")]
     noises = [one for one in options.augmentations if one not in geometric]
-    _, grey = augment(images, geometric, draws, moment)
+    _, grey = augment(images, geometric, draws, phase)
     drawn = (draws.random(grey.shape, np.float32) < grey).astype(np.float32)
-    seen, _ = augment(drawn, noises, draws, moment)
-    risen = min(1.0, (moment.epoch + 1) / options.rise) if moment.training else 1.0
+    seen, _ = augment(drawn, noises, draws, phase)
+    risen = min(1.0, (phase.epoch + 1) / options.rise) if phase.training else 1.0
     weights = np.full(grey.shape[:-3], options.beta * risen, np.float32)
     inputs = [tf.constant(seen), tf.constant(draw_normal((*grey.shape[:-3], numbers), draws))]
     return inputs, [tf.constant(drawn), tf.constant(grey), tf.constant(weights)]

@@ -17,7 +17,7 @@ import tensorflow as tf
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.core.params import Run
-from cae.datasets.augmentations import Moment
+from cae.datasets.augmentations import Phase
 from cae.engine import workers
 from cae.engine.checkpoints import Checkpoint, State
 from cae.engine.steps import Steps
@@ -70,7 +70,7 @@ def fit(
     steps = Steps(task, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(
         # Keras would guess from the name which direction is better.
-        monitor=judged_by(task.losses),
+        monitor=get_monitor(task.losses),
         mode="min",
         patience=recipe.patience,
         restore_best_weights=True,
@@ -78,17 +78,17 @@ def fit(
     network = task.network
     listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
     listeners.on_train_begin()
-    history = restore(resumed(checkpoint), network, optimizer, stopping)
+    history = restore(load_state(checkpoint), network, optimizer, stopping)
     if history and record:
         record(pd.DataFrame(history))
     network.stop_training = stopping.wait >= recipe.patience
     while len(history) < recipe.epochs and not network.stop_training:
         epoch = len(history)
         listeners.on_epoch_begin(epoch)
-        rates = cosine_decay(recipe, epoch, -(-len(train) // recipe.batch_size))
+        rates = compute_learning_rates(recipe, epoch, -(-len(train) // recipe.batch_size))
         trained = train_epoch(steps, train, recipe, epoch, rates, listeners)
         draws = np.random.default_rng((recipe.seed, 0, VALIDATION))
-        validated = mean_losses(steps, validation, draws, Moment(training=False, epoch=epoch))
+        validated = compute_mean_losses(steps, validation, draws, Phase(training=False, epoch=epoch))
         check_finite(validated, epoch, recipe)
         logs: dict[str, float] = {}
         for name, of_train, of_validation in reversed([*zip(task.losses, trained, validated, strict=True)]):
@@ -97,14 +97,14 @@ def fit(
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
         if workers.is_chief(steps.strategy):
-            checkpoint.save(state(network, optimizer, stopping, history))
+            checkpoint.save(collect_state(network, optimizer, stopping, history))
         if record:
             record(pd.DataFrame(history))
     listeners.on_train_end()
     return pd.DataFrame(history)
 
 
-def judged_by(losses: Iterable[str]) -> str:
+def get_monitor(losses: Iterable[str]) -> str:
     """Name the column of a history, of these losses, that says which epoch is best."""
     return f"val_{next(iter(losses))}"
 
@@ -120,12 +120,12 @@ def train_epoch(
     """Take one step for every batch of the images in a new order; return the mean losses, (losses,)."""
     order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
     draws = np.random.default_rng((recipe.seed, epoch, TRAINING))
-    moment = Moment(training=True, epoch=epoch)
+    phase = Phase(training=True, epoch=epoch)
     total = np.zeros(len(steps.task.losses))
-    for done, batches in in_calls(train, order, recipe.batch_size):
+    for done, batches in split_into_calls(train, order, recipe.batch_size):
         first = done // recipe.batch_size
         listeners.on_train_batch_begin(first)
-        inputs, targets = steps.task.examples(batches, draws, moment)
+        inputs, targets = steps.task.examples(batches, draws, phase)
         losses = np.asarray(steps.train(inputs, targets, rates[first : first + len(batches)]))
         check_finite(losses, epoch, recipe)
         total += sum_columns(losses) * batches.shape[1]
@@ -134,7 +134,7 @@ def train_epoch(
     return total / len(train)
 
 
-def cosine_decay(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]:
+def compute_learning_rates(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]:
     """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
 
     Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts. While warming up, it
@@ -142,13 +142,13 @@ def cosine_decay(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]
     """
     taken = epoch * steps + np.arange(steps)
     # ½(1 + cos πx) = sin²(½π(1 − x))
-    rates = recipe.learning_rate * sine(0.5 * np.pi * (1 - taken / (recipe.epochs * steps))) ** 2
+    rates = recipe.learning_rate * compute_sine(0.5 * np.pi * (1 - taken / (recipe.epochs * steps))) ** 2
     if recipe.warm_up:
         rates *= np.minimum(1, (taken + 1) / (recipe.warm_up * steps))
     return rates.astype(np.float32)
 
 
-def sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def compute_sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return sin x for 0 ≤ x ≤ ½π by its Taylor series, which needs sums and products alone."""
     square, term, total = x * x, x, x
     for n in range(3, 25, 2):
@@ -157,7 +157,9 @@ def sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return total
 
 
-def in_calls(images: Images, order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[int, Images]]:
+def split_into_calls(
+    images: Images, order: npt.NDArray[np.int64], batch_size: int
+) -> Iterator[tuple[int, Images]]:
     """Give images in order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone."""
     whole = len(order) // batch_size * batch_size
     size = max(1, min(IMAGES_A_CALL, NUMBERS // images[0].size) // batch_size) * batch_size
@@ -176,22 +178,22 @@ def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
         )
 
 
-def mean_losses(
-    steps: Steps, images: Images, draws: np.random.Generator, moment: Moment
+def compute_mean_losses(
+    steps: Steps, images: Images, draws: np.random.Generator, phase: Phase
 ) -> npt.NDArray[np.float64]:
     """Average the losses of a task over images: (losses,)."""
     total = np.zeros(len(steps.task.losses))
-    batch_size = max(1, min(VALIDATION_BATCH, NUMBERS // widest(steps.task.network)))
-    for _, batches in in_calls(images, np.arange(len(images)), batch_size):
-        of_batches = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, moment)))
+    batch_size = max(1, min(VALIDATION_BATCH, NUMBERS // find_largest_output(steps.task.network)))
+    for _, batches in split_into_calls(images, np.arange(len(images)), batch_size):
+        of_batches = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, phase)))
         total += sum_columns(of_batches) * batches.shape[1]
     return total / len(images)
 
 
-def widest(network: keras.Model) -> int:
+def find_largest_output(network: keras.Model) -> int:
     """Return how many numbers the widest layer of a network gives for an image."""
     return max(
-        widest(layer)
+        find_largest_output(layer)
         if isinstance(layer, keras.Model)
         else max(math.prod(output.shape[1:]) for output in tf.nest.flatten(layer.output))
         for layer in network.layers
@@ -203,7 +205,7 @@ def sum_columns(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.array([math.fsum(column) for column in losses.T])
 
 
-def mean_image_loss(train: Images, validation: Images) -> float:
+def compute_mean_image_loss(train: Images, validation: Images) -> float:
     """Return the cross-entropy of answering every validation image with the mean training image.
 
     It is linear in the image, so the mean validation image has it: −v·ln m − (1 − v)·ln(1 − m), clipped as
@@ -214,7 +216,7 @@ def mean_image_loss(train: Images, validation: Images) -> float:
     return float(-(v * np.log(m) + (1 - v) * np.log1p(-m)).mean())
 
 
-def state(
+def collect_state(
     network: keras.Model,
     optimizer: keras.optimizers.Adam,
     stopping: keras.callbacks.EarlyStopping,
@@ -231,11 +233,11 @@ def state(
     )
 
 
-def resumed(checkpoint: Checkpoint) -> State | None:
+def load_state(checkpoint: Checkpoint) -> State | None:
     """Load the chief's saved state on every worker: they may not share a disk."""
     strategy = tf.distribute.get_strategy()
     saved = checkpoint.load() if workers.is_chief(strategy) else None
-    content = workers.from_chief(strategy, saved.to_bytes() if saved else b"")
+    content = workers.broadcast_from_chief(strategy, saved.to_bytes() if saved else b"")
     return State.from_bytes(content) if content else None
 
 

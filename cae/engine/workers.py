@@ -26,7 +26,7 @@ PATIENCE_AT_START = 600
 ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-f:.]+\]):(\d{1,5})", re.ASCII | re.IGNORECASE)
 
 
-def strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
+def build_strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
     """Return how this job is distributed: over TF_CONFIG's workers, over this machine's GPUs, or not at all.
 
     The process ends by SIGALRM if the other workers do not come within `patience` seconds.
@@ -39,7 +39,7 @@ def strategy(patience: int = PATIENCE_AT_START) -> tf.distribute.Strategy:
         check_config(config)
         options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=PATIENCE)
         try:
-            with explained(), bounded(patience):
+            with explain_failures(), limit_wait(patience):
                 return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
         except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
             raise UserError(
@@ -90,12 +90,12 @@ def check_same(strategy: tf.distribute.Strategy, parts: Mapping[str, str]) -> No
     if strategy.cluster_resolver is None:
         return
     workers = strategy.cluster_resolver.cluster_spec().num_tasks("worker")
-    with explained():
-        chiefs = json.loads(from_chief(strategy, json.dumps(parts).encode()))
+    with explain_failures():
+        chiefs = json.loads(broadcast_from_chief(strategy, json.dumps(parts).encode()))
         # A row a worker, which fills in its own: the sum shows all of them to everyone.
         differs = np.zeros((workers, len(parts)), np.int64)
         differs[strategy.cluster_resolver.task_id] = [chiefs.get(name) != own for name, own in parts.items()]
-        differs = added(strategy, differs)
+        differs = sum_over_workers(strategy, differs)
     if differs.any():
         differences = "; ".join(
             f"worker {worker} has other {' and '.join(np.array(list(parts))[row.astype(bool)])}"
@@ -124,18 +124,18 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_id in (None, 0)
 
 
-def from_chief(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
+def broadcast_from_chief(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
     """Return the chief's `content` on every worker."""
     if strategy.cluster_resolver is None:
         return content
     # Everyone else adds zeros to what the chief has: first to its length, then to its bytes.
     mine = content if is_chief(strategy) else b""
-    (length,) = added(strategy, np.array([len(mine)]))
+    (length,) = sum_over_workers(strategy, np.array([len(mine)]))
     padded = np.frombuffer(mine.ljust(length, b"\0"), np.uint8).astype(np.int64)
-    return added(strategy, padded).astype(np.uint8).tobytes()
+    return sum_over_workers(strategy, padded).astype(np.uint8).tobytes()
 
 
-def added(strategy: tf.distribute.Strategy, mine: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def sum_over_workers(strategy: tf.distribute.Strategy, mine: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Add up whole numbers, one array of the same shape from each worker."""
 
     @tf.function
@@ -153,7 +153,7 @@ def added(strategy: tf.distribute.Strategy, mine: npt.NDArray[np.int64]) -> npt.
 
 
 @contextmanager
-def bounded(seconds: int) -> Iterator[None]:
+def limit_wait(seconds: int) -> Iterator[None]:
     """Let the system end the process if the block takes longer, or on Ctrl-C and SIGTERM.
 
     TensorFlow waits inside compiled code, where no handler written in Python would ever run.
@@ -171,18 +171,18 @@ def bounded(seconds: int) -> Iterator[None]:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explain_failures() -> Iterator[None]:
     """Turn the failure of another worker into a UserError."""
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
         raise UserError(
-            f"Another worker stopped answering ({cause(error.message)}). "
+            f"Another worker stopped answering ({find_cause(error.message)}). "
             "Start all workers again with the same commands: finished epochs are kept."
         ) from error
 
 
-def cause(message: str) -> str:
+def find_cause(message: str) -> str:
     """Pick from a message of TensorFlow the line that says what happened: the first after its traceback."""
     last_paragraph = message.strip().rpartition("\n\n")[2]
     return last_paragraph.partition("\n")[0].removeprefix("Collective ops is aborted by: ").rstrip(":")

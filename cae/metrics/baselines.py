@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images, Rows
 from cae.datasets import splits
 
@@ -153,9 +153,9 @@ class PrincipalComponents:
 
 def write(folder: Path, mean_image: MeanImage, components: Components) -> None:
     """Write what was fitted, for `read`."""
-    artifacts.write_array(folder / "mean_image.npy", mean_image.mean)
-    artifacts.write_array(folder / "pca_mean.npy", components.mean)
-    artifacts.write_array(folder / "pca_directions.npy", components.directions)
+    files.write_array(folder / "mean_image.npy", mean_image.mean)
+    files.write_array(folder / "pca_mean.npy", components.mean)
+    files.write_array(folder / "pca_directions.npy", components.directions)
 
 
 def read(folder: Path) -> tuple[MeanImage, Components]:

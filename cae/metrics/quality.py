@@ -121,6 +121,6 @@ def ssim(images: Images, reconstructions: Images) -> Scores:
     Gaussian window of 11×11 with σ = 1.5, K₁ = 0.01, K₂ = 0.03, data range 1, averaged over the valid
     region. scikit-image gives the same with gaussian_weights=True, sigma=1.5, use_sample_covariance=False.
     """
-    tf = environment.load("tensorflow")  # seconds, which other measures need not wait for
+    tf = environment.import_quietly("tensorflow")  # seconds, which other measures need not wait for
     pair = (tf.convert_to_tensor(array, tf.float32) for array in (images, reconstructions))
     return tf.image.ssim(*pair, max_val=1.0, filter_size=11, filter_sigma=1.5).numpy().astype(np.float64)

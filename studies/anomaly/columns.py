@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Scores
 from cae.datasets import splits
 
@@ -34,7 +34,7 @@ class Column(NamedTuple):
 def write(path: Path, columns: Mapping[Column, Scores]) -> None:
     """Write columns, each (N,) float64."""
     table = pd.DataFrame({column.name: scores for column, scores in columns.items()})
-    artifacts.write_array(path, np.asarray(table.to_records(index=False)))
+    files.write_array(path, np.asarray(table.to_records(index=False)))
 
 
 def read(path: Path) -> dict[Column, Scores]:

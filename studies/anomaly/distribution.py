@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.figures import anomalies
@@ -39,16 +39,16 @@ def main() -> None:
 
     inputs.check()
     auroc = {name: values["auroc"] for name, values in measured.items()}
-    artifacts.write_json(STUDY / "metrics/out_of_distribution.json", auroc)
+    files.write_json(STUDY / "metrics/out_of_distribution.json", auroc)
     table = pd.DataFrame([{"method": name, **values} for name, values in measured.items()])
-    artifacts.write_csv(STUDY / "plots/out_of_distribution.csv", table)
+    files.write_csv(STUDY / "plots/out_of_distribution.csv", table)
     figure = anomalies.distribution(
         {TITLES[name]: known[name] for name in SHOWN},
         {TITLES[name]: strange[name] for name in SHOWN},
         strangers[:10],
         "digits",
     )
-    artifacts.write_figure(STUDY / "plots/strangers/out_of_distribution.png", figure)
+    files.write_figure(STUDY / "plots/strangers/out_of_distribution.png", figure)
     print(", ".join(f"{name} {value:.1%}" for name, value in auroc.items()))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Labels, Scores
 from cae.datasets import splits
 from cae.figures import anomalies
@@ -27,23 +27,23 @@ def main() -> None:
     images, labels = splits.images(PREPARED, "test"), np.asarray(splits.labels(PREPARED, "test"))
     class_names = splits.class_names(PREPARED)
     scores = [columns.read(STUDY / f"scores/{label}.npy") for label in range(len(class_names))]
-    published = artifacts.read_csv(STUDY / "published.csv", remake="git checkout studies")
+    published = files.read_csv(STUDY / "published.csv", remake="git checkout studies")
     measured = measure(scores, labels, class_names)
     averages = summary(measured)
     by_method = averages.xs(VIEW, level="view")["auroc"]
 
     inputs.check()
-    artifacts.write_json(
+    files.write_json(
         STUDY / "metrics/auroc.json", {str(name): float(by_method[name]) for name in by_method.index}
     )
-    artifacts.write_csv(STUDY / "plots/table.csv", beside(averages, published))
-    artifacts.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
+    files.write_csv(STUDY / "plots/table.csv", beside(averages, published))
+    files.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
     shown = {TITLES[method]: [first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
     best = shown[TITLES[SHOWN[0]]]
     roc = anomalies.roc(shown, labels, class_names, "square roots of grey values, first seed")
-    artifacts.write_figure(STUDY / "plots/classes/roc.png", roc)
+    files.write_figure(STUDY / "plots/classes/roc.png", roc)
     extremes = anomalies.extremes(images, best, labels, class_names)
-    artifacts.write_figure(STUDY / "plots/classes/extremes.png", extremes)
+    files.write_figure(STUDY / "plots/classes/extremes.png", extremes)
     top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.engine import tasks, training
@@ -27,11 +27,11 @@ def main() -> None:
     code_size = convolutional.code_size(filters, splits.images(PREPARED, "train").shape[1:])
     images = normal.load_images(label, study.anomaly.held_out + code_size)
     checkpoint = Checkpoint(Path(f".checkpoints/anomaly/{label}"), inputs.fingerprint)
-    with checkpoint.locked():
+    with checkpoint.lock():
         networks = train(images, study, filters, checkpoint)
         inputs.check()
         for name, network in networks.items():
-            artifacts.write_model(STUDY / f"models/{label}/{name}.keras", network)
+            files.write_model(STUDY / f"models/{label}/{name}.keras", network)
         checkpoint.clear()
 
 

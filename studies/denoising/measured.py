@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images, Indices, Labels
 from cae.core.params import Noise
 from cae.datasets import noise, splits
@@ -59,15 +59,15 @@ class Measured(NamedTuple):
 
     def write(self, folder: Path, name: str) -> None:
         """Write NAME.csv and NAME.npy."""
-        artifacts.write_csv(folder / f"{name}.csv", self.table)
-        artifacts.write_array(folder / f"{name}.npy", self.pictures)
+        files.write_csv(folder / f"{name}.csv", self.table)
+        files.write_array(folder / f"{name}.npy", self.pictures)
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Self:
         """Read what `write` wrote; UserError where a file is missing or broken."""
         remake = "cd studies/denoising && dvc repro"
         pictures = np.array(splits.mapped(folder / f"{name}.npy", remake))
-        return cls(artifacts.read_csv(folder / f"{name}.csv", remake), pictures)
+        return cls(files.read_csv(folder / f"{name}.csv", remake), pictures)
 
 
 def scores(clean: Images, denoised: Images) -> dict[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.params import Noise
 from cae.datasets import splits
 from stages import PREPARED
@@ -27,11 +27,11 @@ def main() -> None:
     made = {TITLES[name]: method.pictures for name, method in methods.items()}
 
     inputs.check()
-    artifacts.write_json(STUDY / "metrics/denoising.json", numbers(table, study.noises.shown))
-    artifacts.write_csv(STUDY / "plots/denoising.csv", table)
-    artifacts.write_figure(STUDY / "plots/pictures/curves.png", pictures.curves(table))
+    files.write_json(STUDY / "metrics/denoising.json", numbers(table, study.noises.shown))
+    files.write_csv(STUDY / "plots/denoising.csv", table)
+    files.write_figure(STUDY / "plots/pictures/curves.png", pictures.curves(table))
     figure = pictures.examples(clean, made, study.noises.shown)
-    artifacts.write_figure(STUDY / "plots/pictures/examples.png", figure)
+    files.write_figure(STUDY / "plots/pictures/examples.png", figure)
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame], grids: Grids) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from keras import layers
 
 from cae.core.arrays import Images
 from cae.core.params import Augmentation
-from cae.datasets.augmentations import Moment, augment
+from cae.datasets.augmentations import Phase, augment
 from cae.engine import exact, forward, tasks
 from cae.engine.tasks import Task
 from cae.networks.autoencoder import predict
@@ -71,8 +71,8 @@ def task(network: keras.Sequential, augmentations: Sequence[Augmentation], engin
     """Answer noisy images with their noise, least squares."""
     arithmetic = tasks.choose_arithmetic(engine)
 
-    def examples(images: Images, draws: np.random.Generator, moment: Moment) -> tuple[tf.Tensor, tf.Tensor]:
-        noisy, clean = augment(images, augmentations, draws, moment)
+    def examples(images: Images, draws: np.random.Generator, phase: Phase) -> tuple[tf.Tensor, tf.Tensor]:
+        noisy, clean = augment(images, augmentations, draws, phase)
         return tf.constant(noisy), tf.constant(noisy - clean)
 
     run = forward.build(network, fast=arithmetic is exact).run

@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.params import Params
 from cae.datasets import splits
 from cae.engine import training
@@ -51,9 +51,9 @@ def train_without_bottleneck(study: Study, inputs: Inputs) -> None:
     train, validation = (splits.images(PREPARED, split) for split in ("train", "validation"))
     network = residual_cnn.build(recipe.width, recipe.depth, train.shape[1:], recipe.seed)
     task = residual_cnn.task(network, (*recipe.augmentations, study.training_noise), recipe.engine)
-    with checkpoint.locked(), closing(Bar(recipe.epochs)) as bar:
+    with checkpoint.lock(), closing(Bar(recipe.epochs)) as bar:
         history = training.fit(task, train, validation, recipe, checkpoint, [bar])
         inputs.check()
-        artifacts.write_model(STUDY / f"models/{WITHOUT_BOTTLENECK}.keras", network)
-        artifacts.write_csv(STUDY / f"histories/{WITHOUT_BOTTLENECK}.csv", history)
+        files.write_model(STUDY / f"models/{WITHOUT_BOTTLENECK}.keras", network)
+        files.write_csv(STUDY / f"histories/{WITHOUT_BOTTLENECK}.csv", history)
         checkpoint.clear()

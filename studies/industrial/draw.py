@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cae.core import artifacts
+from cae.core import files
 from stages.inputs import Inputs
 from studies.industrial import STUDY, defects, settings, textures
 from studies.industrial.settings import Drawing
@@ -60,7 +60,7 @@ def write(folder: Path, pictures: Mapping[str, Piece]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         whole = Path(scratch) / folder.name
         for name, picture in pictures.items():
-            artifacts.write_bytes(whole / name, png(picture))
+            files.write_bytes(whole / name, png(picture))
         shutil.rmtree(folder, ignore_errors=True)
         whole.rename(folder)
 

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cae.core import artifacts
+from cae.core import files
 from stages import MODELS
 from stages.inputs import Inputs
 from studies import read_argument
@@ -24,4 +24,4 @@ def main() -> None:
         found = json.loads((folder / "metrics/detect.json").read_text())
     inputs.check()
     trained = json.loads((STUDY / f"trained/{size}.json").read_text())
-    artifacts.write_json(STUDY / f"sizes/{size}.json", trained | found)
+    files.write_json(STUDY / f"sizes/{size}.json", trained | found)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import splits
 from stages.inputs import Inputs
@@ -55,7 +55,7 @@ def main() -> None:
         raise UserError(
             f"{PICTURES} cannot be written: {error.strerror or error}. Free some space or make it writable."
         ) from error
-    artifacts.write_csv(TABLE, table)
+    files.write_csv(TABLE, table)
 
 
 def read() -> Scan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets.mirrors import AptDownload, Mirror, MirrorError
 from stages.inputs import Inputs
@@ -64,8 +64,8 @@ def main() -> None:
     inputs = Inputs.read("fetch", STUDY)
     scan = fetch(RAW)
     inputs.check()
-    artifacts.write_array(VOLUME, scan.volume)
-    artifacts.write_json(SPACING, list(scan.spacing))
+    files.write_array(VOLUME, scan.volume)
+    files.write_json(SPACING, list(scan.spacing))
 
 
 def fetch(raw: Path, sources: Sequence[Mirror] = SOURCES, checksum: str = CHECKSUM) -> Scan:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from cae.core import artifacts
+from cae.core import files
 from stages import MODELS
 from stages.inputs import Inputs
 from studies import read_argument
@@ -22,5 +22,5 @@ def main() -> None:
         (MODELS / "autoencoder.keras", f"trained/{size}.keras"),
         (Path("metrics/train.json"), f"trained/{size}.json"),
     ):
-        artifacts.write_bytes(STUDY / kept, (folder / made).read_bytes())
+        files.write_bytes(STUDY / kept, (folder / made).read_bytes())
     shutil.rmtree(folder)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.arrays import Images, Labels, Rows
 from cae.datasets import splits
 from cae.datasets.splits import Splits
@@ -42,7 +42,7 @@ def main() -> None:
     bits, strengths = settings.load().bits, params.load().probes.regularisation
     results = {name: measure(method, images, labels, bits, strengths) for name, method in methods.items()}
     inputs.check()
-    artifacts.write_json(STUDY / f"runs/{size}.json", results)
+    files.write_json(STUDY / f"runs/{size}.json", results)
 
 
 def measure(

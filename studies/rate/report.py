@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from stages.inputs import Inputs
 from studies.rate import STUDY, pictures, settings
 
@@ -20,22 +20,22 @@ def main() -> None:
     inputs = Inputs.read("report", STUDY)
     sizes = settings.load().code_sizes
     runs = {size: json.loads((STUDY / f"runs/{size}.json").read_text()) for size in sizes}
-    published = artifacts.read_csv(STUDY / "published.csv", remake="git checkout studies")
+    published = files.read_csv(STUDY / "published.csv", remake="git checkout studies")
     rate, bits = by_numbers(runs), by_bits(runs)
 
     inputs.check()
     of_network = rate[rate["method"] == "residual"]
-    artifacts.write_json(
+    files.write_json(
         STUDY / "metrics/rate.json",
         {
             f"mse_{size}": float(mse)
             for size, mse in zip(of_network["numbers"], of_network["mse"], strict=True)
         },
     )
-    artifacts.write_csv(STUDY / "plots/rate.csv", rate)
-    artifacts.write_csv(STUDY / "plots/bits.csv", bits)
-    artifacts.write_figure(STUDY / "plots/curves/rate.png", pictures.rate(rate, published))
-    artifacts.write_figure(STUDY / "plots/curves/bits.png", pictures.bits(lowest(bits), published))
+    files.write_csv(STUDY / "plots/rate.csv", rate)
+    files.write_csv(STUDY / "plots/bits.csv", bits)
+    files.write_figure(STUDY / "plots/curves/rate.png", pictures.rate(rate, published))
+    files.write_figure(STUDY / "plots/curves/bits.png", pictures.bits(lowest(bits), published))
 
 
 def by_numbers(runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from stages.inputs import Inputs
 from studies.recipe import STUDY, settings
 from studies.recipe.settings import Study
@@ -18,10 +18,10 @@ def main() -> None:
     means = table["val_loss"].groupby(table["recipe"].str.rpartition("-")[0]).mean()
 
     inputs.check()
-    artifacts.write_json(
+    files.write_json(
         STUDY / "metrics/recipe.json", {f"val_loss_{name}": float(loss) for name, loss in means.items()}
     )
-    artifacts.write_csv(STUDY / "plots/recipe.csv", table)
+    files.write_csv(STUDY / "plots/recipe.csv", table)
 
 
 def tabulate(study: Study) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def tabulate(study: Study) -> pd.DataFrame:
     rows = []
     for batch_size, learning_rate, seed in product(study.batch_sizes, study.learning_rates, study.seeds):
         name = f"{batch_size}-{learning_rate}-{seed}"
-        history = artifacts.read_csv(STUDY / f"histories/{name}.csv", remake=f"cd {STUDY} && dvc repro")
+        history = files.read_csv(STUDY / f"histories/{name}.csv", remake=f"cd {STUDY} && dvc repro")
         rows.append(
             {
                 "recipe": name,

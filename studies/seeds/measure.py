@@ -7,7 +7,7 @@ from pathlib import Path
 
 import stages.evaluate
 import stages.probe
-from cae.core import artifacts, params
+from cae.core import files, params
 from stages import MODELS, PLOTS
 from stages.inputs import Inputs
 from studies import pipeline, read_argument
@@ -30,11 +30,11 @@ def main() -> None:
         pipeline.run([stages.evaluate, stages.probe], folder, params.load(), inputs)
         metrics = {path.stem: json.loads(path.read_text()) for path in (folder / "metrics").glob("*.json")}
     inputs.check()
-    artifacts.write_json(STUDY / f"runs/{seed}.json", metrics | {"train": best_epoch(history)})
+    files.write_json(STUDY / f"runs/{seed}.json", metrics | {"train": best_epoch(history)})
 
 
 def best_epoch(path: Path) -> dict[str, float]:
     """Return the best epoch of a history and its losses, as in metrics/train.json of the main pipeline."""
-    history = artifacts.read_csv(path, remake=f"cd {STUDY} && dvc repro")
+    history = files.read_csv(path, remake=f"cd {STUDY} && dvc repro")
     best = history.iloc[int(history["val_loss"].argmin())]
     return {"best_epoch": int(best["epoch"])} | {name: float(best[name]) for name in ("loss", "val_loss")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.metrics import quality
@@ -38,7 +38,7 @@ def main() -> None:
             }
         )
     inputs.check()
-    artifacts.write_csv(STUDY / f"deaths/{rate}.csv", pd.DataFrame(rows))
+    files.write_csv(STUDY / f"deaths/{rate}.csv", pd.DataFrame(rows))
 
 
 def mean_loss(images: Images, answers: Images) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.errors import UserError
 from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
@@ -33,15 +33,15 @@ def main() -> None:
     runs |= {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in others}
     spread = noise(runs)
     remake = "cd studies/seeds && dvc repro"
-    deaths = {rate: artifacts.read_csv(STUDY / f"deaths/{rate}.csv", remake) for rate in study.learning_rates}
+    deaths = {rate: files.read_csv(STUDY / f"deaths/{rate}.csv", remake) for rate in study.learning_rates}
 
     inputs.check()
-    artifacts.write_json(
+    files.write_json(
         STUDY / "metrics/seeds.json",
         {str(name): float(sd) for name, sd in zip(spread["metric"], spread["sd"], strict=True)},
     )
-    artifacts.write_csv(STUDY / "plots/noise.csv", spread)
-    artifacts.write_csv(STUDY / "plots/deaths.csv", counted(deaths))
+    files.write_csv(STUDY / "plots/noise.csv", spread)
+    files.write_csv(STUDY / "plots/deaths.csv", counted(deaths))
 
 
 def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:

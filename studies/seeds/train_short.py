@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.datasets import splits
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
@@ -22,7 +22,7 @@ def main() -> None:
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     checkpoint = Checkpoint(Path(f".checkpoints/seeds/short/{rate}"), inputs.fingerprint)
     networks = {}
-    with checkpoint.locked():
+    with checkpoint.lock():
         for seed in range(1, short.seeds + 1):
             recipe = params.Run(
                 epochs=short.epochs,
@@ -43,5 +43,5 @@ def main() -> None:
             print(f"rate {rate:g}, seed {seed}: validation {history['val_loss'].min():.5f}", flush=True)
         inputs.check()
         for seed, network in networks.items():
-            artifacts.write_model(STUDY / f"short/{rate}/{seed}.keras", network)
+            files.write_model(STUDY / f"short/{rate}/{seed}.keras", network)
         checkpoint.clear()

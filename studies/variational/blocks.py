@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cae.core import artifacts, environment
+from cae.core import environment, files
 
 BLOCK = 250
 
@@ -22,11 +22,11 @@ def computed(
     """
     paths = {start: folder / f"{start}.npy" for start in range(0, count, block)}
     # Unlike an executor, this pool does not wait for its threads when the stage is stopped.
-    with ThreadPool(int(environment.PINNED["TF_NUM_INTEROP_THREADS"])) as pool:
+    with ThreadPool(int(environment.VARIABLES["TF_NUM_INTEROP_THREADS"])) as pool:
         for start, path in paths.items():
             end = min(start + block, count)
             if not path.exists():
                 rows = pool.map(work, range(start, end), chunksize=1)
-                artifacts.write_array(path, np.array(rows, np.float64))
+                files.write_array(path, np.array(rows, np.float64))
             print(f"{end:,} of {count:,}", flush=True)
     return np.concatenate([np.load(path) for path in paths.values()])

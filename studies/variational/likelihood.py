@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images, Indices
 from cae.datasets import splits
 from cae.networks.autoencoder import load
@@ -34,7 +34,7 @@ def main() -> None:
 
     inputs.check()
     counts = {"images": len(pictures), "samples": study.samples}
-    artifacts.write_json(STUDY / "runs/likelihood.json", counts | found)
+    files.write_json(STUDY / "runs/likelihood.json", counts | found)
     shutil.rmtree(CHECKPOINTS)
     print(f"log-likelihood {found['log_likelihood']:.2f} ± {found['standard_error']:.2f} nats a test picture")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.metrics import quality
@@ -29,7 +29,7 @@ def main() -> None:
     generator = np.random.default_rng((study.codes_seed, BOUND))
     results = measured(network, test, black_and_white, generator)
     inputs.check()
-    artifacts.write_json(STUDY / f"runs/{beta}.json", results)
+    files.write_json(STUDY / f"runs/{beta}.json", results)
 
 
 def measured(

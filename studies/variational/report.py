@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.figures.codes import first_of_each_class
@@ -32,29 +32,29 @@ def main() -> None:
     study = settings.load()
     runs = {beta: json.loads((STUDY / f"runs/{beta}.json").read_text()) for beta in study.betas}
     likelihood = json.loads((STUDY / "runs/likelihood.json").read_text())
-    published = artifacts.read_csv(STUDY / "published.csv", remake="git checkout studies")
+    published = files.read_csv(STUDY / "published.csv", remake="git checkout studies")
     validation, test = (splits.images(PREPARED, name) for name in ("validation", "test"))
     networks = {beta: load(STUDY / f"models/{beta}.keras", test.shape[1:]) for beta in study.betas}
-    of_pixel = artifacts.read_csv(BASELINES / "floors.csv").set_index("split")["floor"]["test"]
+    of_pixel = files.read_csv(BASELINES / "floors.csv").set_index("split")["floor"]["test"]
     floor = -float(of_pixel) * test[0].size
     _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)
     shown = first_of_each_class(splits.labels(PREPARED, "test"))
     network = networks[settings.BETA]
 
     inputs.check()
-    artifacts.write_json(
+    files.write_json(
         STUDY / "metrics/variational.json", headline(runs[settings.BETA]["test"], likelihood, floor)
     )
-    artifacts.write_csv(STUDY / "plots/table.csv", beside(likelihood, floor, published))
-    artifacts.write_csv(STUDY / "plots/betas.csv", by_beta(runs, likelihood))
-    artifacts.write_csv(STUDY / "plots/units.csv", units(runs))
+    files.write_csv(STUDY / "plots/table.csv", beside(likelihood, floor, published))
+    files.write_csv(STUDY / "plots/betas.csv", by_beta(runs, likelihood))
+    files.write_csv(STUDY / "plots/units.csv", units(runs))
     decoded = {beta: predict(one.network, test[shown]) for beta, one in networks.items()}
     for name, figure in {
         "samples": pictures.samples(samples(network, study.codes_seed), paths(network, test[shown])),
         "reconstructions": pictures.reconstructions(test[shown], black_and_white[shown], decoded),
         "units": pictures.units(units(runs)),
     }.items():
-        artifacts.write_figure(STUDY / f"plots/pictures/{name}.png", figure)
+        files.write_figure(STUDY / f"plots/pictures/{name}.png", figure)
 
 
 def headline(test: Mapping[str, float], likelihood: Mapping[str, float], floor: float) -> dict[str, float]:

@@ -97,7 +97,7 @@ OF_FIGURES = mutations(
     ("cae.figures.reconstructions", "losses.set_yscale(", "losses.set_xscale(", "loss_curves"),
     ("cae.figures.reconstructions", "linewidth=1, linestyle=", "linewidth=2, linestyle=", "loss_curves"),
     ("cae.figures.codes", "return_index=True)[1]", "return_index=True)[1] + 1", "first_of_each_class"),
-    ("cae.core.artifacts", "quantize(256", "quantize(128", ALL_FIGURES),
+    ("cae.core.files", "quantize(256", "quantize(128", ALL_FIGURES),
 )
 OF_DATASETS = mutations(
     ("cae.datasets.intensity", "19595", "19594", "preprocessing"),
@@ -116,9 +116,9 @@ OF_DATASETS = mutations(
     ("cae.datasets.splits", "np.sort(order[start", "np.array(order[start", "splits"),
     ("cae.datasets.folders", '"val": "validation"', '"val": "test"', "layouts"),
     ("cae.datasets.image_files", "ImageOps.exif_transpose(image, in_place=True)", "None", "formats"),
-    ("cae.core.artifacts", "indent=2", "indent=1", "splits writers"),
-    ("cae.core.artifacts", "index=False, ", 'index=False, float_format="%.9f", ', "writers"),
-    ("cae.core.artifacts", "ZIP_EPOCH = (1980", "ZIP_EPOCH = (1981", "writers"),
+    ("cae.core.files", "indent=2", "indent=1", "splits writers"),
+    ("cae.core.files", "index=False, ", 'index=False, float_format="%.9f", ', "writers"),
+    ("cae.core.files", "ZIP_EPOCH = (1980", "ZIP_EPOCH = (1981", "writers"),
 )
 # A project each, since to run one takes seconds.
 OF_STAGES = {

@@ -40,8 +40,8 @@ FORMULAS = [
     ("cae.datasets.noise", "np.rint(shares", "np.floor(shares", "noise", "residual"),
     (
         "cae.engine.tasks",
-        "(moment.epoch + 1) / options.rise",
-        "(moment.epoch + 2) / 3",
+        "(phase.epoch + 1) / options.rise",
+        "(phase.epoch + 2) / 3",
         "variational",
         "residual",
     ),

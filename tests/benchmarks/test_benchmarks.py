@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks import bound, charts, contenders, measure, processes, residual_products, stock, summary
 from benchmarks.report import report
-from cae.core import artifacts
-from cae.core.environment import PINNED
+from cae.core import files
+from cae.core.environment import VARIABLES
 from cae.engine import exact
 from cae.networks import residual
 from cae.networks.autoencoder import Autoencoder
@@ -270,7 +270,7 @@ def test_a_stock_contender_is_free_of_our_settings(module: str) -> None:
     loaded, *environment = done.stdout.split()
     assert loaded == "False"
     # TensorFlow itself sets the last two.
-    assert not set(environment) & set(PINNED) - {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}
+    assert not set(environment) & set(VARIABLES) - {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}
 
 
 @pytest.mark.slow
@@ -471,7 +471,7 @@ def test_a_quick_look_measures_every_part(tmp_path: Path) -> None:
     data = tmp_path / "prepared"
     for name, count in (("train", 256), ("validation", 128)):
         images = np.random.default_rng(1).random((count, 28, 28, 1), dtype="float32")
-        artifacts.write_array(data / f"{name}_images.npy", images)
+        files.write_array(data / f"{name}_images.npy", images)
     asked = ["--quick", "--network", "convolutional", "residual", "--only", "ours", "keras"]
     command = [sys.executable, "-m", "benchmarks.run", *asked]
     subprocess.run([*command, "--data", data, "--out", tmp_path], cwd=ROOT, check=True, capture_output=True)

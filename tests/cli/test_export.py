@@ -17,7 +17,7 @@ from PIL import Image
 from cae.cli import DEFAULT, graph, line
 from cae.cli.export import Raw, export
 from cae.cli.trained import Trained
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import idx
 from cae.networks import end_to_end, residual
@@ -141,7 +141,7 @@ def test_what_cannot_be_exported_is_named(
 
 def test_a_network_with_dense_layers_has_one_size(tmp_path: Path) -> None:
     dense = tmp_path / "dense.keras"
-    artifacts.write_model(dense, residual.build(4, 8, (28, 28, 1), 1).network)
+    files.write_model(dense, residual.build(4, 8, (28, 28, 1), 1).network)
     rest = ["--model", str(dense), "--out", str(tmp_path / "whole.keras")]
     line.run(["export", *rest])
     with pytest.raises(UserError, match="takes pictures of 28×28 alone: leave --size out"):

@@ -14,7 +14,7 @@ from cae.cli import DEFAULT, line
 from cae.cli.outputs import COLOURS
 from cae.cli.trained import Trained
 from cae.cli.views import Seeing, answers
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import layouts
 
@@ -47,7 +47,7 @@ def test_the_same_pictures_give_the_same_file(photos: Path, tmp_path: Path) -> N
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
-        assert {member.date_time for member in archive.infolist()} == {artifacts.ZIP_EPOCH}
+        assert {member.date_time for member in archive.infolist()} == {files.ZIP_EPOCH}
 
 
 def test_codes_of_different_lengths_are_not_put_into_one_table(photos: Path, tmp_path: Path) -> None:

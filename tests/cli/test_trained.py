@@ -10,7 +10,7 @@ import yaml
 
 from cae.cli import DEFAULT
 from cae.cli.trained import Trained, loaded
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.networks import residual
 from cae.networks.autoencoder import predict
@@ -46,7 +46,7 @@ def saved(network: keras.Model, folder: Path) -> Path:
 
 
 def test_a_network_with_dense_layers_takes_its_own_size_alone(tmp_path: Path) -> None:
-    artifacts.write_model(tmp_path / "network.keras", residual.build(4, 8, (28, 28, 1), 1).network)
+    files.write_model(tmp_path / "network.keras", residual.build(4, 8, (28, 28, 1), 1).network)
     trained = Trained(tmp_path / "network.keras")
     assert not trained.stretches
     with pytest.raises(UserError, match="28×28 alone: add --resize"):

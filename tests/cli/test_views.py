@@ -9,7 +9,7 @@ import pytest
 from cae.cli import DEFAULT, views
 from cae.cli.trained import Trained
 from cae.cli.views import Seeing
-from cae.core import artifacts
+from cae.core import files
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.datasets.samples import Picture
@@ -92,7 +92,7 @@ def test_a_window_says_what_is_black_and_white() -> None:
 
 
 def test_tiles_worked_on_at_once_are_the_fewer_the_larger(tmp_path: Path) -> None:
-    artifacts.write_model(tmp_path / "large.keras", convolutional.build((2, 2, 2), (252, 252, 1), 1).network)
+    files.write_model(tmp_path / "large.keras", convolutional.build((2, 2, 2), (252, 252, 1), 1).network)
     trained = Trained(tmp_path / "large.keras")
     taken: list[int] = []
 

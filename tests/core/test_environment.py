@@ -11,7 +11,7 @@ import pytest
 from cae.core import environment
 
 ROOT = Path(__file__).parents[2]
-BARE = {name: value for name, value in os.environ.items() if name not in environment.PINNED}
+BARE = {name: value for name, value in os.environ.items() if name not in environment.VARIABLES}
 WATCH = """
 import os, sys
 class Watch:
@@ -65,7 +65,7 @@ def test_loading_a_module_that_needs_tensorflow_is_silent_and_configures_it() ->
     program = """
 import stages
 from cae.core import environment
-environment.load("cae.engine.training")
+environment.import_quietly("cae.engine.training")
 import tensorflow as tf
 print(tf.config.optimizer.get_experimental_options()["arithmetic_optimization"])
 """
@@ -96,7 +96,7 @@ from cae.core import errors, params, environment
 from cae.networks import convolutional
 changed = {name for name, value in os.environ.items() if before.get(name) != value}
 # TensorFlow and Keras set some of their own.
-print(sorted(changed & set(environment.PINNED)))
+print(sorted(changed & set(environment.VARIABLES)))
 """
     assert python(program, OMP_NUM_THREADS="7") == "[]\n"
 
@@ -113,7 +113,10 @@ try:
 except UserError as error:
     print(error)
 """
-    assert "call cae.core.environment.pin() before NumPy, Keras or TensorFlow is imported" in python(program)
+    assert (
+        "call cae.core.environment.set_variables() before NumPy, Keras or TensorFlow is imported"
+        in python(program)
+    )
 
 
 @pytest.mark.parametrize("early", ["numpy", "tensorflow"])
@@ -123,7 +126,7 @@ import {early}
 from cae.core import environment
 from cae.core.errors import UserError
 try:
-    environment.pin()
+    environment.set_variables()
 except UserError as error:
     print(error)
 """
@@ -133,5 +136,5 @@ except UserError as error:
 
 
 def test_silenced_lets_python_errors_through() -> None:
-    with pytest.raises(ZeroDivisionError), environment.silenced():
+    with pytest.raises(ZeroDivisionError), environment.silence_stderr():
         _ = 1 // 0

@@ -5,17 +5,17 @@ import pytest
 
 from cae.core.arrays import Images
 from cae.core.params import Augmentation, Mirror, Noise, Shift
-from cae.datasets.augmentations import Moment, augment, mirror, shift
+from cae.datasets.augmentations import Phase, augment, mirror, shift
 
-TRAINING, VALIDATION = Moment(training=True, epoch=0), Moment(training=False, epoch=0)
+TRAINING, VALIDATION = Phase(training=True, epoch=0), Phase(training=False, epoch=0)
 NUMBERED: Images = np.arange(4000 * 6, dtype=np.float32).reshape(40, 100, 2, 3, 1)
 NOISE = Noise(kind="gaussian", strength=0.2)
 GEOMETRIC = (Mirror(kind="mirror"), Shift(kind="shift", pixels=1))
 
 
-def drawn(augmentations: tuple[Augmentation, ...], moment: Moment) -> tuple[Images, Images]:
+def drawn(augmentations: tuple[Augmentation, ...], phase: Phase) -> tuple[Images, Images]:
     images = np.random.default_rng(1).random((3, 20, 6, 5, 1), np.float32)
-    return augment(images, augmentations, np.random.default_rng(0), moment)
+    return augment(images, augmentations, np.random.default_rng(0), phase)
 
 
 def test_half_of_the_images_are_turned_left_to_right() -> None:
@@ -57,10 +57,10 @@ def test_validation_images_stay_as_they_are() -> None:
     np.testing.assert_array_equal(drawn(GEOMETRIC, VALIDATION)[0], drawn((), VALIDATION)[0])
 
 
-@pytest.mark.parametrize("moment", [TRAINING, VALIDATION])
-def test_noise_is_on_the_inputs_alone(moment: Moment) -> None:
-    inputs, targets = drawn((NOISE,), moment)
-    np.testing.assert_array_equal(targets, drawn((), moment)[0])
+@pytest.mark.parametrize("phase", [TRAINING, VALIDATION])
+def test_noise_is_on_the_inputs_alone(phase: Phase) -> None:
+    inputs, targets = drawn((NOISE,), phase)
+    np.testing.assert_array_equal(targets, drawn((), phase)[0])
     assert np.std(inputs - targets) > 0.05
 
 

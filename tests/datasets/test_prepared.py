@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import prepared
 from cae.datasets.preprocessing import Sight
@@ -17,7 +17,7 @@ def test_the_list_is_written_as_every_json_file(tmp_path: Path) -> None:
     source = Source(tmp_path, "folder", [Entry("all.npz", lambda: iter(pictures))])
     listed = [one._replace(side="train") for one in prepared.looked_through(source, Sight())]
     prepared.write(tmp_path / "prepared", source, Sight(), listed, check=lambda: None)
-    artifacts.write_json(tmp_path / "all.json", [one._asdict() for one in listed])
+    files.write_json(tmp_path / "all.json", [one._asdict() for one in listed])
     written = (tmp_path / "prepared" / prepared.PICTURES).read_bytes()
     assert written == (tmp_path / "all.json").read_bytes()
     assert prepared.pictures(tmp_path / "prepared") == listed

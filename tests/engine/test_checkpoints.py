@@ -26,7 +26,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from cae.engine.checkpoints import Checkpoint
-with Checkpoint(Path(sys.argv[1]), "run").locked():
+with Checkpoint(Path(sys.argv[1]), "run").lock():
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -150,12 +150,12 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_second_process_is_refused_with_the_first_ones_number(
     tmp_path: Path, holder: subprocess.Popen[bytes]
 ) -> None:
-    with pytest.raises(UserError, match=f"kill {holder.pid}"), Checkpoint(tmp_path, "run").locked():
+    with pytest.raises(UserError, match=f"kill {holder.pid}"), Checkpoint(tmp_path, "run").lock():
         pass
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
     holder.kill()
     holder.wait()
-    with Checkpoint(tmp_path, "run").locked():
+    with Checkpoint(tmp_path, "run").lock():
         assert (tmp_path / "lock").exists()

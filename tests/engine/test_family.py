@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.params import Model
 from cae.engine import family
 from cae.networks import autoencoder
@@ -39,7 +39,7 @@ def test_a_network_is_its_halves_and_gives_images(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_network_comes_back_with_its_halves(name: str, tmp_path: Path) -> None:
     built = family.build(chosen(name), (28, 28, 1), seed=1)
-    artifacts.write_model(tmp_path / "network.keras", built.network)
+    files.write_model(tmp_path / "network.keras", built.network)
     loaded = autoencoder.load(tmp_path / "network.keras", (28, 28, 1))
     np.testing.assert_array_equal(loaded.network(IMAGES), built.network(IMAGES))
     np.testing.assert_array_equal(loaded.encoder(IMAGES), built.encoder(IMAGES))

@@ -161,7 +161,7 @@ model, rates = default.autoencoder(seed=1).network, np.full(12, 2e-3, dtype="flo
 steps = Steps(tasks.reconstruction(model), keras.optimizers.Adam(), 4)
 losses = [*steps.train(images, images, rates), *steps.evaluate(images, images)]
 state = b"".join(np.asarray(value).tobytes() for value in [*model.get_weights(), *losses])
-print(hashlib.sha256(state).hexdigest(), operations.instructions())
+print(hashlib.sha256(state).hexdigest(), operations.get_instruction_set())
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy.special import logsumexp
 
 from cae.core.params import Run, Variational
-from cae.datasets.augmentations import Moment
+from cae.datasets.augmentations import Phase
 from cae.engine import tasks, training
 from cae.engine.checkpoints import Checkpoint
 from cae.networks import variational
@@ -24,7 +24,7 @@ TRAIN, VALIDATION = (
     for seed, count in ((0, 43), (1, 21))
 )
 RECIPE = Run(epochs=3, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
-MOMENT = Moment(training=True, epoch=0)
+MOMENT = Phase(training=True, epoch=0)
 
 
 def built(kind: str = "gelu") -> Autoencoder:
@@ -79,7 +79,7 @@ def test_the_weight_of_the_divergence_rises_in_training_and_is_full_in_validatio
 ) -> None:
     task = tasks.generation(built(), options(beta=0.5, rise=4))
     for training_, expected in ((True, weight * 0.5), (False, 0.5)):
-        _, (*_, weights) = task.examples(GREY, np.random.default_rng(0), Moment(training_, epoch))
+        _, (*_, weights) = task.examples(GREY, np.random.default_rng(0), Phase(training_, epoch))
         np.testing.assert_array_equal(weights, np.full(50, expected, np.float32))
 
 

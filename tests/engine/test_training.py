@@ -167,7 +167,7 @@ def test_the_calls_of_an_epoch_cover_every_image_once_in_order(count: int, batch
     order = np.random.default_rng(count).permutation(count)
     calls = [
         (done, batches)
-        for done, batches in training.in_calls(np.arange(count, dtype="float32"), order, batch_size)
+        for done, batches in training.split_into_calls(np.arange(count, dtype="float32"), order, batch_size)
     ]
     np.testing.assert_array_equal(np.concatenate([batches.ravel() for _, batches in calls]), order)
     assert [done for done, _ in calls] == list(np.cumsum([0, *(batches.size for _, batches in calls)])[:-1])
@@ -180,7 +180,7 @@ def test_large_images_come_fewer_at_a_time_and_give_the_same_network(
     network, history = fit(tmp_path / "many")
     # Three batches of 8 images of 64 numbers a call, and two images of 4 · 64 numbers a validation batch.
     monkeypatch.setattr(training, "NUMBERS", 3 * 8 * 64)
-    monkeypatch.setattr(training, "widest", lambda _: 3 * 8 * 64 // 2)
+    monkeypatch.setattr(training, "find_largest_output", lambda _: 3 * 8 * 64 // 2)
     few, same = fit(tmp_path / "few")
     for one, other in zip(network.get_weights(), few.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -189,10 +189,10 @@ def test_large_images_come_fewer_at_a_time_and_give_the_same_network(
 
 
 def test_the_widest_layer_is_found_also_where_a_layer_gives_several_tensors() -> None:
-    assert training.widest(small_network()) == 4 * 8 * 8
+    assert training.find_largest_output(small_network()) == 4 * 8 * 8
     image = keras.Input((2, 2, 1))
     split = keras.ops.split(keras.layers.Dense(6)(image), 2, axis=-1)
-    assert training.widest(keras.Model(image, split)) == 6 * 2 * 2
+    assert training.find_largest_output(keras.Model(image, split)) == 6 * 2 * 2
 
 
 def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
@@ -218,7 +218,7 @@ def test_a_resumed_run_draws_the_noise_that_the_whole_one_drew(tmp_path: Path) -
 
 def test_the_learning_rate_falls_along_half_a_cosine() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 2, "learning_rate": 0.5})
-    rates = np.concatenate([training.cosine_decay(recipe, epoch, steps=2) for epoch in (0, 1)])
+    rates = np.concatenate([training.compute_learning_rates(recipe, epoch, steps=2) for epoch in (0, 1)])
     np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.array([0, 0.25, 0.5, 0.75]))), rtol=1e-6)
 
 
@@ -226,7 +226,8 @@ def test_a_rate_that_warms_up_rises_in_a_straight_line_to_the_cosine() -> None:
     cold = RECIPE.model_copy(update={"epochs": 3, "learning_rate": 0.5})
     warm = cold.model_copy(update={"warm_up": 2})
     shares = [
-        training.cosine_decay(warm, epoch, steps=2) / training.cosine_decay(cold, epoch, steps=2)
+        training.compute_learning_rates(warm, epoch, steps=2)
+        / training.compute_learning_rates(cold, epoch, steps=2)
         for epoch in (0, 1, 2)
     ]
     np.testing.assert_allclose(np.concatenate(shares), [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
@@ -262,4 +263,4 @@ def test_the_stock_engine_learns_as_the_fast_one_does(tmp_path: Path) -> None:
 def test_the_loss_of_the_mean_image_is_that_of_answering_it_every_time() -> None:
     answers = np.repeat(TRAIN.mean(axis=0, keepdims=True), len(VALIDATION), axis=0)
     expected = float(keras.losses.BinaryCrossentropy()(VALIDATION, answers))
-    assert training.mean_image_loss(TRAIN, VALIDATION) == pytest.approx(expected, rel=1e-5)
+    assert training.compute_mean_image_loss(TRAIN, VALIDATION) == pytest.approx(expected, rel=1e-5)

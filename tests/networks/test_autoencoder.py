@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.networks import autoencoder
 from tests import default
@@ -35,7 +35,7 @@ def test_layers_are_named_by_half_place_and_kind() -> None:
 
 def test_a_saved_network_comes_back_with_its_halves(tmp_path: Path) -> None:
     built = default.autoencoder(seed=1)
-    artifacts.write_model(tmp_path / "network.keras", built.network)
+    files.write_model(tmp_path / "network.keras", built.network)
     loaded = autoencoder.load(tmp_path / "network.keras", default.IMAGE_SHAPE)
     for half, original in zip(loaded, built, strict=True):
         inputs = np.ones((2, *original.input_shape[1:]), np.float32)
@@ -50,14 +50,14 @@ def test_predict_gives_codes_and_images_whatever_the_number_of_inputs() -> None:
 
 
 def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
-    artifacts.write_model(tmp_path / "network.keras", default.autoencoder(seed=1).encoder)
+    files.write_model(tmp_path / "network.keras", default.autoencoder(seed=1).encoder)
     with pytest.raises(UserError, match=r"maps \(28, 28, 1\) to \(4, 4, 8\), but .* is needed"):
         autoencoder.load(tmp_path / "network.keras", default.IMAGE_SHAPE)
 
 
 def test_a_network_whose_layers_do_not_tell_where_the_code_is_is_refused(tmp_path: Path) -> None:
     layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 3, padding="same", name="somewhere")]
-    artifacts.write_model(tmp_path / "network.keras", keras.Sequential(layers))
+    files.write_model(tmp_path / "network.keras", keras.Sequential(layers))
     with pytest.raises(UserError, match=r"has no code: the layers of .* are not an encoder's and then"):
         autoencoder.load(tmp_path / "network.keras", (4, 4, 1))
 

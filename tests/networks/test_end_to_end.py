@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cae.core import artifacts
+from cae.core import files
 from cae.datasets.intensity import windowed
 from cae.datasets.resizing import padded
 from cae.datasets.samples import Picture
@@ -103,7 +103,7 @@ def test_it_shares_the_layers_of_the_network() -> None:
 def test_it_is_written_with_the_same_bytes_whatever_was_made_before(tmp_path: Path) -> None:
     for name in ("a.keras", "b.keras"):
         model = end_to_end.build(network(1), (23, 23), (0, 255), 1.5, 0.1)
-        artifacts.write_model(tmp_path / name, model)
+        files.write_model(tmp_path / name, model)
         keras.layers.Conv2D(1, 3)(keras.ops.square(keras.Input((8, 8, 1))))
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
 
@@ -119,7 +119,7 @@ numpy.savez("found.npz", **model.predict(numpy.load("pixels.npy"), verbose=0))
 def test_plain_keras_loads_it_in_safe_mode(tmp_path: Path) -> None:
     pixels = drawn(np.uint16, 23, 23, 3)
     model = end_to_end.build(network(3), (23, 23), (1000, 4095), 1.5, 0.1)
-    artifacts.write_model(tmp_path / "whole.keras", model)
+    files.write_model(tmp_path / "whole.keras", model)
     np.save(tmp_path / "pixels.npy", pixels)
     # Isolated: nothing of this project can be imported.
     subprocess.run([sys.executable, "-I", "-c", FRESH], cwd=tmp_path, check=True, capture_output=True)

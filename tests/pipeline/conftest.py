@@ -25,7 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 # A user's shell pins nothing: the stages have to do that themselves. Python writes bytecode among the
 # sources, as it does by default, which must not make DVC run anything again.
-UNSET = (*environment.PINNED, "PYTHONDONTWRITEBYTECODE")
+UNSET = (*environment.VARIABLES, "PYTHONDONTWRITEBYTECODE")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in UNSET} | {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     "DVC_NO_ANALYTICS": "true",

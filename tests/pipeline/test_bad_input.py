@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cae.core import artifacts
+from cae.core import files
 from cae.datasets import mirrors
 from tests import default
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
@@ -31,7 +31,7 @@ without_package = pytest.mark.skipif(
 )
 
 
-def files(project: Project) -> list[str]:
+def list_status(project: Project) -> list[str]:
     """Return what git knows of new, changed and ignored files; Python may write its bytecode."""
     listed = project.git("status", "--porcelain", "--ignored").splitlines()
     return [line for line in listed if "__pycache__" not in line]
@@ -39,12 +39,12 @@ def files(project: Project) -> list[str]:
 
 def refused(project: Project, *command: str, **environment: str) -> str:
     """Run a command that has to fail, and return what it says."""
-    before = files(project)
+    before = list_status(project)
     done = project.run(*command, check=False, **environment)
     said = done.stdout + done.stderr
     assert done.returncode != 0, said
     assert "Traceback" not in said
-    assert files(project) == before
+    assert list_status(project) == before
     return said
 
 
@@ -129,7 +129,7 @@ def test_training_without_a_compiler_says_what_to_install_or_to_set(project: Pro
 
 
 def test_a_model_of_another_shape_is_refused_by_evaluate(project: Project) -> None:
-    artifacts.write_model(project.folder / "models/autoencoder.keras", default.autoencoder(seed=1).encoder)
+    files.write_model(project.folder / "models/autoencoder.keras", default.autoencoder(seed=1).encoder)
     said = refused(project, "python", "-m", "stages", "evaluate")
     assert "maps (28, 28, 1) to (4, 4, 8)" in said
 
@@ -155,7 +155,7 @@ def test_training_on_other_pixels_than_prepare_writes_is_refused(
     spoil: Callable[[np.ndarray], np.ndarray], message: str, project: Project
 ) -> None:
     path = project.folder / "data/prepared/train_images.npy"
-    artifacts.write_array(path, spoil(np.load(path)))
+    files.write_array(path, spoil(np.load(path)))
     said = refused(project, "python", "-m", "stages", "train")
     assert f"error: data/prepared/train_images.npy holds {message}" in said
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cae.core import artifacts
+from cae.core import files
 from cae.core.errors import UserError
 from cae.engine import workers
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
@@ -123,13 +123,13 @@ def test_what_stopped_a_worker_is_told_from_tensorflows_message() -> None:
         "\t [[{{node while/CollectiveReduceV2}}]] [Op:__inference__train_batches_1929]"
     )
     told = re.escape("stopped answering (recvmsg:Connection reset by peer). Start all workers")
-    with pytest.raises(UserError, match=told), workers.explained():
+    with pytest.raises(UserError, match=told), workers.explain_failures():
         raise tf.errors.UnavailableError(None, None, message)
 
 
 def change_data(machine: Project) -> None:
     path = machine.folder / "data/prepared/train_images.npy"
-    artifacts.write_array(path, 1 - np.load(path))
+    files.write_array(path, 1 - np.load(path))
 
 
 def change_params(machine: Project) -> None:
@@ -235,7 +235,7 @@ def test_a_worker_whose_others_never_come_gives_up() -> None:
     (port, nobody) = free_ports(2)
     cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]}
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
-    script = "import stages; from cae.engine import workers; workers.strategy(patience=3)"
+    script = "import stages; from cae.engine import workers; workers.build_strategy(patience=3)"
     done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
     assert done.returncode == -signal.SIGALRM
     assert "waiting at most 3 s for all workers" in done.stderr

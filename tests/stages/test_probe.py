@@ -18,7 +18,7 @@ import yaml
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from cae.core import artifacts
+from cae.core import files
 from cae.datasets import splits
 from cae.metrics import embeddings, probes
 from cae.metrics.baselines import MeanImage, PrincipalComponents
@@ -36,10 +36,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, count in (("train", 160), ("validation", 40), ("test", 40)):
         labels = (np.arange(count) % 4).astype(np.uint8)
         images = generator.random((count, 28, 28, 1), np.float32) * (labels[:, None, None, None] + 3) / 8
-        artifacts.write_array(tmp_path / f"data/prepared/{name}_images.npy", images.astype(np.float32))
-        artifacts.write_array(tmp_path / f"data/prepared/{name}_labels.npy", labels)
+        files.write_array(tmp_path / f"data/prepared/{name}_images.npy", images.astype(np.float32))
+        files.write_array(tmp_path / f"data/prepared/{name}_labels.npy", labels)
     splits.write_class_names(tmp_path / "data/prepared", default.CLASS_NAMES)
-    artifacts.write_model(tmp_path / "models/autoencoder.keras", default.autoencoder(1).network)
+    files.write_model(tmp_path / "models/autoencoder.keras", default.autoencoder(1).network)
     committed = yaml.safe_load((ROOT / "params.yaml").read_text())
     committed["probes"] |= {"labels_per_class": [2, 5]}
     committed["maps"] |= {"perplexity": 5.0}
@@ -96,8 +96,8 @@ def test_no_fit_sees_a_test_image_or_label(
     clean, written = fitted_objects(), results(project)
     images = np.load(project / "data/prepared/test_images.npy")
     labels = np.load(project / "data/prepared/test_labels.npy")
-    artifacts.write_array(project / "data/prepared/test_images.npy", 1 - np.roll(images, 3, axis=0))
-    artifacts.write_array(project / "data/prepared/test_labels.npy", ((labels + 1) % 4).astype(np.uint8))
+    files.write_array(project / "data/prepared/test_images.npy", 1 - np.roll(images, 3, axis=0))
+    files.write_array(project / "data/prepared/test_labels.npy", ((labels + 1) % 4).astype(np.uint8))
     run()
     assert fitted_objects() == clean
     poisoned = results(project)
@@ -125,7 +125,7 @@ def test_a_poisoned_training_image_is_noticed(
     clean = fitted_objects()
     images = np.load(project / "data/prepared/train_images.npy")
     images[0] = 1 - images[0]
-    artifacts.write_array(project / "data/prepared/train_images.npy", images)
+    files.write_array(project / "data/prepared/train_images.npy", images)
     run()
     poisoned = fitted_objects()
     for kind in ("StandardScaler", "PCA", "MeanImage", "PrincipalComponents"):

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.arrays import Images
 from cae.core.params import Noise
-from cae.datasets.augmentations import Moment
+from cae.datasets.augmentations import Phase
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.metrics import quality
@@ -132,7 +132,7 @@ def test_without_an_answer_of_the_network_the_image_stays_as_it_is() -> None:
 def test_the_network_is_taught_the_noise() -> None:
     network = residual_cnn.build(4, 2, (28, 28, 1), seed=1)
     task = residual_cnn.task(network, [GAUSSIAN], "fast")
-    noisy, noise = task.examples(CLEAN, np.random.default_rng(1), Moment(training=True, epoch=0))
+    noisy, noise = task.examples(CLEAN, np.random.default_rng(1), Phase(training=True, epoch=0))
     np.testing.assert_allclose(np.asarray(noisy) - np.asarray(noise), CLEAN, atol=1e-6)
     assert np.asarray(noise).std() > 0.1
 
@@ -141,7 +141,7 @@ def test_the_network_is_taught_the_noise() -> None:
 def test_the_network_is_trained_on_the_squared_error_of_each_image(engine: str) -> None:
     network = residual_cnn.build(4, 2, (28, 28, 1), seed=1)
     task = residual_cnn.task(network, [GAUSSIAN], engine)
-    noisy, noise = task.examples(CLEAN, np.random.default_rng(1), Moment(training=True, epoch=0))
+    noisy, noise = task.examples(CLEAN, np.random.default_rng(1), Phase(training=True, epoch=0))
     losses = np.asarray(task.losses["loss"](noise, task.forward(noisy)))
     expected = np.square(predict(network, np.asarray(noisy)) - np.asarray(noise)).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
@@ -153,8 +153,8 @@ def test_images_are_turned_in_training_alone_and_the_noise_comes_last() -> None:
         residual_cnn.build(4, 2, (28, 28, 1), seed=1), (*STUDY.residual_cnn.augmentations, GAUSSIAN), "fast"
     )
     for training_now in (True, False):
-        moment = Moment(training=training_now, epoch=0)
-        noisy, noise = map(np.asarray, task.examples(slope, np.random.default_rng(1), moment))
+        phase = Phase(training=training_now, epoch=0)
+        noisy, noise = map(np.asarray, task.examples(slope, np.random.default_rng(1), phase))
         clean = noisy - noise
         turned = np.isclose(clean, slope[:, :, ::-1], atol=1e-6).all(axis=(1, 2, 3))
         stayed = np.isclose(clean, slope, atol=1e-6).all(axis=(1, 2, 3))
@@ -172,10 +172,10 @@ def test_networks_of_the_main_pipeline_keep_their_augmentations_and_see_noise_af
 
 def test_the_network_has_the_same_bytes_from_the_same_seed(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        artifacts.write_model(tmp_path / name, residual_cnn.build(4, 3, (28, 28, 1), seed=1))
+        files.write_model(tmp_path / name, residual_cnn.build(4, 3, (28, 28, 1), seed=1))
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     another = residual_cnn.build(4, 3, (28, 28, 1), seed=2)
-    artifacts.write_model(tmp_path / "another", another)
+    files.write_model(tmp_path / "another", another)
     assert (tmp_path / "another").read_bytes() != (tmp_path / "first").read_bytes()
 
 
@@ -241,7 +241,7 @@ def test_what_networks_are_better_by_is_told(made: pd.DataFrame) -> None:
 def test_the_table_has_a_row_a_method_and_a_column_a_noise(
     make: Callable[[Path], table.Table], made: pd.DataFrame, tmp_path: Path
 ) -> None:
-    artifacts.write_csv(tmp_path / "plots/denoising.csv", made)
+    files.write_csv(tmp_path / "plots/denoising.csv", made)
     header, body = make(tmp_path)
     assert header[0:2] + header[-1:] == ["method", "σ 0.1", "square 0.5"]
     assert [row[0] for row in body] == list(TITLES.values())
@@ -251,9 +251,9 @@ def test_the_table_has_a_row_a_method_and_a_column_a_noise(
 
 
 def test_the_other_tables_say_strengths_and_differences(made: pd.DataFrame, tmp_path: Path) -> None:
-    artifacts.write_csv(tmp_path / "plots/denoising.csv", made)
+    files.write_csv(tmp_path / "plots/denoising.csv", made)
     numbers = report.numbers(made, STUDY.noises.shown)
-    artifacts.write_json(tmp_path / "metrics/denoising.json", numbers)
+    files.write_json(tmp_path / "metrics/denoising.json", numbers)
     _, body = table.strengths(tmp_path)
     assert [row[1] for row in body if row[0] == "Gaussian filter"] == ["1.5*"]
     assert not any("*" in cell for row in body if row[0] != "Gaussian filter" for cell in row)
@@ -266,5 +266,5 @@ def test_pictures_are_drawn(made: pd.DataFrame, tmp_path: Path) -> None:
     images = np.zeros((3, 4, 28, 28), np.uint8)
     drawn = pictures.examples(images[0], dict.fromkeys(TITLES.values(), images), STUDY.noises.shown)
     for name, figure in {"curves": pictures.curves(made), "examples": drawn}.items():
-        artifacts.write_figure(tmp_path / f"{name}.png", figure)
+        files.write_figure(tmp_path / f"{name}.png", figure)
         assert (tmp_path / f"{name}.png").stat().st_size > 1000

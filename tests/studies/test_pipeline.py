@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from cae.core.errors import UserError
 from cae.engine import training
 from cae.networks.autoencoder import load
@@ -42,7 +42,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     monkeypatch.chdir(tmp_path)
     for name in ("train", "validation"):
         images = np.random.default_rng(0).random((40, 12, 12, 1), np.float32)
-        artifacts.write_array(PREPARED / f"{name}_images.npy", images)
+        files.write_array(PREPARED / f"{name}_images.npy", images)
     STUDY.mkdir(parents=True)
     (STUDY / "params.yaml").write_text("value: 1")
     (STUDY / "dvc.yaml").write_text("stages: {train: {deps: [], params: [value]}}")
@@ -58,7 +58,7 @@ def test_training_writes_a_network_and_its_history_and_leaves_nothing_behind(inp
     pipeline.train(STUDY, "small", SMALL, inputs)
     assert set(made()) == {"studies/some/models/small.keras", "studies/some/histories/small.csv"}
     assert load(STUDY / "models/small.keras", (12, 12, 1)).code_size == 4
-    assert list(artifacts.read_csv(STUDY / "histories/small.csv")["epoch"]) == [1, 2]
+    assert list(files.read_csv(STUDY / "histories/small.csv")["epoch"]) == [1, 2]
     assert not list(Path(".checkpoints/some").iterdir())
 
 

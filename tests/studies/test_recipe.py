@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cae.core import artifacts, params
+from cae.core import files, params
 from studies import pipeline
 from studies.recipe import report, settings, table, train
 
@@ -25,8 +25,8 @@ def test_the_table_has_the_means_over_seeds_the_best_first(
     monkeypatch.setattr(report, "STUDY", tmp_path)
     losses = {"16-0.002-1": [0.5, 0.3], "16-0.002-2": [0.4, 0.41], "32-0.002-1": [0.2], "32-0.002-2": [0.3]}
     for name, values in losses.items():
-        artifacts.write_csv(tmp_path / f"histories/{name}.csv", pd.DataFrame({"val_loss": values}))
-    artifacts.write_csv(tmp_path / "plots/recipe.csv", report.tabulate(STUDY))
+        files.write_csv(tmp_path / f"histories/{name}.csv", pd.DataFrame({"val_loss": values}))
+    files.write_csv(tmp_path / "plots/recipe.csv", report.tabulate(STUDY))
     header, rows = table.by_recipe(tmp_path)
     assert header == ["batch size", "learning rate", "seed 1", "seed 2", "mean"]
     assert rows == [

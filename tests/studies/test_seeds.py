@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cae.core import artifacts
+from cae.core import files
 from studies.seeds import measure, measure_short, report, table
 
 
@@ -64,7 +64,7 @@ def test_a_network_that_answers_with_the_mean_image_has_its_loss() -> None:
 
 def test_the_best_epoch_of_a_history_is_that_of_the_least_validation_loss(tmp_path: Path) -> None:
     history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [0.5, 0.3, 0.4], "loss": [0.6, 0.4, 0.2]})
-    artifacts.write_csv(tmp_path / "2.csv", history)
+    files.write_csv(tmp_path / "2.csv", history)
     assert measure.best_epoch(tmp_path / "2.csv") == {"best_epoch": 2, "val_loss": 0.3, "loss": 0.4}
 
 

@@ -31,7 +31,7 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def open_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` that takes its place when the block ends without an error.
 
     Raises:
@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`."""
-    with replacing(path) as file:
+    with open_atomically(path) as file:
         file.write(content)
 
 
@@ -82,24 +82,24 @@ def read_csv(path: Path, remake: str = "dvc repro") -> pd.DataFrame:
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write one `.npy` file, little-endian and in C order, that `numpy.load(..., mmap_mode="r")` can map."""
-    with replacing(path) as file:
+    with open_atomically(path) as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a PNG of at most 256 colours, so that it stays small, and without metadata."""
-    with replacing(path) as file:
-        in_palette(rendered(figure)).save(file, format="png", optimize=True)
+    with open_atomically(path) as file:
+        reduce_colours(render(figure)).save(file, format="png", optimize=True)
 
 
-def rendered(figure: Figure) -> Image.Image:
+def render(figure: Figure) -> Image.Image:
     """Render a figure to RGB."""
     with io.BytesIO() as buffer:
         figure.savefig(buffer, format="png")
         return Image.open(buffer).convert("RGB")
 
 
-def in_palette(image: Image.Image) -> Image.Image:
+def reduce_colours(image: Image.Image) -> Image.Image:
     """Reduce an RGB image to 256 colours; one that has no more stays as it is."""
     # Coverage keeps the colours of thin lines, which few pixels have; k-means then moves greys back to grey.
     # Dithering would speckle plain areas.
@@ -115,19 +115,19 @@ def write_model(path: Path, model: "keras.Model", more: Mapping[str, Any] | None
     `shared_object_id` in `config.json`. Members are stored uncompressed and sorted by name, so the bytes
     depend on no compression library.
     """
-    with replacing(path) as file:
-        members = saved(model, path.parent)
+    with open_atomically(path) as file:
+        members = read_keras_file(model, path.parent)
         metadata = json.loads(members["metadata.json"])
         del metadata["date_saved"]
         members["metadata.json"] = json.dumps(metadata | dict(more or {}), sort_keys=True).encode()
-        config = numbered(json.loads(members["config.json"]), {})
+        config = number_shared_objects(json.loads(members["config.json"]), {})
         members["config.json"] = json.dumps(config, sort_keys=True).encode()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name in sorted(members):
                 archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
 
 
-def saved(model: "keras.Model", folder: Path) -> dict[str, bytes]:
+def read_keras_file(model: "keras.Model", folder: Path) -> dict[str, bytes]:
     """Return the members of the `.keras` file that Keras makes of a model, by way of a file in `folder`."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".keras-") as scratch:
         whole = Path(scratch) / "model.keras"
@@ -136,18 +136,18 @@ def saved(model: "keras.Model", folder: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in archive.namelist()}
 
 
-def numbered(config: Any, numbers: dict[int, int]) -> Any:
+def number_shared_objects(config: Any, numbers: dict[int, int]) -> Any:
     """Replace every `shared_object_id` in a Keras config by its rank of first appearance.
 
     `numbers` collects address → rank while the config is walked.
     """
     if isinstance(config, list):
-        return [numbered(item, numbers) for item in config]
+        return [number_shared_objects(item, numbers) for item in config]
     if not isinstance(config, dict):
         return config
     return {
         key: numbers.setdefault(value, len(numbers))
         if key == "shared_object_id"
-        else numbered(value, numbers)
+        else number_shared_objects(value, numbers)
         for key, value in config.items()
     }
