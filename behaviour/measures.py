@@ -21,7 +21,7 @@ from cae.metrics import (
     quality,
     thresholds,
 )
-from cae.networks import autoencoder, prediction, variational
+from cae.networks import autoencoder, variational
 
 # More images than a metric, and more than a network, takes at once.
 PAIR = examples.pair(1003, 11, 13)
@@ -128,9 +128,11 @@ def compute_error_maps() -> Any:
     colour = [examples.images(1, 7, 9, 3, seed)[0] for seed in (6, 7)]
     results: list[Any] = []
     for image, reconstruction in (grey, colour):
-        found = error_maps.squared(image, reconstruction)
-        results.append([found, error_maps.score(found)])
-        results += [[error_maps.smoothed(found, spot), error_maps.score(found, spot)] for spot in (0.7, 2.0)]
+        found = error_maps.compute_error_map(image, reconstruction)
+        results.append([found, error_maps.compute_score(found)])
+        results += [
+            [error_maps.smooth(found, spot), error_maps.compute_score(found, spot)] for spot in (0.7, 2.0)
+        ]
     return results
 
 
@@ -143,14 +145,16 @@ def localised() -> Any:
             mask[start:end, start:end] = True
         # Few levels: pixels of both kinds have the same error.
         measured.add(found[..., 0].round(1), mask)
-    return [measured.measurable, measured.pixel_auroc(), measured.region_overlap()]
+    return [measured.measurable, measured.pixel_auroc(), measured.aupro()]
 
 
 def threshold() -> Any:
     """Fit thresholds at several rates of false alarms, and say how many images each rate needs."""
     scores = examples.rows(99, 1)[:, 0].astype(np.float64)
     rates = (0.02, 0.055, 0.3)
-    return [[thresholds.Threshold.fitted(scores, rate), thresholds.Threshold.least(rate)] for rate in rates]
+    return [
+        [thresholds.Threshold.fit(scores, rate), thresholds.Threshold.count_needed(rate)] for rate in rates
+    ]
 
 
 def predict_in_blocks() -> Any:
@@ -165,7 +169,7 @@ def predict_in_blocks() -> Any:
             loaded = autoencoder.load(path, (8, 12, 1))
         codes = autoencoder.predict(loaded.encoder, IMAGES)
         decoded = autoencoder.predict(loaded.decoder, codes)
-        whole = prediction.predicted(loaded.network, IMAGES)
+        whole = autoencoder.predict(loaded.network, IMAGES)
         results[name] = [loaded.code_shape, loaded.code_size, codes, decoded, whole]
         if name == "nested":
             logits = variational.painter(loaded)

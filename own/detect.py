@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cae.cli.outputs import Folder, coloured
 from cae.core import files, words
 from cae.core.arrays import Scores
+from cae.core.image_folder import ImageFolder
 from cae.datasets import intensity, prepared
+from cae.datasets.masks import Mask, read_masks
 from cae.datasets.prepared import Listed, Prepared
-from cae.metrics.localisation import Mask
+from cae.figures.error_maps import colour_error_map
 from cae.networks.autoencoder import Autoencoder, load
 from cae.networks.end_to_end import build, make_metadata
 from own import pictures, project_folder, reports, settings
 from own.detectors import OURS, Found, detectors
 from own.judging import Judged, judge, rightness, wrong
-from own.masks import truth
 from own.pictures import Example
 from own.unchanged import Unchanged
 from stages import MODELS, PLOTS, PREPARED
@@ -39,7 +39,7 @@ def main() -> None:
     train = prepared.images(project / PREPARED, "train")
     test, held_out = (Prepared.read(project / PREPARED, side) for side in ("test", "threshold"))
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
-    masks = partial(truth, source, test.pictures)
+    masks = partial(read_masks, source, test.pictures)
     methods = detectors(autoencoder, train, whole.split.seed)
     judged = {
         name: judge(reconstruct, test, held_out, sight, whole.anomaly, masks())
@@ -80,10 +80,10 @@ def write_maps(
     ours: Judged,
 ) -> list[Example]:
     """Write a heat map of every test picture; return what is shown of some, by their places."""
-    folder = Folder(project / "data/maps")
+    folder = ImageFolder(project / "data/maps")
     examples = {}
     for place, (found, mask) in enumerate(zip(errors, masks, strict=True)):
-        folder.add(found.picture.name, coloured(found.errors))
+        folder.write(found.picture.name, colour_error_map(found.errors))
         if place in shown:
             alarm = None if ours.alarms is None else bool(ours.alarms[place])
             title = reports.class_of(found.picture)

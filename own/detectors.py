@@ -8,14 +8,14 @@ from typing import NamedTuple
 from sklearn.neighbors import NearestNeighbors
 
 from cae.core.arrays import Images
+from cae.core.blocks import split_blocks
 from cae.datasets.intensity import Image
 from cae.datasets.prepared import Listed, Prepared
 from cae.datasets.preprocessing import Sight
 from cae.metrics import error_maps
 from cae.metrics.baselines import MeanImage
 from cae.metrics.error_maps import ErrorMap
-from cae.networks.autoencoder import Autoencoder
-from cae.networks.prediction import blocks, predicted
+from cae.networks.autoencoder import Autoencoder, predict
 from own import linear
 
 Reconstruct = Callable[[Images], Images]
@@ -26,7 +26,7 @@ OURS = "autoencoder"
 def detectors(autoencoder: Autoencoder, train: Images, seed: int) -> Mapping[str, Reconstruct]:
     """Make the network's way and those it has to beat, fitted to normal training pieces alone."""
     return {
-        OURS: partial(predicted, autoencoder.network),
+        OURS: partial(predict, autoencoder.network),
         "PCA": linear.fitted(train, autoencoder.code_size, seed).reconstruct,
         "nearest neighbour": Nearest(linear.sample(train, seed)).reconstruct,
         "mean picture": MeanImage().fit(train).reconstruct,
@@ -57,8 +57,8 @@ class Found(NamedTuple):
 
 def squared_errors(side: Prepared, sight: Sight, reconstruct: Reconstruct) -> Iterator[Found]:
     """Yield each picture of a side with the squared error of each pixel, as the network saw it."""
-    made = chain.from_iterable(reconstruct(block) for block in blocks(side.images))
+    made = chain.from_iterable(reconstruct(block) for block in split_blocks(side.images))
     for picture, pieces in side.of_each():
         original = sight.whole(iter(pieces), *picture.seen)
         reconstruction = sight.whole(islice(made, picture.pieces), *picture.seen)
-        yield Found(picture, original, error_maps.squared(original, reconstruction))
+        yield Found(picture, original, error_maps.compute_error_map(original, reconstruction))

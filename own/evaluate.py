@@ -9,13 +9,13 @@ import pandas as pd
 
 from cae.core import files, words
 from cae.core.arrays import Images, Indices, Scores
+from cae.core.blocks import block_size, split_blocks
 from cae.datasets import prepared
 from cae.datasets.prepared import Prepared
 from cae.figures import reconstructions
 from cae.metrics import quality
 from cae.metrics.baselines import MeanImage
-from cae.networks.autoencoder import load
-from cae.networks.prediction import blocks, most, predicted
+from cae.networks.autoencoder import load, predict
 from own import linear, pictures, project_folder, settings
 from own.detectors import Reconstruct
 from stages import MODELS, PLOTS, PREPARED
@@ -43,7 +43,7 @@ def main() -> None:
     pca = linear.fitted(train, autoencoder.code_size, whole.split.seed)
     mean_image = MeanImage().fit(train)
     methods: dict[str, Reconstruct] = {
-        OURS: partial(predicted, autoencoder.network),
+        OURS: partial(predict, autoencoder.network),
         "PCA": pca.reconstruct,
         "mean picture": mean_image.reconstruct,
     }
@@ -59,7 +59,7 @@ def main() -> None:
     }
     scores = {name: averages for name, (averages, _) in measured.items()}
     floor, validation_floor = (
-        mean_floor(pieces, cut) for pieces in (taken(test.images, places), blocks(validation))
+        mean_floor(pieces, cut) for pieces in (taken(test.images, places), split_blocks(validation))
     )
 
     inputs.check()
@@ -102,7 +102,7 @@ def normal(test: Prepared) -> Indices:
 
 def taken(images: Images, places: Indices) -> Iterator[Images]:
     """Yield some of the images in blocks that memory holds easily."""
-    for start in range(0, len(places), size := most(*images.shape[1:3])):
+    for start in range(0, len(places), size := block_size(*images.shape[1:3])):
         yield images[places[start : start + size]]
 
 

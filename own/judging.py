@@ -9,11 +9,12 @@ from sklearn.metrics import roc_auc_score
 
 from cae.core.arrays import Scores
 from cae.datasets import resizing
+from cae.datasets.masks import Mask
 from cae.datasets.prepared import Listed, Prepared
 from cae.datasets.preprocessing import Sight
 from cae.metrics import error_maps
 from cae.metrics.error_maps import ErrorMap
-from cae.metrics.localisation import Localisation, Mask
+from cae.metrics.localisation import Localisation
 from cae.metrics.thresholds import Threshold
 from own.detectors import Found, Reconstruct, squared_errors
 from own.settings import Anomaly
@@ -53,11 +54,11 @@ def judge(
         UserError: they are too few for the rate of false alarms.
     """
     usual = squared_errors(held_out, sight, reconstruct)
-    normal = np.array([error_maps.score(found.errors, chosen.spot) for found in usual])
-    threshold = Threshold.fitted(normal, chosen.false_alarms) if len(normal) else None
+    normal = np.array([error_maps.compute_score(found.errors, chosen.spot) for found in usual])
+    threshold = Threshold.fit(normal, chosen.false_alarms) if len(normal) else None
     scores, localisation = [], Localisation()
     for mask, found in zip(masks, squared_errors(test, sight, reconstruct), strict=True):
-        scores.append(error_maps.score(found.errors, chosen.spot))
+        scores.append(error_maps.compute_score(found.errors, chosen.spot))
         if mask is not None:
             localisation.add(wrongness(found, chosen), mask)
     return Judged(np.array(scores), localisation, threshold)
@@ -72,7 +73,7 @@ def wrong(reconstruct: Reconstruct, test: Prepared, sight: Sight, chosen: Anomal
 
 def wrongness(found: Found, chosen: Anomaly) -> ErrorMap:
     """Return the root of squared errors, smoothed where that is asked for, in the picture's own size."""
-    root = np.sqrt(error_maps.smoothed(found.errors, chosen.spot))
+    root = np.sqrt(error_maps.smooth(found.errors, chosen.spot))
     return resizing.resized(root[..., np.newaxis], *found.picture.size)[..., 0]
 
 
@@ -88,7 +89,7 @@ def rightness(judged: Judged, pictures: Sequence[Listed]) -> dict[str, float]:
         measured["auroc"] = float(roc_auc_score(odd, judged.scores))
     if judged.localisation.measurable:
         measured["pixel_auroc"] = judged.localisation.pixel_auroc()
-        measured["aupro"] = judged.localisation.region_overlap()
+        measured["aupro"] = judged.localisation.aupro()
     if judged.alarms is not None:
         for name, kind in (("caught", odd), ("false_alarms", ~odd)):
             if kind.any():

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from cae.core import words
 from cae.core.arrays import Images, Rows, Scores
+from cae.datasets.masks import Mask
 from cae.figures.embeddings import colour, name_classes
 from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks
-from cae.metrics.error_maps import ErrorMap, squared
-from cae.metrics.localisation import Mask
+from cae.metrics.error_maps import ErrorMap, compute_error_map
 
 COLUMNS = 8
 ERRORS = "magma"
@@ -44,7 +44,7 @@ def shown(axes: Axes, image: Images) -> None:
 @picture
 def reconstructions(originals: Images, reconstructed: Images, errors: Scores) -> Figure:
     """Draw original, reconstruction and error of pictures, (N, H, W, C) twice and (N,), in their order."""
-    differences = [np.sqrt(squared(*pair)) for pair in zip(originals, reconstructed)]
+    differences = [np.sqrt(compute_error_map(*pair)) for pair in zip(originals, reconstructed)]
     figure = Picture(figsize=(WIDTH, 4.2))
     heading(figure, "Normal test pictures, from the least squared error to the greatest, evenly by rank")
     grid = figure.subplots(3, len(originals), squeeze=False)

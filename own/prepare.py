@@ -4,16 +4,16 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from cae.cli.outputs import check_name
 from cae.core import words
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.datasets import folders, group_splits, prepared
+from cae.core.image_folder import check_name
+from cae.datasets import folders, group_splits, masks, prepared
 from cae.datasets.layouts import opened
 from cae.datasets.prepared import Listed
 from cae.datasets.samples import Source
 from cae.metrics.thresholds import Threshold
-from own import masks, project_folder, settings
+from own import project_folder, settings
 from own.unchanged import Unchanged
 from stages import PREPARED
 from stages.inputs import Inputs
@@ -41,7 +41,7 @@ def main() -> None:
     print_split(source, pictures, whole.split.seed)
     check_threshold(pictures, whole.anomaly.false_alarms)
     check_measurable(pictures, whole.data)
-    masks.check(source.path, pictures)
+    masks.check_masks(source.path, pictures)
 
     def check() -> None:
         unchanged.check()
@@ -126,7 +126,10 @@ def join_sides(chosen: Collection[str]) -> str:
 
 def check_threshold(pictures: Sequence[Listed], false_alarms: float) -> None:
     """Raise UserError, before any training, where pictures are too few for the threshold that is wanted."""
-    count, needed = sum(picture.side == "threshold" for picture in pictures), Threshold.least(false_alarms)
+    count, needed = (
+        sum(picture.side == "threshold" for picture in pictures),
+        Threshold.count_needed(false_alarms),
+    )
     if 0 < count < needed:
         own = any(picture.part == picture.side == "threshold" for picture in pictures)
         remedy = (

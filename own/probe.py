@@ -7,13 +7,13 @@ import pandas as pd
 
 from cae.core import files
 from cae.core.arrays import Labels, Rows
+from cae.core.blocks import split_blocks
 from cae.datasets.prepared import Prepared
 from cae.datasets.splits import Splits
 from cae.metrics import probes
 from cae.metrics.baselines import PrincipalComponents
 from cae.metrics.probes import LinearProbe, NearestProbe, Probe
-from cae.networks.autoencoder import load
-from cae.networks.prediction import blocks, predicted
+from cae.networks.autoencoder import load, predict
 from own import linear, pictures, project_folder, settings
 from own.reports import class_of
 from stages import MODELS, PLOTS, PREPARED
@@ -31,9 +31,11 @@ def main() -> None:
     whole = settings.load(project)
     sides = Splits(*(Prepared.read(project / PREPARED, side) for side in Splits._fields))
     autoencoder = load(project / MODELS / "autoencoder.keras", sides.train.images.shape[1:])
-    codes = Splits(*(flat(predicted(autoencoder.encoder, side.images)) for side in sides))
+    codes = Splits(*(flat(predict(autoencoder.encoder, side.images)) for side in sides))
     pca = linear.fitted(sides.train.images, autoencoder.code_size, whole.split.seed)
-    by_pca = Splits(*(np.concatenate([pca.encode(block) for block in blocks(side.images)]) for side in sides))
+    by_pca = Splits(
+        *(np.concatenate([pca.encode(block) for block in split_blocks(side.images)]) for side in sides)
+    )
 
     known = sorted({label for label in sides.train.labels() if label is not None})
     measured: dict[str, float] = {"classes": len(known)}

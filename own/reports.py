@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from cae.cli.outputs import printable
 from cae.core.arrays import Scores
+from cae.core.words import make_printable
 from cae.datasets.prepared import Listed
 from cae.metrics.thresholds import Threshold
 from own.detectors import OURS
@@ -30,7 +30,7 @@ def said(threshold: Threshold | None) -> dict[str, float]:
 
 def class_of(picture: Listed) -> str:
     """Name the class of a picture, in a text that any file can hold."""
-    return NAMELESS if picture.label is None else printable(picture.label)
+    return NAMELESS if picture.label is None else make_printable(picture.label)
 
 
 def normal_classes(listed: Sequence[Listed]) -> set[str]:
@@ -70,7 +70,7 @@ def every_score(scores: Mapping[str, Scores], ours: Judged, listed: Sequence[Lis
     """Tabulate every test picture: its name, class, the score of every method, and our decision."""
     table = pd.DataFrame(
         {
-            "name": [printable(picture.name) for picture in listed],
+            "name": [make_printable(picture.name) for picture in listed],
             "class": [class_of(picture) for picture in listed],
             **scores,
         }

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import keras
 
-from cae.cli.trained import loaded
 from cae.core import files, words
 from cae.core.errors import UserError
 from cae.core.params import Model, Residual, Run, Variational
 from cae.datasets import prepared
 from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint
+from cae.networks.autoencoder import load
 from own import project_folder, settings
 from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs, from_here, mapping
@@ -101,7 +101,7 @@ def beginning(project: Path, start_from: str | None) -> keras.Model | None:
             f"train.start_from is {start_from}, which the stage train of {project / 'dvc.yaml'} does not "
             f"name: add `- {start_from}` to its deps, so that DVC trains again when it changes"
         )
-    return loaded(path).network
+    return load(path).network
 
 
 def take_weights(network: keras.Model, begun: keras.Model) -> None:

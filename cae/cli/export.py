@@ -7,11 +7,11 @@ from typing import NamedTuple
 import keras
 
 from cae.cli import graph
-from cae.cli.trained import Trained
 from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets.samples import Picture
 from cae.networks import end_to_end
+from cae.networks.resizable import ResizableAutoencoder
 
 KERAS, ONNX = ".keras", ".onnx"
 
@@ -26,7 +26,7 @@ class Raw(NamedTuple):
     spot: float | None = None
 
 
-def export(trained: Trained, raw: Raw, threshold: float | None, out: Path) -> keras.Model:
+def export(trained: ResizableAutoencoder, raw: Raw, threshold: float | None, out: Path) -> keras.Model:
     """Write a model of raw pixels, see `end_to_end.build`, as the name of `out` ends; return it.
 
     Raises:
@@ -51,7 +51,7 @@ def check_out(out: Path) -> None:
         graph.packages()
 
 
-def check_size(trained: Trained, size: tuple[int, int]) -> None:
+def check_size(trained: ResizableAutoencoder, size: tuple[int, int]) -> None:
     """Raise UserError where a network takes no pictures of this size."""
     own = trained.image_shape[:2]
     if min(size) < 1:
@@ -60,7 +60,9 @@ def check_size(trained: Trained, size: tuple[int, int]) -> None:
         raise UserError(f"{trained.path} takes pictures of {own[0]}×{own[1]} alone: leave --size out")
 
 
-def fitting(pictures: Iterable[Picture], trained: Trained, size: tuple[int, int]) -> Iterator[Picture]:
+def fitting(
+    pictures: Iterable[Picture], trained: ResizableAutoencoder, size: tuple[int, int]
+) -> Iterator[Picture]:
     """Pass on pictures that the model takes as they are; UserError names another."""
     wanted = (*size, trained.channels)
     for picture in pictures:

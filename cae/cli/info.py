@@ -4,13 +4,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from cae.cli.outputs import printable
-from cae.cli.trained import Trained
 from cae.core import words
+from cae.core.words import make_printable
 from cae.datasets.samples import Picture, Source
+from cae.networks.resizable import ResizableAutoencoder
 
 
-def info(trained: Trained, source: Source | None = None, pictures: Iterable[Picture] = ()) -> None:
+def info(
+    trained: ResizableAutoencoder, source: Source | None = None, pictures: Iterable[Picture] = ()
+) -> None:
     """Print what a network takes and gives, and of a source how many pictures of which kinds it holds.
 
     Raises:
@@ -18,7 +20,7 @@ def info(trained: Trained, source: Source | None = None, pictures: Iterable[Pict
     """
     height, width, channels = trained.image_shape
     own = trained.own
-    print(f"network    {printable(str(trained.path))}")
+    print(f"network    {make_printable(str(trained.path))}")
     print(f"md5        {hashlib.md5(trained.path.read_bytes()).hexdigest()}")
     colours = f"{words.pluralize(channels, 'channel')}{'; other sizes too' * trained.stretches}"
     print(f"takes      {height} × {width}, {colours}")
@@ -32,7 +34,7 @@ def info(trained: Trained, source: Source | None = None, pictures: Iterable[Pict
         kinds[f"{' × '.join(map(str, pixels.shape))}, {pixels.dtype}"] += 1
         labels.update([picture.label] if picture.label is not None else [])
         parts.update([picture.part] if picture.part is not None else [])
-    print(f"source     {printable(str(source.path))}, {source.kind}")
+    print(f"source     {make_printable(str(source.path))}, {source.kind}")
     for title, counts in (("pictures", kinds), ("class", labels), ("part", parts)):
         for name, count in sorted(counts.items()):
-            print(f"{title:<10} {printable(name)}: {count:,}")
+            print(f"{title:<10} {make_printable(name)}: {count:,}")

@@ -14,18 +14,19 @@ from cae.cli import options
 from cae.cli.encode import encode
 from cae.cli.export import Raw, check_out, check_size, export, fitting, text
 from cae.cli.info import info
-from cae.cli.outputs import check_apart, printable
+from cae.cli.outputs import check_apart
 from cae.cli.reconstruct import reconstruct
 from cae.cli.score import score, scores
-from cae.cli.trained import Trained
 from cae.cli.views import Seeing
 from cae.core import words
 from cae.core.errors import UserError
+from cae.core.words import make_printable
 from cae.datasets.intensity import check_window
 from cae.datasets.layouts import opened
 from cae.datasets.samples import Picture, Source
 from cae.metrics.error_maps import check_spot
 from cae.metrics.thresholds import CONFIDENCE, Threshold
+from cae.networks.resizable import ResizableAutoencoder
 
 FALSE_ALARMS = 0.01
 EXPONENT = re.compile(r"-\d*\.?\d+[eE][+-]?\d+")
@@ -63,7 +64,7 @@ def look(chosen: Namespace) -> None:
     check_apart(files, folders, inputs)
     if chosen.command == "score":
         check_scoring(chosen)
-    source, trained = opened(chosen.images, chosen.skip_bad), Trained(chosen.model)
+    source, trained = opened(chosen.images, chosen.skip_bad), ResizableAutoencoder(chosen.model)
     height, width = trained.image_shape[:2]
     size = (height, width) if chosen.resize else sized(chosen.resize_to)
     seeing = Seeing(chosen.window, chosen.grey, size, chosen.tiles)
@@ -71,11 +72,11 @@ def look(chosen: Namespace) -> None:
         case "encode":
             with counted(source) as pictures:
                 number = encode(pictures, trained, seeing, chosen.out)
-            print(f"codes of {words.pluralize(number, 'picture')} in {printable(str(chosen.out))}")
+            print(f"codes of {words.pluralize(number, 'picture')} in {make_printable(str(chosen.out))}")
         case "reconstruct":
             with counted(source) as pictures:
                 number = reconstruct(pictures, trained, seeing, chosen.out)
-            print(f"{words.pluralize(number, 'picture')} in {printable(str(chosen.out))}")
+            print(f"{words.pluralize(number, 'picture')} in {make_printable(str(chosen.out))}")
         case "score":
             decide(chosen, source, trained, seeing)
 
@@ -92,7 +93,7 @@ def sized(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def describe(chosen: Namespace) -> None:
     """Describe the network and, where one is named, the source."""
-    trained = Trained(chosen.model)
+    trained = ResizableAutoencoder(chosen.model)
     if chosen.images is None:
         info(trained)
         return
@@ -106,13 +107,13 @@ def give(chosen: Namespace) -> None:
     check_out(chosen.out)
     check_apart([chosen.out], [], [path for path in (chosen.model, chosen.normal) if path])
     check_scoring(chosen)
-    window, trained = check_window(chosen.window), Trained(chosen.model)
+    window, trained = check_window(chosen.window), ResizableAutoencoder(chosen.model)
     raw = Raw(tuple(chosen.size or trained.image_shape[:2]), window, chosen.spot)
     check_size(trained, raw.size)
     threshold = fitted(chosen, trained, Seeing(window), lambda pictures: fitting(pictures, trained, raw.size))
     model = export(trained, raw, threshold and threshold.value, chosen.out)
     taken, given = text(model.input_shape[1:]), ", ".join(model.output)
-    print(f"{taken} raw pixels to {given} in {printable(str(chosen.out))}")
+    print(f"{taken} raw pixels to {given} in {make_printable(str(chosen.out))}")
 
 
 def check_scoring(chosen: Namespace) -> None:
@@ -126,19 +127,19 @@ def check_scoring(chosen: Namespace) -> None:
         raise UserError("--false-alarms needs --normal: the pictures that set the threshold")
 
 
-def decide(chosen: Namespace, source: Source, trained: Trained, seeing: Seeing) -> None:
+def decide(chosen: Namespace, source: Source, trained: ResizableAutoencoder, seeing: Seeing) -> None:
     """Score pictures and, where there are normal ones, say which are none."""
     threshold = fitted(chosen, trained, seeing)
     with counted(source) as pictures:
         table = score(pictures, trained, seeing, chosen.out, chosen.maps, threshold, chosen.spot)
-    print(f"scores of {words.pluralize(len(table), 'picture')} in {printable(str(chosen.out))}")
+    print(f"scores of {words.pluralize(len(table), 'picture')} in {make_printable(str(chosen.out))}")
     if threshold is not None:
         print(f"above the threshold: {table['anomaly'].sum()}")
 
 
 def fitted(
     chosen: Namespace,
-    trained: Trained,
+    trained: ResizableAutoencoder,
     seeing: Seeing,
     suiting: Callable[[Iterable[Picture]], Iterable[Picture]] = iter,
 ) -> Threshold | None:
@@ -154,7 +155,7 @@ def fitted(
         return None
     rate = FALSE_ALARMS if chosen.false_alarms is None else chosen.false_alarms
     with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
-        threshold = Threshold.fitted(scores(suiting(pictures), trained, seeing, chosen.spot), rate)
+        threshold = Threshold.fit(scores(suiting(pictures), trained, seeing, chosen.spot), rate)
     print(
         f"threshold {threshold.value:.6g}, from {words.pluralize(threshold.normals, 'picture')}: false "
         f"alarms expected {threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence "

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from cae.cli.outputs import Folder
-from cae.cli.trained import Trained
 from cae.cli.views import Seeing, answers
+from cae.core.image_folder import ImageFolder
 from cae.datasets.samples import Picture
+from cae.networks.resizable import ResizableAutoencoder
 
 
-def reconstruct(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, out: Path) -> int:
+def reconstruct(pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, out: Path) -> int:
     """Write a PNG a picture into the folder `out`, 256 levels, in the size of the picture; return how many.
 
     Raises:
         UserError: a picture that does not suit the network, one name twice, or a file that cannot be written.
     """
-    folder = Folder(out)
+    folder = ImageFolder(out)
     for answer in answers(pictures, trained, seeing):
         levels = np.round(answer.sized(answer.reconstruction) * 255).astype(np.uint8)
-        folder.add(answer.name, levels[..., 0] if levels.shape[-1] == 1 else levels)
-    return len(folder.written)
+        folder.write(answer.name, levels[..., 0] if levels.shape[-1] == 1 else levels)
+    return len(folder.names)

@@ -6,19 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cae.cli.outputs import Folder, coloured, printable
-from cae.cli.trained import Trained
 from cae.cli.views import Seeing, answers
 from cae.core import files
 from cae.core.arrays import Scores
+from cae.core.image_folder import ImageFolder
+from cae.core.words import make_printable
 from cae.datasets.samples import Picture
+from cae.figures.error_maps import colour_error_map
 from cae.metrics import error_maps
 from cae.metrics.thresholds import Threshold
+from cae.networks.resizable import ResizableAutoencoder
 
 
 def score(
     pictures: Iterable[Picture],
-    trained: Trained,
+    trained: ResizableAutoencoder,
     seeing: Seeing,
     out: Path,
     maps: Path | None = None,
@@ -27,21 +29,21 @@ def score(
 ) -> pd.DataFrame:
     """Write a CSV, a row a picture: name, score, with a threshold also anomaly, 0 or 1; return it.
 
-    The score is that of `error_maps.score` over the pixels that the network saw: after resizing, of so many.
+    The score is that of `error_maps.compute_score` over the pixels that the network saw, after resizing.
     With `maps`, a PNG a picture, in its own size, shows the root of the squared error of each pixel, smoothed
     by `spot`, from 0, black, to 1.
 
     Raises:
         UserError: a picture that does not suit the network, one name twice, or a file that cannot be written.
     """
-    folder = None if maps is None else Folder(maps)
+    folder = None if maps is None else ImageFolder(maps)
     rows = []
     for answer in answers(pictures, trained, seeing):
         squared = answer.squared_error
-        rows.append((printable(answer.name), error_maps.score(squared, spot)))
+        rows.append((make_printable(answer.name), error_maps.compute_score(squared, spot)))
         if folder is not None:
-            absolute = answer.sized(np.sqrt(error_maps.smoothed(squared, spot))[..., np.newaxis])
-            folder.add(answer.name, coloured(absolute[..., 0]))
+            absolute = answer.sized(np.sqrt(error_maps.smooth(squared, spot))[..., np.newaxis])
+            folder.write(answer.name, colour_error_map(absolute[..., 0]))
     table = pd.DataFrame(rows, columns=["name", "score"])
     if threshold is not None:
         table["anomaly"] = (table["score"] > threshold.value).astype(int)
@@ -50,8 +52,8 @@ def score(
 
 
 def scores(
-    pictures: Iterable[Picture], trained: Trained, seeing: Seeing, spot: float | None = None
+    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, spot: float | None = None
 ) -> Scores:
     """Return the scores (N,) of pictures; raises as `score`."""
     made = answers(pictures, trained, seeing)
-    return np.array([error_maps.score(answer.squared_error, spot) for answer in made])
+    return np.array([error_maps.compute_score(answer.squared_error, spot) for answer in made])

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cae.cli.trained import Trained
 from cae.core import words
 from cae.core.arrays import Rows
+from cae.core.blocks import block_size
 from cae.core.errors import UserError
 from cae.datasets import intensity, resizing
 from cae.datasets.intensity import Image
@@ -17,7 +17,7 @@ from cae.datasets.tiles import Tiling
 from cae.metrics import error_maps
 from cae.metrics.error_maps import ErrorMap
 from cae.networks.autoencoder import predict
-from cae.networks.prediction import most
+from cae.networks.resizable import ResizableAutoencoder
 
 
 class Seeing(NamedTuple):
@@ -51,14 +51,14 @@ class Answer(NamedTuple):
     @property
     def squared_error(self) -> ErrorMap:
         """The squared error of each pixel, (H, W) in [0, 1], the mean over channels."""
-        return error_maps.squared(self.image, self.reconstruction)
+        return error_maps.compute_error_map(self.image, self.reconstruction)
 
     def sized(self, image: Image) -> Image:
         """Bring an image (H, W, C) of the answer to the size of the picture that came in."""
         return resizing.resized(image, *self.size)
 
 
-def answers(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[Answer]:
+def answers(pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing) -> Iterator[Answer]:
     """Yield what a network makes of pictures, in their order.
 
     Pictures that it does not close on are mirrored at their lower and right edges first, and cut back.
@@ -78,7 +78,9 @@ def answers(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> It
             yield Answer(view.name, view.image, reconstruction, view.size)
 
 
-def codes(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[tuple[str, Rows]]:
+def codes(
+    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing
+) -> Iterator[tuple[str, Rows]]:
     """Yield the name and the code (D,) of each picture, in their order; raises as `answers`."""
     for batch in batches(pictures, trained, seeing):
         whole = closed(np.stack([view.image for view in batch]), trained)
@@ -87,7 +89,9 @@ def codes(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iter
             yield view.name, row
 
 
-def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> Iterator[list[View]]:
+def batches(
+    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing
+) -> Iterator[list[View]]:
     """Group pictures that follow one another and have one size, as many as fit."""
     batch: list[View] = []
     for picture in pictures:
@@ -95,7 +99,7 @@ def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> It
         height, width = picture.pixels.shape[:2]
         if seeing.size is not None:
             image = resizing.resized(image, *seeing.size)
-        if batch and (batch[0].image.shape != image.shape or len(batch) >= most(*image.shape[:2])):
+        if batch and (batch[0].image.shape != image.shape or len(batch) >= block_size(*image.shape[:2])):
             yield batch
             batch = []
         batch.append(View(picture.name, image, (height, width)))
@@ -103,7 +107,7 @@ def batches(pictures: Iterable[Picture], trained: Trained, seeing: Seeing) -> It
         yield batch
 
 
-def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
+def seen(picture: Picture, trained: ResizableAutoencoder, seeing: Seeing) -> Image:
     """Return a picture as (H, W, C) in [0, 1]; UserError where its grey values or channels do not suit."""
     image = intensity.in_channels(intensity.windowed(picture, seeing.window))
     found, wanted = image.shape[-1], trained.channels
@@ -120,14 +124,16 @@ def seen(picture: Picture, trained: Trained, seeing: Seeing) -> Image:
     )
 
 
-def closed(images: Image, trained: Trained) -> Image:
+def closed(images: Image, trained: ResizableAutoencoder) -> Image:
     """Mirror images (N, H, W, C) at their lower and right edges up to sizes that the network closes on."""
     if trained.takes(*images.shape[1:3]):
         return resizing.padded(images, *trained.image_shape[:2])
     return resizing.padded(images, *map(trained.closing, images.shape[1:3]))
 
 
-def tiled(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, stride: int) -> Iterator[Answer]:
+def tiled(
+    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, stride: int
+) -> Iterator[Answer]:
     """Answer each picture tile by tile; where tiles overlap, the reconstruction is their mean."""
     side, width = trained.image_shape[:2]
     if side != width or not 1 <= stride <= side:
@@ -142,7 +148,7 @@ def tiled(pictures: Iterable[Picture], trained: Trained, seeing: Seeing, stride:
         yield Answer(picture.name, image, tiling.stitched(made, *size), size)
 
 
-def reconstructed(tiles: Iterator[Image], trained: Trained) -> Iterator[Image]:
+def reconstructed(tiles: Iterator[Image], trained: ResizableAutoencoder) -> Iterator[Image]:
     """Yield the reconstructions of tiles of the network's own size."""
-    while part := list(islice(tiles, most(*trained.image_shape[:2]))):
+    while part := list(islice(tiles, block_size(*trained.image_shape[:2]))):
         yield from predict(trained.own.network, np.stack(part))

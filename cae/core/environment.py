@@ -100,8 +100,8 @@ def check() -> None:
     """
     if not _pinned:
         raise UserError(
-            "Training gives the same bytes on every run only where cae.core.environment.set_variables() has fixed "
-            "the number of threads and the like: call it before NumPy, Keras or TensorFlow is imported"
+            "Training gives the same bytes on every run only if cae.core.environment.set_variables() has "
+            "fixed the number of threads and the like: call it before NumPy, Keras or TensorFlow is imported"
         )
     configure_tensorflow()
 

@@ -21,12 +21,12 @@ def check_spot(spot: float) -> None:
         raise UserError(f"the spot is {spot:g} pixels, but must be above 0 and at most {LARGEST}, such as 2")
 
 
-def squared(image: Images, reconstruction: Images) -> ErrorMap:
+def compute_error_map(image: Images, reconstruction: Images) -> ErrorMap:
     """Return the squared error of every pixel, the mean over channels: (H, W, C) twice → (H, W)."""
     return np.square(reconstruction - image).mean(axis=-1)
 
 
-def smoothed(errors: ErrorMap, spot: float | None) -> ErrorMap:
+def smooth(errors: ErrorMap, spot: float | None) -> ErrorMap:
     """Average an error map around every pixel, by a Gaussian of `spot` pixels; None leaves it as it is.
 
     Beyond the edges the map is mirrored.
@@ -34,10 +34,10 @@ def smoothed(errors: ErrorMap, spot: float | None) -> ErrorMap:
     return errors if spot is None else gaussian_filter(errors, spot, mode="mirror", truncate=REACH)
 
 
-def score(errors: ErrorMap, spot: float | None = None) -> float:
+def compute_score(errors: ErrorMap, spot: float | None = None) -> float:
     """Return how anomalous a picture is by its error map.
 
     Without `spot` the mean of all pixels, for what is wrong everywhere; with it the greatest value of the map
     smoothed by so many pixels, for what is wrong in one place.
     """
-    return float(errors.mean(dtype=np.float64) if spot is None else smoothed(errors, spot).max())
+    return float(errors.mean(dtype=np.float64) if spot is None else smooth(errors, spot).max())

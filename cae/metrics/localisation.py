@@ -4,10 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import label
 
+from cae.datasets.masks import Mask
 from cae.metrics.error_maps import ErrorMap
 
-Mask = npt.NDArray[np.bool_]
-"""(H, W), true where the defect is."""
 # Errors that differ by less than a millionth count as equal: pixels are counted by level, not kept.
 LEVELS = 2**20
 # Up to this rate of false alarms regions are counted, as Bergmann et al. do.
@@ -49,7 +48,7 @@ class Localisation:
         below = np.cumsum(self.good) - self.good / 2
         return float(self.odd @ below / (self.odd.sum() * self.good.sum()))
 
-    def region_overlap(self) -> float:
+    def aupro(self) -> float:
         """Return the area under the mean overlap of regions, over false alarms to 0.3, in [0, 1] (AUPRO).
 
         For every threshold t: the false alarms are the share of the pixels without defect whose error is at

@@ -38,12 +38,12 @@ class Threshold(NamedTuple):
             )
 
     @staticmethod
-    def least(false_alarms: float) -> int:
+    def count_needed(false_alarms: float) -> int:
         """Return how many normal pictures a rate of false alarms needs at least."""
         return max(1, math.ceil(1 / false_alarms - 1e-9) - 1)
 
     @classmethod
-    def fitted(cls, normal: Scores, false_alarms: float) -> Self:
+    def fit(cls, normal: Scores, false_alarms: float) -> Self:
         """Choose the lowest threshold whose expected rate of false alarms is at most the one asked for.
 
         Args:
@@ -60,8 +60,8 @@ class Threshold(NamedTuple):
         if rank < 1:
             raise UserError(
                 f"{words.pluralize(count, 'normal picture')} cannot set a threshold for a rate of "
-                f"{false_alarms:g}: at least {cls.least(false_alarms)} are needed. Add some, or allow more "
-                "false alarms"
+                f"{false_alarms:g}: at least {cls.count_needed(false_alarms)} are needed. Add some, or allow "
+                "more false alarms"
             )
         rate = beta(rank, count + 1 - rank)
         low, high = rate.interval(CONFIDENCE)

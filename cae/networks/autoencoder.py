@@ -7,16 +7,16 @@ of `engine/family.py`.
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from cae.core.arrays import Images
+from cae.core.blocks import BLOCK, block_size
 from cae.core.errors import UserError
 
 ENCODER, DECODER = "encoder", "decoder"
-# Images worked on at once: memory stays bounded however many there are.
-BATCH = 500
 
 
 class Autoencoder(NamedTuple):
@@ -92,32 +92,60 @@ def split(network: keras.Model) -> Autoencoder:
     )
 
 
-def predict(network: keras.Model, inputs: Images) -> Images:
-    """Run images or codes (N, …) through a network, a fixed number at a time: memory stays bounded."""
-    return network.predict(inputs, batch_size=BATCH, verbose=0)
+def predict(network: keras.Model, inputs: Images) -> Any:
+    """Run images or codes (N, …) through a network in blocks, so that memory stays bounded.
+
+    Returns an array (N, …) float32 for each output of the network: one array, or a list of them.
+    """
+    shapes = [shape[1:3] for shape in (network.input_shape, network.outputs[0].shape) if len(shape) == 4]
+    size = min([BLOCK, *(block_size(*shape) for shape in shapes)])
+    # Keras's own predict copies all images into memory first.
+    blocks = [network.predict_on_batch(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *blocks)
 
 
-def load(path: Path, image_shape: tuple[int, ...]) -> Autoencoder:
-    """Load a saved autoencoder of images (H, W, C).
+def load(path: Path, image_shape: tuple[int, ...] | None = None) -> Autoencoder:
+    """Load a saved autoencoder of images (H, W, C), with 1 or 3 channels, in Keras's safe mode.
+
+    Args:
+        path: a `.keras` file, with or without this library's networks.
+        image_shape: (H, W, C) that the network must have; None accepts any.
 
     Raises:
-        UserError: no file, not a Keras file, a network of another shape, or one without encoder and decoder.
+        UserError: no such file, not a network that Keras loads safely, or not an autoencoder of such images.
     """
-    if not path.exists():
-        raise UserError(f"{path} does not exist. Train first: dvc repro train")
+    if not path.is_file():
+        raise UserError(
+            f"{path} is not a file. Train a network first (dvc repro train), or name a saved one, such as "
+            "models/autoencoder.keras"
+        )
     try:
-        network = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many kinds for a broken file
+        # A file can hold code, as a Lambda layer: safe mode refuses to run it.
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds of exceptions for a broken file
+        reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"{path} is not a readable Keras model ({error}). Train again: dvc repro -f train"
+            f"{path} is not a network that Keras loads safely ({reason}). Train it again (dvc repro -f "
+            "train), or name another file"
         ) from error
-    shapes = tuple(tuple((shape or (None,))[1:]) for shape in (network.input_shape, network.output_shape))
-    if shapes != (image_shape, image_shape):
+    shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
+    found, reconstructed = (shape[1:] if isinstance(shape, tuple) else shape for shape in shapes)
+    if found != reconstructed or found is None or len(found) != 3:
         raise UserError(
-            f"{path} maps {shapes[0]} to {shapes[1]}, but {image_shape} to {image_shape} is needed. "
-            "It was made by another program, or for other images: train again with dvc repro -f train"
+            f"{path} maps {found} to {reconstructed}, but an autoencoder maps images (height, width, "
+            "channels) to images of the same shape. Name models/autoencoder.keras, not the encoder"
+        )
+    if image_shape not in (None, found):
+        raise UserError(
+            f"{path} takes images of shape {found}, but {image_shape} is needed. It was trained on other "
+            "images: train it again with dvc repro -f train"
+        )
+    if None in found or found[-1] not in (1, 3):
+        raise UserError(
+            f"{path} takes images of shape {found}, but a fixed height and width and 1 or 3 channels are "
+            "needed. Name a network that was trained on such images"
         )
     try:
         return split(network)
     except ValueError as error:
-        raise UserError(f"{path} has no code: {error}. Train again: dvc repro -f train") from error
+        raise UserError(f"{path} has no code: {error}. Name a network that the pipeline saved") from error

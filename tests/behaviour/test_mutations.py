@@ -140,7 +140,7 @@ OF_STAGES = {
     "masks": mutations(
         ("own.judging", "np.sqrt(errors", "np.cbrt(errors", "own_detect own_detect_figures"),
         ("own.pictures", 'ERRORS = "magma"', 'ERRORS = "plasma"', "own_detect_figures own_evaluate_figures"),
-        ("cae.cli.outputs", '"magma"', '"plasma"', "own_detect"),
+        ("cae.figures.error_maps", '"magma"', '"plasma"', "own_detect"),
     ),
 }
 ALL = [

@@ -16,11 +16,11 @@ from PIL import Image
 
 from cae.cli import DEFAULT, graph, line
 from cae.cli.export import Raw, export
-from cae.cli.trained import Trained
 from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import idx
 from cae.networks import end_to_end, residual
+from cae.networks.resizable import ResizableAutoencoder
 
 RAW = Path(__file__).parents[2] / "data/raw/t10k-images-idx3-ubyte.gz"
 Pixels = npt.NDArray[Any]
@@ -106,7 +106,7 @@ def test_the_file_says_which_values_are_black_and_white(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spot", [None, 1.5])
 def test_a_picture_with_pixels_that_are_no_numbers_is_an_anomaly(spot: float | None) -> None:
-    model = end_to_end.build(Trained(DEFAULT).own, (28, 28), (0, 255), spot, 1000)
+    model = end_to_end.build(ResizableAutoencoder(DEFAULT).own, (28, 28), (0, 255), spot, 1000)
     np.testing.assert_array_equal(model.predict(with_a_hole(), verbose=0)["anomaly"], [True, False])
 
 
@@ -168,7 +168,7 @@ def run(path: Path, pixels: Pixels) -> dict[str, Pixels]:
 def test_onnx_gives_what_keras_gives_however_many_pictures_come(
     tmp_path: Path, side: int, spot: float | None
 ) -> None:
-    trained, raw = Trained(DEFAULT), Raw((side, side), (0, 255), spot)
+    trained, raw = ResizableAutoencoder(DEFAULT), Raw((side, side), (0, 255), spot)
     model = export(trained, raw, 0.01, tmp_path / "whole.onnx")
     for count in (1, 64):
         pixels = shirts(count)[:, :side, :side]
@@ -189,7 +189,7 @@ def test_onnx_calls_pixels_that_are_no_numbers_an_anomaly_and_says_what_is_black
     from onnxruntime import InferenceSession
 
     path = tmp_path / "whole.onnx"
-    export(Trained(DEFAULT), Raw((28, 28), (0, 255), spot), 1000, path)
+    export(ResizableAutoencoder(DEFAULT), Raw((28, 28), (0, 255), spot), 1000, path)
     np.testing.assert_array_equal(run(path, with_a_hole())["anomaly"], [True, False])
     facts = InferenceSession(path).get_modelmeta().custom_metadata_map
     assert facts == {"black": "0.0", "white": "255.0"}
@@ -217,5 +217,5 @@ def test_what_onnx_cannot_say_is_refused() -> None:
 @pytest.mark.slow
 def test_onnx_has_the_same_bytes_whatever_was_made_before(tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
-        export(Trained(DEFAULT), Raw((28, 28), (0, 255)), None, tmp_path / name)
+        export(ResizableAutoencoder(DEFAULT), Raw((28, 28), (0, 255)), None, tmp_path / name)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()

@@ -11,12 +11,12 @@ from scipy.ndimage import gaussian_filter
 
 from cae import __main__
 from cae.cli import DEFAULT, line
-from cae.cli.outputs import COLOURS
-from cae.cli.trained import Trained
 from cae.cli.views import Seeing, answers
 from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import layouts
+from cae.figures.error_maps import COLOURS
+from cae.networks.resizable import ResizableAutoencoder
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_threshold_comes_from_normal_pictures(
 def test_a_spot_makes_the_score_that_of_the_worst_place(photos: Path, tmp_path: Path) -> None:
     scores, maps = tmp_path / "scores.csv", tmp_path / "maps"
     line.run(["score", str(photos), "--out", str(scores), "--maps", str(maps), "--spot", "1.5"])
-    source, trained = layouts.opened(photos), Trained(DEFAULT)
+    source, trained = layouts.opened(photos), ResizableAutoencoder(DEFAULT)
     for answer, score in zip(answers(source, trained, Seeing()), pd.read_csv(scores)["score"], strict=True):
         smooth = gaussian_filter(answer.squared_error, 1.5, mode="mirror", truncate=3)
         assert score == smooth.max()
@@ -173,7 +173,7 @@ def test_two_pictures_of_one_name_are_not_written_over_each_other(tmp_path: Path
     (tmp_path / "photos").mkdir()
     pages[0].save(tmp_path / "photos/a.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "photos/a.tif#0", format="png")
-    with pytest.raises(UserError, match=r"two pictures are called 'a\.tif#0'"):
+    with pytest.raises(UserError, match=r"two images have the name 'a\.tif#0'"):
         line.run(["reconstruct", str(tmp_path / "photos"), "--out", str(tmp_path / "again")])
 
 
@@ -196,7 +196,7 @@ def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> No
     ):
         rest = ["--out", str(tmp_path / "again"), "--grey", "--window", "0", "90", *options]
         line.run(["reconstruct", str(tmp_path / "photos"), *rest])
-        (answer,) = answers([picture], Trained(DEFAULT), seeing)
+        (answer,) = answers([picture], ResizableAutoencoder(DEFAULT), seeing)
         written = np.asarray(Image.open(tmp_path / "again/a.png.png"))
         assert written.shape == (60, 60)
         levels = np.rint(255 * answer.sized(answer.reconstruction)[..., 0])
@@ -207,7 +207,7 @@ def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> No
 def test_a_window_may_begin_below_0(low: str, photos: Path, tmp_path: Path) -> None:
     rest = ["--out", str(tmp_path / "scores.csv"), "--window", low, "400"]
     line.run(["score", str(photos), *rest])
-    made = answers(layouts.opened(photos), Trained(DEFAULT), Seeing((float(low), 400)))
+    made = answers(layouts.opened(photos), ResizableAutoencoder(DEFAULT), Seeing((float(low), 400)))
     expected = [answer.squared_error.mean() for answer in made]
     np.testing.assert_allclose(pd.read_csv(tmp_path / "scores.csv")["score"], expected, rtol=1e-6)
 

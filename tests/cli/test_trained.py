@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from cae.cli import DEFAULT
-from cae.cli.trained import Trained, loaded
 from cae.core import files
 from cae.core.errors import UserError
 from cae.networks import residual
-from cae.networks.autoencoder import predict
+from cae.networks.autoencoder import load, predict
+from cae.networks.resizable import ResizableAutoencoder
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,11 +26,11 @@ def test_the_network_that_comes_along_is_that_of_the_last_run() -> None:
 
 @pytest.mark.parametrize(("side", "closes"), [(1, 4), (20, 20), (23, 28), (28, 28), (73, 76), (100, 100)])
 def test_it_closes_on_the_next_side_that_comes_back(side: int, closes: int) -> None:
-    assert Trained(DEFAULT).closing(side) == closes
+    assert ResizableAutoencoder(DEFAULT).closing(side) == closes
 
 
 def test_a_part_of_a_picture_looks_the_same_as_in_the_whole() -> None:
-    trained = Trained(DEFAULT)
+    trained = ResizableAutoencoder(DEFAULT)
     whole = np.random.default_rng(0).random((1, 140, 140, 1), dtype=np.float32)
     part = whole[:, 16:132, 16:132]
     of_whole, of_part = (
@@ -47,7 +47,7 @@ def saved(network: keras.Model, folder: Path) -> Path:
 
 def test_a_network_with_dense_layers_takes_its_own_size_alone(tmp_path: Path) -> None:
     files.write_model(tmp_path / "network.keras", residual.build(4, 8, (28, 28, 1), 1).network)
-    trained = Trained(tmp_path / "network.keras")
+    trained = ResizableAutoencoder(tmp_path / "network.keras")
     assert not trained.stretches
     with pytest.raises(UserError, match="28×28 alone: add --resize"):
         trained.closing(30)
@@ -58,24 +58,24 @@ def test_code_in_a_network_is_not_run(tmp_path: Path) -> None:
     # In the place of harm: what a Lambda layer holds would run on loading.
     network = keras.Model(image, keras.layers.Lambda(lambda values: values * 2)(image))
     with pytest.raises(UserError, match=r"not a network that Keras loads safely .*Lambda"):
-        loaded(saved(network, tmp_path))
+        load(saved(network, tmp_path))
 
 
 def test_half_a_network_is_named(tmp_path: Path) -> None:
     image = keras.Input((28, 28, 1))
-    with pytest.raises(UserError, match=r"name models/autoencoder\.keras, not the encoder"):
-        loaded(saved(keras.Model(image, keras.layers.Flatten()(image)), tmp_path))
+    with pytest.raises(UserError, match=r"Name models/autoencoder\.keras, not the encoder"):
+        load(saved(keras.Model(image, keras.layers.Flatten()(image)), tmp_path))
 
 
 def test_a_network_without_a_code_is_named(tmp_path: Path) -> None:
     image = keras.Input((28, 28, 1))
     with pytest.raises(UserError, match="has no code"):
-        loaded(saved(keras.Model(image, keras.layers.ReLU()(image)), tmp_path))
+        load(saved(keras.Model(image, keras.layers.ReLU()(image)), tmp_path))
 
 
 def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
     (tmp_path / "network.keras").write_text("not a network")
     with pytest.raises(UserError, match="is not a network that Keras loads safely"):
-        loaded(tmp_path / "network.keras")
-    with pytest.raises(UserError, match="is no file"):
-        loaded(tmp_path)
+        load(tmp_path / "network.keras")
+    with pytest.raises(UserError, match="is not a file"):
+        load(tmp_path)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from cae.cli import DEFAULT, views
-from cae.cli.trained import Trained
 from cae.cli.views import Seeing
 from cae.core import files
 from cae.core.arrays import Images
@@ -15,8 +14,9 @@ from cae.core.errors import UserError
 from cae.datasets.samples import Picture
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
+from cae.networks.resizable import ResizableAutoencoder
 
-TRAINED = Trained(DEFAULT)
+TRAINED = ResizableAutoencoder(DEFAULT)
 
 
 def pictures(*shapes: tuple[int, ...], seed: int = 0) -> Iterator[Picture]:
@@ -93,7 +93,7 @@ def test_a_window_says_what_is_black_and_white() -> None:
 
 def test_tiles_worked_on_at_once_are_the_fewer_the_larger(tmp_path: Path) -> None:
     files.write_model(tmp_path / "large.keras", convolutional.build((2, 2, 2), (252, 252, 1), 1).network)
-    trained = Trained(tmp_path / "large.keras")
+    trained = ResizableAutoencoder(tmp_path / "large.keras")
     taken: list[int] = []
 
     def tiles() -> Iterator[Images]:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
+from cae.datasets.masks import Mask
 from cae.metrics.error_maps import ErrorMap
-from cae.metrics.localisation import Localisation, Mask
+from cae.metrics.localisation import Localisation
 
 
 def drawn(seed: int, levels: int) -> tuple[list[ErrorMap], list[Mask]]:
@@ -65,21 +66,21 @@ def test_the_area_of_pixels_is_that_of_all_of_them_sorted(seed: int, levels: int
 @given(st.integers(0, 10_000), st.sampled_from([2, 5, 1000]))
 def test_overlap_is_that_of_the_definition(seed: int, levels: int) -> None:
     maps, masks = drawn(seed, levels)
-    assert counted(maps, masks).region_overlap() == pytest.approx(plain_overlap(maps, masks))
+    assert counted(maps, masks).aupro() == pytest.approx(plain_overlap(maps, masks))
 
 
 def test_maps_that_are_the_masks_are_perfect() -> None:
     _, masks = drawn(1, 5)
     maps = [mask.astype(np.float32) for mask in masks]
     assert counted(maps, masks).pixel_auroc() == 1
-    assert counted(maps, masks).region_overlap() == pytest.approx(1)
+    assert counted(maps, masks).aupro() == pytest.approx(1)
 
 
 def test_maps_that_say_nothing_are_chance() -> None:
     _, masks = drawn(1, 5)
     maps = [np.zeros(mask.shape, np.float32) for mask in masks]
     assert counted(maps, masks).pixel_auroc() == 0.5
-    assert counted(maps, masks).region_overlap() == pytest.approx(0.15)
+    assert counted(maps, masks).aupro() == pytest.approx(0.15)
 
 
 def test_a_small_region_counts_as_much_as_a_large_one() -> None:
@@ -88,7 +89,7 @@ def test_a_small_region_counts_as_much_as_a_large_one() -> None:
     only_small, only_large = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
     only_small[0, 0], only_large[5:15, 5:15] = 1, 1
     small, large = counted([only_small], [mask]), counted([only_large], [mask])
-    assert small.region_overlap() == pytest.approx(large.region_overlap())
+    assert small.aupro() == pytest.approx(large.aupro())
     assert small.pixel_auroc() < large.pixel_auroc()
 
 

@@ -14,9 +14,9 @@ def test_false_alarms_are_expected_as_often_as_asked_or_less(count: int, asked: 
     normal = np.random.default_rng(count).random(count)
     if count + 1 < 1 / asked - 1e-6:
         with pytest.raises(UserError, match="cannot set a threshold"):
-            Threshold.fitted(normal, asked)
+            Threshold.fit(normal, asked)
         return
-    threshold = Threshold.fitted(normal, asked)
+    threshold = Threshold.fit(normal, asked)
     assert threshold.false_alarms <= asked + 1e-9
     assert threshold.low < threshold.false_alarms < threshold.high
     # A lower threshold would promise too much: one alarm more among the normal pictures themselves.
@@ -25,7 +25,7 @@ def test_false_alarms_are_expected_as_often_as_asked_or_less(count: int, asked: 
 
 def test_further_normal_pictures_alarm_at_that_rate_on_average() -> None:
     draws = np.random.default_rng(0)
-    thresholds = [Threshold.fitted(draws.normal(size=99), 0.05) for _ in range(400)]
+    thresholds = [Threshold.fit(draws.normal(size=99), 0.05) for _ in range(400)]
     alarms = [(draws.normal(size=500) > threshold.value).mean() for threshold in thresholds]
     assert np.mean(alarms) == pytest.approx(0.05, abs=0.005)
     inside = [threshold.low <= rate <= threshold.high for threshold, rate in zip(thresholds, alarms)]
@@ -35,12 +35,12 @@ def test_further_normal_pictures_alarm_at_that_rate_on_average() -> None:
 
 @pytest.mark.parametrize(("asked", "least"), [(0.01, 99), (0.1, 9), (0.5, 1)])
 def test_too_few_normal_pictures_are_named_with_how_many_are_needed(asked: float, least: int) -> None:
-    Threshold.fitted(np.zeros(least), asked)
+    Threshold.fit(np.zeros(least), asked)
     with pytest.raises(UserError, match=f"at least {least} are needed"):
-        Threshold.fitted(np.zeros(least - 1), asked)
+        Threshold.fit(np.zeros(least - 1), asked)
 
 
 @pytest.mark.parametrize("asked", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_a_rate_that_is_none_is_named(asked: float) -> None:
     with pytest.raises(UserError, match="must lie between 0 and 1"):
-        Threshold.fitted(np.zeros(1000), asked)
+        Threshold.fit(np.zeros(1000), asked)

@@ -40,12 +40,12 @@ def by_steps(
     images = windowed(Picture("drawn", pixels), window)
     larger = padded(images, *autoencoder.network.input_shape[1:3])
     made = predict(autoencoder.network, larger)[:, :height, :width]
-    maps = [error_maps.squared(image, again) for image, again in zip(images, made, strict=True)]
+    maps = [error_maps.compute_error_map(image, again) for image, again in zip(images, made, strict=True)]
     return {
         "reconstruction": made,
         "code": predict(autoencoder.encoder, larger).reshape(len(pixels), -1),
-        "error": np.stack([error_maps.smoothed(squared, spot) for squared in maps]),
-        "score": np.array([error_maps.score(squared, spot) for squared in maps]),
+        "error": np.stack([error_maps.smooth(squared, spot) for squared in maps]),
+        "score": np.array([error_maps.compute_score(squared, spot) for squared in maps]),
     }
 
 

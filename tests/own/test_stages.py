@@ -18,9 +18,9 @@ from PIL import Image
 
 from cae.cli import line
 from cae.core.errors import UserError
-from cae.datasets import prepared
+from cae.datasets import masks, prepared
 from checks.fuzz import make_dicom, make_nifti
-from own import detect, masks, pictures, settings
+from own import detect, pictures, settings
 from own.pictures import Example
 from own.train import MOST_NUMBERS, check_memory, check_weights
 from tests.own.conftest import Run, drawn, write
@@ -133,13 +133,13 @@ def test_masks_that_change_while_they_are_read_are_named(
 ) -> None:
     of_squares(tmp_path / "images", (28, 28))
     run("prepare", "train")
-    truth = masks.truth
+    original = masks.read_masks
 
     def edited(source: Path, listed: Any) -> Any:
-        yield from truth(source, listed)
+        yield from original(source, listed)
         write(source / "ground_truth/square/0_mask.png", np.zeros((28, 28), np.uint8))
 
-    monkeypatch.setattr(detect, "truth", edited)
+    monkeypatch.setattr(detect, "read_masks", edited)
     with pytest.raises(UserError, match="changed while it was read"):
         run("detect")
 
@@ -373,7 +373,7 @@ def test_masks_of_volumes_are_those_of_their_slices(run: Run, tmp_path: Path) ->
         (masks_of / f"{seed}_mask.nii").write_bytes(make_nifti(defect))
     project = run("prepare", data={"window": [0, 255]})
     listed = [one for one in prepared.pictures(project / "data/prepared") if one.label == "spot"]
-    found = list(masks.truth(tmp_path / "images", listed))
+    found = list(masks.read_masks(tmp_path / "images", listed))
     marked = [np.argwhere(mask).tolist() for mask in found if mask is not None]
     assert marked == 2 * (7 * [[]] + [[[5, 3]]] + 2 * [[]])
     (masks_of / "10_mask.nii").write_bytes(make_nifti(np.zeros((28, 28, 9), np.uint8)))

@@ -6,16 +6,19 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cae.core.errors import UserError
 from cae.datasets import folders
 from cae.datasets.prepared import Listed
 from cae.datasets.safety import quoted
 from cae.datasets.samples import Frame
-from cae.metrics.localisation import Mask
+
+Mask = npt.NDArray[np.bool_]
+"""(H, W), true where the defect is."""
 
 
-def truth(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
+def read_masks(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
     """Yield where the defects of pictures are, one after another; None where their source does not say.
 
     Where any picture has a mask, normal ones are without defect.
@@ -29,7 +32,7 @@ def truth(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
         if mask is None:
             yield from (np.zeros(one.size, bool) if any_masked and one.normal else None for one in group)
         else:
-            yield from read_masks(source / mask, group)
+            yield from read_file(source / mask, group)
 
 
 def name_file(picture: Listed) -> str:
@@ -37,8 +40,8 @@ def name_file(picture: Listed) -> str:
     return re.sub(r"#\d+\Z", "", picture.name)
 
 
-def read_masks(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
-    """Read the masks of the pictures of one file, in their order; raises as `truth`."""
+def read_file(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
+    """Read the masks of the pictures of one file, in their order; raises as `read_masks`."""
     for frame, picture in zip_longest(folders.decode_file(path), pictures):
         if frame is None or picture is None:
             found = "fewer" if frame is None else "more"
@@ -58,7 +61,7 @@ def make_mask(path: Path, frame: Frame, picture: Listed) -> Mask:
     return mask
 
 
-def check(source: Path, pictures: Iterable[Listed]) -> None:
-    """Read every mask once; raises as `truth`."""
-    for _ in truth(source, list(pictures)):
+def check_masks(source: Path, pictures: Iterable[Listed]) -> None:
+    """Read every mask once; raises as `read_masks`."""
+    for _ in read_masks(source, list(pictures)):
         pass

@@ -15,13 +15,13 @@ from cae.networks.autoencoder import Autoencoder
 KEPT = 8
 
 
-class Trained:
+class ResizableAutoencoder:
     """A saved autoencoder, and the same layers for pictures of other sizes."""
 
     def __init__(self, path: Path) -> None:
-        """Load it; raises as `loaded`."""
+        """Load it; raises as `autoencoder.load`."""
         self.path = path
-        self.own = loaded(path)
+        self.own = autoencoder.load(path)
         self.image_shape: tuple[int, int, int] = self.own.network.input_shape[1:]
         self._of_other_size = lru_cache(KEPT)(self._stretched)
 
@@ -75,38 +75,3 @@ def stretched(network: keras.Sequential, image_shape: Sequence[int]) -> keras.Se
     again = keras.Sequential([keras.Input(tuple(image_shape), name="image"), *layers], name=network.name)
     again.set_weights(network.get_weights())
     return again
-
-
-def loaded(path: Path) -> Autoencoder:
-    """Load a saved autoencoder of images (H, W, C).
-
-    Raises:
-        UserError: no file, nothing that Keras reads safely, or no network from images to images with a code.
-    """
-    if not path.is_file():
-        raise UserError(
-            f"{path} is no file: name a network that the pipeline saved, models/autoencoder.keras"
-        )
-    try:
-        # Safe mode: a file can hold code, as a Lambda layer, which Keras then does not run.
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds for a broken file
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"{path} is not a network that Keras loads safely ({reason}): name one that the pipeline saved"
-        ) from error
-    shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
-    if not isinstance(shapes[0], tuple) or len(shapes[0]) != 4 or shapes[0] != shapes[1]:
-        raise UserError(
-            f"{path} maps {shapes[0]} to {shapes[1]}, but an autoencoder maps images (N, H, W, C) to the "
-            "like: name models/autoencoder.keras, not the encoder"
-        )
-    if None in shapes[0][1:] or shapes[0][-1] not in (1, 3):
-        raise UserError(
-            f"{path} takes pictures of {shapes[0][1:]}, but a height, a width and 1 or 3 channels are "
-            "needed: name a network that was trained on such"
-        )
-    try:
-        return autoencoder.split(network)
-    except ValueError as error:
-        raise UserError(f"{path} has no code: {error}. Name a network that the pipeline saved") from error

@@ -1,0 +1,21 @@
+"""Images in blocks of bounded size: memory does not grow with their number."""
+
+from collections.abc import Iterator
+
+from cae.core.arrays import Images
+
+# Images in a block, and pixels: larger images come fewer at a time.
+BLOCK = 500
+PIXELS = BLOCK * 28 * 28
+
+
+def block_size(height: int, width: int) -> int:
+    """Return how many images of a size make a block: at least 1."""
+    return max(1, min(BLOCK, PIXELS // (height * width)))
+
+
+def split_blocks(images: Images) -> Iterator[Images]:
+    """Yield images (N, H, W, C) in blocks, in their order."""
+    size = block_size(*images.shape[1:3])
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
