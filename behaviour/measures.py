@@ -159,7 +159,10 @@ def threshold() -> Any:
 
 def predict_in_blocks() -> Any:
     """Save, load and split networks, and run images through them and their halves."""
-    flat, nested = examples.network(8, 12), variational.build(5, 7, "gated", (8, 12, 1), 1)
+    flat, nested = (
+        examples.network(8, 12),
+        variational.build(variational.Settings(code_size=5, width=7, layers="gated"), (8, 12, 1), 1),
+    )
     examples.draw_weights(nested.network)
     results: dict[str, Any] = {}
     for name, built in (("flat", flat), ("nested", nested)):
@@ -172,7 +175,7 @@ def predict_in_blocks() -> Any:
         whole = autoencoder.predict(loaded.network, IMAGES)
         results[name] = [loaded.code_shape, loaded.code_size, codes, decoded, whole]
         if name == "nested":
-            logits = variational.painter(loaded)
+            logits = variational.decoder_to_logits(loaded)
             posterior = autoencoder.predict(variational.posterior(loaded), IMAGES)
             results["densities"] = [list(posterior), autoencoder.predict(logits, codes)]
     return results

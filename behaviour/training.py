@@ -15,17 +15,20 @@ from keras import layers
 from behaviour import Cases, examples
 from cae.core import files
 from cae.core.arrays import Images
-from cae.core.params import Augmentation, Mirror, Noise, Run, Shift, Variational
-from cae.datasets.augmentations import Phase
-from cae.engine import forward, tasks, training
+from cae.datasets.augmentations import Augmentation, Mirror, Phase, Shift
+from cae.datasets.noise import Noise
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.engine.tasks import Task
-from cae.networks import convolutional, residual, variational
+from cae.engine.engine import choose_engine
+from cae.networks import convolutional, residual, tasks, variational
+from cae.networks.settings import Recipe
+from cae.networks.tasks import Task
 
 MIRROR, SHIFT = Mirror(kind="mirror"), Shift(kind="shift", pixels=2)
 KINDS: Sequence[Any] = ("gaussian", "salt_and_pepper", "squares", "mixed")
+ENGINE = choose_engine("fast")
 # Batches with a remainder, shards of unequal size, a learning rate that rises and falls.
-RECIPE = Run(
+RECIPE = Recipe(
     epochs=2,
     patience=1,
     shards=3,
@@ -86,19 +89,24 @@ def reconstruct(
     """Train an autoencoder to reconstruct small images of its shape."""
     height, width, channels = network.input_shape[1:]
     images = examples.images(90, height, width, channels, seed=1)
-    task = tasks.reconstruction(network, objective, augmentations)
+    task = tasks.reconstruct(network, ENGINE, objective, augmentations)
     return train(task, images[:70], images[70:])
 
 
 def train_convolutional() -> list[dict[str, Any]]:
     """Train the default network, and one of odd sizes in colour."""
-    shapes = ((convolutional.FILTERS, (28, 28, 1)), ((5, 3, 2), (20, 12, 3)))
-    return [reconstruct(convolutional.build(filters, shape, 3).network) for filters, shape in shapes]
+    shapes = (((32, 16, 8), (28, 28, 1)), ((5, 3, 2), (20, 12, 3)))
+    return [
+        reconstruct(convolutional.build(convolutional.Settings(filters=filters), shape, 3).network)
+        for filters, shape in shapes
+    ]
 
 
 def train_residual() -> dict[str, Any]:
     """Train the residual network on squared error."""
-    return reconstruct(residual.build(17, 70, (12, 12, 1), 3).network, "squared_error")
+    return reconstruct(
+        residual.build(residual.Settings(code_size=17, width=70), (12, 12, 1), 3).network, "squared_error"
+    )
 
 
 def train_variational() -> list[dict[str, Any]]:
@@ -106,18 +114,20 @@ def train_variational() -> list[dict[str, Any]]:
     images = examples.images(90, 12, 12, 1, seed=1)
     results = []
     for kind, codes, beta in (("gelu", 1, 2.0), ("gated", 3, 1.0)):
-        options = Variational.model_validate(
+        settings = variational.Settings.model_validate(
             {"code_size": 5, "width": 19, "layers": kind, "codes": codes, "beta": beta, "rise": 2}
-            | {"batch_size": 8, "learning_rate": 0.004}
         )
-        network = variational.build(5, 19, kind, (12, 12, 1), 3)
-        results.append(train(tasks.generation(network, options), images[:70], images[70:]))
+        built = variational.build(settings, (12, 12, 1), 3)
+        results.append(train(variational.task(settings, built, ENGINE), images[:70], images[70:]))
     return results
 
 
 def train_augmented(augmentations: Sequence[Augmentation]) -> dict[str, Any]:
     """Train a small network on images that are changed."""
-    return reconstruct(convolutional.build((4, 3, 2), (12, 20, 1), 3).network, augmentations=augmentations)
+    return reconstruct(
+        convolutional.build(convolutional.Settings(filters=(4, 3, 2)), (12, 20, 1), 3).network,
+        augmentations=augmentations,
+    )
 
 
 def train_on_noise() -> list[dict[str, Any]]:
@@ -142,17 +152,16 @@ def train_custom_network() -> dict[str, Any]:
     hidden = layers.Dense(11, activation="gelu", kernel_initializer=next(initializers))(rows)
     answer = layers.Dense(144, kernel_initializer=next(initializers))(layers.Multiply()([gate, hidden]))
     network = keras.Model(image, layers.Reshape((12, 12, 1))(answer), name="custom")
-    arithmetic = tasks.choose_arithmetic("fast")
 
     def take_negative(images: Images, _: np.random.Generator, phase: Phase) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.constant(images), tf.constant(1 - images)
 
     task = Task(
         network,
-        forward.build(network, fast=True).run,
-        {"loss": arithmetic.squared_error},
+        ENGINE.build_forward(network),
+        {"loss": ENGINE.arithmetic.squared_error},
         take_negative,
-        arithmetic,
+        ENGINE.arithmetic,
     )
     images = examples.images(90, 12, 12, 1, seed=1)
     return train(task, images[:70], images[70:])

@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks import pinned  # noqa: F401
 
 # isort: split
+from cae.MISSING import Params
 from rich.console import Console
 
 from benchmarks import bound, charts, large_product, machine, measure, summary
@@ -32,9 +33,9 @@ from benchmarks.contenders import (
 from benchmarks.report import report
 from cae.core import files, params
 from cae.core.errors import UserError
-from cae.core.params import Model, Params
 from cae.datasets import splits
 from cae.engine import family
+from cae.networks.model import Model
 from stages import command
 
 RESULTS = Path("benchmarks")

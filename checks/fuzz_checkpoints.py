@@ -21,12 +21,14 @@ import keras
 import numpy as np
 
 from behaviour.training import KillError
-from cae.core.params import Run
-from cae.engine import tasks, training
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
+from cae.engine.engine import choose_engine
+from cae.networks import tasks
+from cae.networks.settings import Recipe
 from checks.fuzz import damaged
 
-RUN = Run(epochs=2, batch_size=4, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
+RUN = Recipe(epochs=2, batch_size=4, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
 IMAGES = np.random.default_rng(0).random((12, 4, 4, 1), dtype=np.float32)
 # Loaded files for one that is trained on from.
 LOADS = 50
@@ -42,7 +44,12 @@ def train(checkpoint: Checkpoint, killed: bool = False) -> bytes:
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1, activation="sigmoid")])
     with contextlib.suppress(KillError):
         training.fit(
-            tasks.reconstruction(network), IMAGES, IMAGES, RUN, checkpoint, record=kill if killed else None
+            tasks.reconstruct(network, choose_engine("fast"), "cross_entropy"),
+            IMAGES,
+            IMAGES,
+            RUN,
+            checkpoint,
+            record=kill if killed else None,
         )
     return b"".join(weights.tobytes() for weights in network.get_weights())
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cae.core.params import Run
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from cae.core import config, params
-from cae.core.params import Run
 from cae.datasets.group_splits import Shares
 from cae.datasets.preprocessing import Sight
 from cae.datasets.resizing import closing

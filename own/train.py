@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 
 import keras
+from cae.core.params import Model, Residual, Run, Variational
 
 from cae.core import files, words
 from cae.core.errors import UserError
-from cae.core.params import Model, Residual, Run, Variational
 from cae.datasets import prepared
 from cae.engine import family, training, workers
 from cae.engine.checkpoints import Checkpoint

@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import yaml
+from cae.MISSING import Params
 
 import stages.train
 from cae.core import files
 from cae.core.config import Section
-from cae.core.params import Params
 from stages import BASELINES, MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
 

@@ -9,4 +9,4 @@ IMAGE_SHAPE = (28, 28, 1)
 
 def autoencoder(seed: int) -> Autoencoder:
     """Build it untrained."""
-    return convolutional.build(convolutional.FILTERS, IMAGE_SHAPE, seed)
+    return convolutional.build(convolutional.Settings(), IMAGE_SHAPE, seed)

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from cae.MISSING import Params
 
-from cae.core.params import Params
 from stages import inputs
 
 ROOT = Path(__file__).parents[1]

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cae.core.errors import UserError
 
@@ -18,6 +19,21 @@ class Section(BaseModel):
 
 
 SectionKind = TypeVar("SectionKind", bound=Section)
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Item = TypeVar("Item", int, float)
+
+
+def check_increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Refuse a list in which a value does not exceed the one before it."""
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise ValueError(
+            f"{list(values)} must increase from each value to the next: sort it, without repeats"
+        )
+    return values
+
+
+# YAML knows lists alone; a tuple cannot be changed once read.
+Increasing = Annotated[tuple[Item, ...], Field(strict=False, min_length=1), AfterValidator(check_increasing)]
 
 
 def read(path: Path, kind: type[SectionKind]) -> SectionKind:

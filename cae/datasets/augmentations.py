@@ -5,13 +5,38 @@ Every change is drawn from the seed and the epoch: it is the same after a kill, 
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from cae.core.arrays import Images
-from cae.core.params import Augmentation, Mirror, Noise, Shift
-from cae.datasets.noise import add_noise
+from cae.core.config import Section
+from cae.datasets.noise import Noise, add_noise
+
+
+class Mirror(Section):
+    """Half of the training images, drawn anew each epoch, are turned left to right."""
+
+    kind: Literal["mirror"]
+
+
+class Shift(Section):
+    """Half of the training images, drawn anew each epoch, are moved by up to so many pixels."""
+
+    kind: Literal["shift"]
+    pixels: Annotated[int, Field(ge=1, le=64)]
+
+
+Augmentation = Annotated[Mirror | Shift | Noise, Field(discriminator="kind")]
+
+
+def check_noise_is_last(augmentations: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
+    """Refuse to mirror or shift what is noisy already: the clean target would not follow."""
+    kinds = [isinstance(one, Noise) for one in augmentations]
+    if kinds != sorted(kinds):
+        raise ValueError("noise must come last in the list: put mirror and shift before it")
+    return augmentations
 
 
 class Phase(NamedTuple):
@@ -27,7 +52,7 @@ def augment(
     """Return images (..., H, W, C) as a network is given them, and as it should answer.
 
     Only training images are mirrored and shifted, inputs and targets alike; noise is on the inputs alone, in
-    validation too. It comes last in the list (`params.check_noise_is_last`).
+    validation too. It comes last in the list (`check_noise_is_last`).
     """
     inputs = targets = images
     for augmentation in augmentations:

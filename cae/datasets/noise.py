@@ -4,18 +4,29 @@ The same generator in the same state draws the same noise, whoever asks: methods
 """
 
 from functools import cache
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy.special import ndtri
 
 from cae.core.arrays import Images
-from cae.core.params import Noise
+from cae.core.config import Section
 
 Strengths = npt.NDArray[np.float32]
 """One number for all images, or one for each: (..., 1, 1, 1)."""
 # Values that a table of normal numbers has: as many as 16 random bits tell apart.
 QUANTILES = 1 << 16
+
+
+class Noise(Section):
+    """Noise on what a network is given, in training and in validation; what it should answer stays clean."""
+
+    # mixed: for each image one of the other kinds, and a strength up to the one given
+    kind: Literal["gaussian", "salt_and_pepper", "squares", "mixed"]
+    # standard deviation, share of the pixels, side of the square as a share of the image's
+    strength: Annotated[float, Field(gt=0, le=1)]
 
 
 def add_noise(images: Images, noise: Noise, generator: np.random.Generator) -> Images:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from cae.core import environment
 from cae.engine import forward, keras_graph
-from cae.engine.tasks import Task, Tensors
+from cae.networks.tasks import Task, Tensors
 
 # What Keras's Adam can do beyond the formula in `Steps.apply`.
 BEYOND_ADAM = (

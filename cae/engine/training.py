@@ -16,12 +16,12 @@ import tensorflow as tf
 
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.core.params import Run
 from cae.datasets.augmentations import Phase
 from cae.engine import workers
 from cae.engine.checkpoints import Checkpoint, State
 from cae.engine.steps import Steps
-from cae.engine.tasks import Task
+from cae.networks.settings import Recipe
+from cae.networks.tasks import Task
 
 # Images handed to one call of the compiled graph, at most: enough to hide the call, few enough to keep the
 # progress bar alive.
@@ -40,7 +40,7 @@ def fit(
     task: Task,
     train: Images,
     validation: Images,
-    recipe: Run,
+    recipe: Recipe,
     checkpoint: Checkpoint,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     record: Callable[[pd.DataFrame], None] | None = None,
@@ -112,7 +112,7 @@ def get_monitor(losses: Iterable[str]) -> str:
 def train_epoch(
     steps: Steps,
     train: Images,
-    recipe: Run,
+    recipe: Recipe,
     epoch: int,
     rates: npt.NDArray[np.float32],
     listeners: keras.callbacks.CallbackList,
@@ -134,7 +134,7 @@ def train_epoch(
     return total / len(train)
 
 
-def compute_learning_rates(recipe: Run, epoch: int, steps: int) -> npt.NDArray[np.float32]:
+def compute_learning_rates(recipe: Recipe, epoch: int, steps: int) -> npt.NDArray[np.float32]:
     """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
 
     Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts. While warming up, it
@@ -169,7 +169,7 @@ def split_into_calls(
         yield whole, images[order[np.newaxis, whole:]]
 
 
-def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Run) -> None:
+def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Recipe) -> None:
     """Raise UserError when training has diverged."""
     if not np.isfinite(losses).all():
         raise UserError(

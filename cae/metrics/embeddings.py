@@ -5,19 +5,33 @@ map are those of training codes. t-SNE places the codes it is given, and nothing
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from cae.core import params
 from cae.core.arrays import Indices, Labels, Rows
+from cae.core.config import Section, Seed
 from cae.core.errors import UserError
+
+
+class Settings(Section):
+    """How codes are embedded in the plane."""
+
+    # Test images, at most.
+    images: Annotated[int, Field(ge=16, le=10_000)]
+    # The k of k-NN and of the trustworthiness.
+    neighbours: Annotated[int, Field(ge=1, le=100)]
+    # Of t-SNE: about how many neighbours of a point count.
+    perplexity: Annotated[float, Field(ge=2, le=1000)]
+    # Draws the images.
+    seed: Seed
 
 
 class Map(NamedTuple):
@@ -28,7 +42,7 @@ class Map(NamedTuple):
     accuracy: float  # of the nearest other points' vote
 
 
-def check(images: int, settings: params.Maps) -> None:
+def check(images: int, settings: Settings) -> None:
     """Refuse too few test images for the maps that are asked for, before any work is done; UserError."""
     mapped = min(settings.images, images)
     needed = max(2 * settings.neighbours, int(settings.perplexity)) + 1
@@ -54,7 +68,7 @@ def by_components(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
     return fitted.transform(test)
 
 
-def by_tsne(test: Rows, linear: npt.NDArray[np.float64], settings: params.Maps) -> Rows:
+def by_tsne(test: Rows, linear: npt.NDArray[np.float64], settings: Settings) -> Rows:
     """Map test codes (N, D) into the plane by t-SNE, which begins at their linear map (N, 2): (N, 2)."""
     # A start this small lets t-SNE pull the classes apart freely (Kobak and Berens 2019).
     start = linear / linear[:, 0].std() * 1e-4

@@ -6,18 +6,20 @@ images choose the regularisation.
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import NamedTuple, Protocol, Self
+from typing import Annotated, NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import AfterValidator, Field
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
-from cae.core import params, words
+from cae.core import words
 from cae.core.arrays import Indices, Labels, Rows
+from cae.core.config import Increasing, Section, Seed, check_increasing
 from cae.core.errors import UserError
 from cae.datasets.splits import Splits
 
@@ -46,6 +48,21 @@ class Probe(Protocol):
 
     def predict(self, rows: Rows) -> Labels:
         """Answer each row with a label."""
+
+
+class Settings(Section):
+    """How linear probes and nearest neighbours read classes off features."""
+
+    # Labelled training images per class; a run with all labels comes on top.
+    labels_per_class: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False), AfterValidator(check_increasing)
+    ]
+    # Each draws those images anew.
+    seeds: Increasing[Seed]
+    # Inverse strength C of the linear probe's penalty; validation images choose among them.
+    regularisation: Increasing[Annotated[float, Field(gt=0, le=1e6)]]
+    # The k of k-NN.
+    neighbours: Annotated[int, Field(ge=1, le=100)]
 
 
 class LinearProbe:
@@ -92,7 +109,7 @@ class NearestProbe:
         return self.model.predict(rows)
 
 
-def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence[str]) -> None:
+def check(labels: Splits[Labels], settings: Settings, class_names: Sequence[str]) -> None:
     """Refuse labels that the probes could not work with, before any work is done.
 
     Raises:
@@ -101,12 +118,12 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
     """
     for name, values in labels._asdict().items():
         if len(values) == 0:
-            raise UserError(f"the {name} split has no images: raise prepare.{name} in params.yaml")
+            raise UserError(f"the {name} split has no images: raise split.{name} in params.yaml")
     classes = np.unique(np.concatenate(labels))
     if len(np.unique(labels.train)) < 2:
         raise UserError(
             f"every training image is labelled {class_names[labels.train[0]]}, but a probe needs at least "
-            "two classes to tell apart: check the labels of the images or raise prepare.train in params.yaml"
+            "two classes to tell apart: check the labels of the images or raise split.train in params.yaml"
         )
     wanted = settings.labels_per_class[-1]
     for label in classes:
@@ -114,13 +131,13 @@ def check(labels: Splits[Labels], settings: params.Probes, class_names: Sequence
         if count == 0:
             raise UserError(
                 f"the training split has no image of {class_names[label]}, which validation or test has: "
-                "raise prepare.train in params.yaml or check the labels of the images"
+                "raise split.train in params.yaml or check the labels of the images"
             )
         if count < wanted:
             raise UserError(
                 f"the training split has {words.pluralize(count, 'image')} of {class_names[label]}, but "
                 f"probes.labels_per_class asks for up to {wanted}: give it numbers of at most {count}, or "
-                "raise prepare.train, in params.yaml"
+                "raise split.train, in params.yaml"
             )
     fewest = settings.labels_per_class[0] * len(classes)
     if settings.neighbours > fewest:
@@ -147,7 +164,7 @@ def standardise(features: Splits[Rows]) -> Splits[Rows]:
 def transfer(
     features: Mapping[str, Splits[Rows]],
     labels: Splits[Labels],
-    settings: params.Probes,
+    settings: Settings,
     cores_left: int = 0,
 ) -> list[Outcome]:
     """Run both probes on every kind of features, with few labels and with all of them.

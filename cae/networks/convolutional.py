@@ -1,22 +1,47 @@
-"""The mission's network: three convolutions and poolings down to the code, four convolutions back up."""
+"""The default network: three convolutions and poolings down to the code, four convolutions back up."""
 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import keras
 from keras import layers
+from pydantic import AfterValidator, Field
 
-from cae.networks import autoencoder
+from cae.networks import autoencoder, tasks
 from cae.networks.autoencoder import Autoencoder
+from cae.networks.settings import BatchSize, NetworkSettings
+from cae.networks.tasks import Engine, Task
 
-# The mission's own: 12,785 parameters, and for 28 × 28 pixels a code of 4 × 4 × 8 = 128 numbers.
-FILTERS = (32, 16, 8)
+MOST_FILTERS = 512
 Shape = tuple[int, ...]
 
 
-def build(filters: Sequence[int], image_shape: Shape, seed: int) -> Autoencoder:
-    """Build the untrained network for images (H, W, C), float32 in [0, 1], with three numbers of filters.
+def check_filters(filters: tuple[int, ...]) -> tuple[int, ...]:
+    """Refuse another number of convolutions than the network has, and none or very many filters."""
+    if len(filters) != 3 or not all(1 <= count <= MOST_FILTERS for count in filters):
+        raise ValueError(
+            f"{list(filters)} must be three numbers from 1 to {MOST_FILTERS}, "
+            "one for each convolution of the encoder, such as [32, 16, 8]"
+        )
+    return filters
+
+
+class Settings(NetworkSettings):
+    """With these filters 12,785 parameters, and for 28 × 28 pixels a code of 4 × 4 × 8 = 128 numbers."""
+
+    filters: Annotated[tuple[int, ...], Field(strict=False), AfterValidator(check_filters)] = (32, 16, 8)
+    batch_size: BatchSize = 16
+
+
+def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
+    """Minimise the cross-entropy between images and reconstructions."""
+    return tasks.reconstruct(autoencoder.network, engine, "cross_entropy", settings.augmentations)
+
+
+def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
+    """Build the untrained network for images (H, W, C), float32 in [0, 1].
 
     Every kernel is drawn (Glorot uniform) from `seed` and its place in the network alone, so that the start
     does not depend on any global state.
@@ -25,8 +50,12 @@ def build(filters: Sequence[int], image_shape: Shape, seed: int) -> Autoencoder:
         ValueError: the decoder would not come back to the image's size.
     """
     if any(side % 8 != 4 for side in image_shape[:2]):
-        raise ValueError(f"images {image_shape} do not close: both sides must be 4 more than a multiple of 8")
+        raise ValueError(
+            f"images {image_shape} would not come back at their size: both sides must be 4 more than a "
+            "multiple of 8"
+        )
     seeds = itertools.count(seed * 100)
+    filters = settings.filters
     return autoencoder.chained(
         encoder(filters, image_shape, seeds),
         decoder(filters, code_shape(filters, image_shape), image_shape, seeds),

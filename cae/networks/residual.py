@@ -16,19 +16,36 @@ from collections.abc import Iterator
 import keras
 from keras import layers
 
-from cae.networks import autoencoder
+from cae.datasets.augmentations import Mirror, Shift
+from cae.networks import autoencoder, tasks
 from cae.networks.autoencoder import Autoencoder
+from cae.networks.settings import Augmentations, CodeSize, NetworkSettings, WarmUp, Width
+from cae.networks.tasks import Engine, Task
 
 Shape = tuple[int, ...]
 
 
-def build(code_size: int, width: int, image_shape: Shape, seed: int) -> Autoencoder:
+class Settings(NetworkSettings):
+    """How many numbers a code has, and how wide the hidden layer on either side is."""
+
+    code_size: CodeSize = 128
+    width: Width = 2048
+    warm_up: WarmUp = 1
+    augmentations: Augmentations = (Mirror(kind="mirror"), Shift(kind="shift", pixels=1))
+
+
+def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
+    """Minimise the squared error between images and reconstructions."""
+    return tasks.reconstruct(autoencoder.network, engine, "squared_error", settings.augmentations)
+
+
+def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     """Build the untrained network for images (H, W, C), float32 in [0, 1], with codes (N, code_size).
 
     Every matrix is drawn (Glorot uniform) from `seed` and its place in the network alone.
     """
     seeds = itertools.count(seed * 100)
-    pixels = math.prod(image_shape)
+    code_size, width, pixels = settings.code_size, settings.width, math.prod(image_shape)
     image, code = keras.Input(image_shape, name="image"), keras.Input((code_size,), name="code")
     row = layers.Reshape((pixels,))(image)
     logits = layers.Reshape(image_shape)(two_paths(code, pixels, width, seeds))

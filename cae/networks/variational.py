@@ -13,24 +13,62 @@ Convolutional Networks (2017), https://arxiv.org/abs/1612.08083.
 import itertools
 import math
 from collections.abc import Iterator
+from functools import partial
+from types import ModuleType
+from typing import Annotated, Literal, Self
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import layers
+from pydantic import Field, model_validator
 
+from cae.core.arrays import Images
+from cae.datasets.augmentations import Phase, augment
+from cae.datasets.noise import draw_normal
 from cae.networks import autoencoder
 from cae.networks.autoencoder import ENCODER, Autoencoder
 from cae.networks.residual import dense
+from cae.networks.settings import BatchSize, CodeSize, NetworkSettings, Rate, WarmUp, Width
+from cae.networks.tasks import Engine, Task
 
 Shape = tuple[int, ...]
 
 
-def build(code_size: int, width: int, kind: str, image_shape: Shape, seed: int) -> Autoencoder:
+class Settings(NetworkSettings):
+    """The size of the network, and the bound that it is trained on."""
+
+    code_size: CodeSize = 40
+    width: Width = 300
+    layers: Literal["gelu", "gated"] = "gated"
+    # Drawn of each image in training.
+    codes: Annotated[int, Field(ge=1, le=100)] = 5
+    # The weight of the divergence of the codes from N(0, 1), and the epochs in which it rises to that.
+    beta: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    rise: Annotated[int, Field(ge=1, le=1000)] = 20
+    batch_size: BatchSize = 512
+    learning_rate: Rate = 0.003
+    warm_up: WarmUp = 1
+
+    @model_validator(mode="after")
+    def check_bound(self) -> Self:
+        """Refuse a weight above 1 with several codes, whose bound rewards weights that differ."""
+        if self.codes > 1 and self.beta > 1:
+            raise ValueError(
+                f"beta is {self.beta:g}, but with {self.codes} codes per image a weight above 1 rewards "
+                "codes far from N(0, 1): lower beta, or set codes to 1"
+            )
+        return self
+
+
+def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     """Build the untrained network for images (H, W, C), float32 in [0, 1], with codes (N, code_size).
 
     Hidden layers are "gelu" or "gated". Every matrix is drawn (Glorot uniform) from `seed` and its place in
     the network alone.
     """
     seeds = itertools.count(seed * 100)
+    code_size, width, kind = settings.code_size, settings.width, settings.layers
     pixels = math.prod(image_shape)
     image, code = keras.Input(image_shape, name="image"), keras.Input((code_size,), name="code")
     hidden = layers.Reshape((pixels,))(image)
@@ -58,6 +96,83 @@ def posterior(network: Autoencoder) -> keras.Model:
     return network.network.get_layer(ENCODER)
 
 
-def painter(network: Autoencoder) -> keras.Model:
+def decoder_to_logits(network: Autoencoder) -> keras.Model:
     """Return codes (N, D) → logits (N, H, W, C): the decoder without its sigmoid, sharing its layers."""
     return keras.Model(network.decoder.input, network.decoder.layers[-1].input)
+
+
+def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
+    """Learn the distribution of black and white images, drawn from the grey ones: P(pixel is white) = grey.
+
+    The bound of several codes per image that is maximised is closer than that of one:
+
+        log p(x) ≥ E[log 1/K Σ w_k],   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+    With K = 1 it is the evidence lower bound; it rises to log p(x) with K. Burda, Grosse, Salakhutdinov:
+    Importance Weighted Autoencoders (2016), https://arxiv.org/abs/1509.00519, section 3. The ratio
+    p(z) / q(z|x) has a power, β: with K = 1 it weighs the divergence as in a β-VAE (Higgins et al. 2017). It
+    rises in training, so that numbers of a code that do not pay at once are not given up: Sønderby et al.
+    (2016), https://arxiv.org/abs/1602.02282, section 2.3. The loss that is reported is the cross-entropy
+    to the grey images, as for every network.
+    """
+    arithmetic = engine.arithmetic
+    encode = engine.build_forward(posterior(autoencoder))
+    decode = engine.build_forward(decoder_to_logits(autoencoder))
+    codes = settings.codes
+
+    def run(inputs: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Images (N, H, W, C), ε (N, K·D) → logits (N·K, H, W, C), log p(z) − log q(z|x) (N·K,).
+
+        z = m + e^(s/2)·ε, and the log ratio is ½ Σ (ε² + s − z²).
+        """
+        images, draws = inputs
+        mean, log_variance = (arithmetic.repeat(part, codes) for part in encode(images))
+        noise = tf.reshape(draws, mean.shape)
+        code = mean + arithmetic.exp(log_variance * 0.5) * noise
+        ratio = arithmetic.sum_over(noise * noise + log_variance - code * code, 1) * 0.5
+        return [decode(code), ratio]
+
+    def negative_bound(targets: list[tf.Tensor], outputs: list[tf.Tensor]) -> tf.Tensor:
+        drawn, _, weights = targets
+        logits, ratio = outputs
+        fit = -arithmetic.cross_entropy(tf.repeat(drawn, codes, axis=0), logits)
+        rows = tf.reshape(fit + tf.repeat(weights, codes) * ratio, (-1, codes))
+        return arithmetic.log(tf.constant(float(codes))) - log_sum_exp(arithmetic, rows)
+
+    def grey_loss(targets: list[tf.Tensor], outputs: list[tf.Tensor]) -> tf.Tensor:
+        losses = arithmetic.cross_entropy(tf.repeat(targets[1], codes, axis=0), outputs[0])
+        return arithmetic.sum_over(tf.reshape(losses, (-1, codes)), 1) / codes
+
+    numbers = codes * autoencoder.code_size
+    return Task(
+        autoencoder.network,
+        run,
+        {"objective": negative_bound, "loss": grey_loss},
+        partial(draw_black_and_white, settings, numbers),
+        arithmetic,
+    )
+
+
+def log_sum_exp(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
+    """Return ln Σ eˣ of each row, (N, K) → (N,)."""
+    most = tf.stop_gradient(tf.reduce_max(rows, axis=1))
+    return most + arithmetic.log(arithmetic.sum_over(arithmetic.exp(rows - most[:, tf.newaxis]), 1))
+
+
+def draw_black_and_white(
+    settings: Settings, numbers: int, images: Images, draws: np.random.Generator, phase: Phase
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Draw every pixel black or white, and so many standard normal numbers for each image's codes.
+
+    Inputs: the drawn images, with noise on them, and the numbers. Targets: the drawn images, the grey ones,
+    and what the divergence weighs for each.
+    """
+    geometric = [one for one in settings.augmentations if one.kind in ("mirror", "shift")]
+    noises = [one for one in settings.augmentations if one not in geometric]
+    _, grey = augment(images, geometric, draws, phase)
+    drawn = (draws.random(grey.shape, np.float32) < grey).astype(np.float32)
+    seen, _ = augment(drawn, noises, draws, phase)
+    risen = min(1.0, (phase.epoch + 1) / settings.rise) if phase.training else 1.0
+    weights = np.full(grey.shape[:-3], settings.beta * risen, np.float32)
+    inputs = [tf.constant(seen), tf.constant(draw_normal((*grey.shape[:-3], numbers), draws))]
+    return inputs, [tf.constant(drawn), tf.constant(grey), tf.constant(weights)]

@@ -16,7 +16,7 @@ class Anomaly(config.Section):
 
     held_out: Annotated[int, Field(ge=2, le=5000)]
     neighbours: params.Neighbours
-    seeds: params.Increasing[params.Seed]
+    seeds: config.Increasing[config.Seed]
 
 
 class Study(config.Section):

@@ -8,9 +8,10 @@ import keras
 from cae.core import files, params
 from cae.core.arrays import Images
 from cae.datasets import splits
-from cae.engine import tasks, training
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.networks import convolutional
+from cae.engine.engine import choose_engine
+from cae.networks import convolutional, tasks
 from stages import PREPARED
 from stages.inputs import Inputs
 from studies import read_argument
@@ -44,8 +45,10 @@ def train(
         for seed in study.anomaly.seeds:
             name = f"{view}-{seed}"
             train, held_out = normal.split(see(images), study.anomaly.held_out, seed)
-            network = convolutional.build(filters, images.shape[1:], seed).network
-            task = tasks.reconstruction(network, engine=study.training.engine)
+            network = convolutional.build(
+                convolutional.Settings(filters=filters), images.shape[1:], seed
+            ).network
+            task = tasks.reconstruct(network, choose_engine(study.training.engine), "cross_entropy")
             # Kept until all are trained: killed, the stage goes on after its last finished epoch.
             kept = replace(checkpoint, name=f"{checkpoint.name}-{name}")
             training.fit(task, train, held_out, study.recipe(seed), kept)

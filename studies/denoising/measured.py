@@ -10,8 +10,8 @@ import pandas as pd
 
 from cae.core import files
 from cae.core.arrays import Images, Indices, Labels
-from cae.core.params import Noise
 from cae.datasets import noise, splits
+from cae.datasets.noise import Noise
 from cae.metrics import quality
 
 Method = Callable[[Images, Noise], Images]

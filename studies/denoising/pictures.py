@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.core.params import Noise
+from cae.datasets.noise import Noise
 from cae.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, bare, heading, picture
 from studies.denoising import TITLES
 

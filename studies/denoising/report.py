@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from cae.core import files
-from cae.core.params import Noise
 from cae.datasets import splits
+from cae.datasets.noise import Noise
 from stages import PREPARED
 from stages.inputs import Inputs
 from studies.denoising import AUTOENCODERS, FILTERS, STUDY, TITLES, WITHOUT_BOTTLENECK, pictures, settings

@@ -14,11 +14,10 @@ import tensorflow as tf
 from keras import layers
 
 from cae.core.arrays import Images
-from cae.core.params import Augmentation
-from cae.datasets.augmentations import Phase, augment
-from cae.engine import exact, forward, tasks
-from cae.engine.tasks import Task
+from cae.datasets.augmentations import Augmentation, Phase, augment
+from cae.engine import exact, forward
 from cae.networks.autoencoder import predict
+from cae.networks.tasks import Task
 
 Shape = tuple[int, ...]
 
@@ -69,7 +68,7 @@ def spread(image_shape: Shape) -> list[keras.Layer]:
 
 def task(network: keras.Sequential, augmentations: Sequence[Augmentation], engine: str) -> Task:
     """Answer noisy images with their noise, least squares."""
-    arithmetic = tasks.choose_arithmetic(engine)
+    arithmetic = choose_engine(engine)
 
     def examples(images: Images, draws: np.random.Generator, phase: Phase) -> tuple[tf.Tensor, tf.Tensor]:
         noisy, clean = augment(images, augmentations, draws, phase)

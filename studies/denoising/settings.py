@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from cae.core import config, params
-from cae.core.params import Increasing, Noise
+from cae.core.config import Increasing
+from cae.datasets.noise import Noise
 from studies.denoising import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -62,14 +63,14 @@ class Autoencoders(config.Section):
 class ResidualCNN(params.Run):
     """The network without a bottleneck: its size, and how it is trained."""
 
-    width: params.Width
+    width: settings_of_networks.Width
     depth: Annotated[int, Field(ge=2, le=100)]
 
 
 class Study(config.Section):
     """All of the file."""
 
-    seed: params.Seed
+    seed: config.Seed
     noises: Noises
     tuning_images: Annotated[int, Field(ge=1, le=60_000)]
     grids: Grids

@@ -4,8 +4,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from cae.MISSING import Params
+
 from cae.core import files, params
-from cae.core.params import Params
 from cae.datasets import splits
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 
 from cae.core.arrays import Images
-from cae.core.params import Noise
 from cae.datasets import splits
+from cae.datasets.noise import Noise
 from cae.metrics import baselines, quality
 from cae.metrics.baselines import PrincipalComponents
 from stages import BASELINES, PREPARED

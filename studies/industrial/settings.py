@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from cae.core import config, params
+from cae.core import config
 from studies.industrial import STUDY
 from studies.industrial.textures import SIDE, Texture
 
@@ -25,7 +25,7 @@ Range = Annotated[tuple[Item, Item], Field(strict=False), AfterValidator(ordered
 Pixels = Annotated[float, Field(gt=0, le=64)]
 Levels = Annotated[float, Field(gt=0, le=255)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Bands = params.Increasing[Annotated[int, Field(ge=0)]]
+Bands = config.Increasing[Annotated[int, Field(ge=0)]]
 
 
 class Parts(config.Section):
@@ -74,7 +74,7 @@ class Drawing(config.Section):
     size: Annotated[int, Field(ge=16, le=64)]
     stride: Annotated[int, Field(ge=1, le=64)]
     bands: Parts
-    seed: params.Seed
+    seed: config.Seed
     marked: Annotated[int, Field(ge=0, le=254)]
     scratch: Scratch
     stain: Stain

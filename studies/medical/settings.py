@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from cae.core import config, params
+from cae.core import config
 from studies.medical import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -78,7 +78,7 @@ class Lesions(config.Section):
 class Drawing(config.Section):
     """All that says which pictures are made."""
 
-    seed: params.Seed
+    seed: config.Seed
     brain: Brain
     slabs: Parts
     gap: Annotated[int, Field(ge=1, le=100)]

@@ -14,10 +14,10 @@ PATH = STUDY / "params.yaml"
 class Study(params.Pace):
     """All of the file."""
 
-    code_sizes: params.Increasing[params.CodeSize]
+    code_sizes: config.Increasing[settings_of_networks.CodeSize]
     epochs: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(strict=False)]
     shards: Annotated[int, Field(ge=1, le=64)]
-    bits: params.Increasing[Annotated[int, Field(ge=1, le=16)]]
+    bits: config.Increasing[Annotated[int, Field(ge=1, le=16)]]
 
     @model_validator(mode="after")
     def every_network_has_epochs(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.core import config, params
+from cae.core import config
 from studies.recipe import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -14,9 +14,9 @@ PATH = STUDY / "params.yaml"
 class Study(config.Section):
     """All of the file."""
 
-    batch_sizes: params.Increasing[Annotated[int, Field(ge=1, le=10_000)]]
-    learning_rates: params.Increasing[Annotated[float, Field(gt=0, le=1)]]
-    seeds: params.Increasing[params.Seed]
+    batch_sizes: config.Increasing[Annotated[int, Field(ge=1, le=10_000)]]
+    learning_rates: config.Increasing[Annotated[float, Field(gt=0, le=1)]]
+    seeds: config.Increasing[config.Seed]
     epochs: Annotated[int, Field(ge=1, le=1000)]
 
 

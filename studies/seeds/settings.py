@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cae.core import config, params
+from cae.core import config
 from studies.seeds import STUDY
 
 PATH = STUDY / "params.yaml"
@@ -21,8 +21,8 @@ class Deaths(config.Section):
 class Study(config.Section):
     """All of the file."""
 
-    seeds: params.Increasing[params.Seed]
-    learning_rates: params.Increasing[Annotated[float, Field(gt=0, le=1)]]
+    seeds: config.Increasing[config.Seed]
+    learning_rates: config.Increasing[Annotated[float, Field(gt=0, le=1)]]
     deaths: Deaths
 
 

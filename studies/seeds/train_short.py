@@ -5,9 +5,10 @@ from pathlib import Path
 
 from cae.core import files, params
 from cae.datasets import splits
-from cae.engine import tasks, training
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.networks import convolutional
+from cae.engine.engine import choose_engine
+from cae.networks import convolutional, tasks
 from stages import PREPARED
 from stages.inputs import Inputs
 from studies import read_argument
@@ -34,8 +35,10 @@ def main() -> None:
                 engine=root.train.engine,
                 seed=seed,
             )
-            network = convolutional.build(root.model.convolutional.filters, train.shape[1:], seed).network
-            task = tasks.reconstruction(network, engine=recipe.engine)
+            network = convolutional.build(
+                convolutional.Settings(filters=root.model.convolutional.filters), train.shape[1:], seed
+            ).network
+            task = tasks.reconstruct(network, choose_engine(recipe.engine), "cross_entropy")
             # Kept until all are trained: killed, the stage goes on after its last finished epoch.
             kept = replace(checkpoint, name=f"{checkpoint.name}-{seed}")
             history = training.fit(task, train, validation, recipe, kept)

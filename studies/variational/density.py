@@ -29,7 +29,7 @@ class Density(NamedTuple):
 
 def of(network: Autoencoder) -> Density:
     """Return both functions of a variational network."""
-    encoder, painter = variational.posterior(network), variational.painter(network)
+    encoder, painter = variational.posterior(network), variational.decoder_to_logits(network)
     shapes = ((None, *network.code_shape), (None, *network.encoder.input_shape[1:]))
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes])

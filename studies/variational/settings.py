@@ -25,21 +25,21 @@ class Study(params.Pace):
 
     # One look of a line for each in the pictures.
     betas: Annotated[
-        params.Increasing[Annotated[float, Field(gt=0, le=1000)]],
+        config.Increasing[Annotated[float, Field(gt=0, le=1000)]],
         Field(max_length=4),
         AfterValidator(with_the_bound),
     ]
     epochs: Annotated[int, Field(ge=1, le=1000)]
-    code_size: params.CodeSize
-    width: params.Width
+    code_size: settings_of_networks.CodeSize
+    width: settings_of_networks.Width
     layers: Literal["gelu", "gated"]
     codes: Annotated[int, Field(ge=1, le=100)]
     rise: Annotated[int, Field(ge=1, le=1000)]
     samples: Annotated[int, Field(ge=1, le=1_000_000)]
     # A standard error needs two.
     images: Annotated[int, Field(ge=2, le=10_000)]
-    pixels_seed: params.Seed
-    codes_seed: params.Seed
+    pixels_seed: config.Seed
+    codes_seed: config.Seed
 
     @model_validator(mode="after")
     def weights_do_not_reward_divergence(self) -> Self:

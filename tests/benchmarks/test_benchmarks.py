@@ -113,7 +113,7 @@ OBJECTIVES = {"convolutional": exact.cross_entropy, "residual": exact.sigmoid_sq
 def ours(network: str) -> Autoencoder:
     """A network that is timed, untrained."""
     if network == "residual":
-        return residual.build(128, 2048, default.IMAGE_SHAPE, seed=1)
+        return residual.build(residual.Settings(code_size=128, width=2048), default.IMAGE_SHAPE, seed=1)
     return default.autoencoder(seed=1)
 
 

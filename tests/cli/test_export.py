@@ -141,7 +141,7 @@ def test_what_cannot_be_exported_is_named(
 
 def test_a_network_with_dense_layers_has_one_size(tmp_path: Path) -> None:
     dense = tmp_path / "dense.keras"
-    files.write_model(dense, residual.build(4, 8, (28, 28, 1), 1).network)
+    files.write_model(dense, residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), 1).network)
     rest = ["--model", str(dense), "--out", str(tmp_path / "whole.keras")]
     line.run(["export", *rest])
     with pytest.raises(UserError, match="takes pictures of 28×28 alone: leave --size out"):
@@ -197,7 +197,7 @@ def test_onnx_calls_pixels_that_are_no_numbers_an_anomaly_and_says_what_is_black
 
 @needs_onnx
 def test_onnx_says_what_dense_layers_do_as_well(tmp_path: Path) -> None:
-    dense = residual.build(4, 8, (28, 28, 1), 1)
+    dense = residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), 1)
     model = end_to_end.build(dense, (28, 28), (0, 255), None, None)
     (tmp_path / "whole.onnx").write_bytes(graph.written(model, {}))
     pixels = shirts(3)

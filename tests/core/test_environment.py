@@ -104,12 +104,13 @@ print(sorted(changed & set(environment.VARIABLES)))
 def test_what_promises_bytes_refuses_where_nothing_is_pinned() -> None:
     program = """
 import keras
-from cae.engine import tasks
+from cae.engine.engine import choose_engine
+from cae.networks import tasks
 from cae.engine.steps import Steps
 from cae.core.errors import UserError
 network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
 try:
-    Steps(tasks.reconstruction(network), keras.optimizers.Adam(), shards=1)
+    Steps(tasks.reconstruct(network, choose_engine("fast"), "cross_entropy"), keras.optimizers.Adam(), shards=1)
 except UserError as error:
     print(error)
 """

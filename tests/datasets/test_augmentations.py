@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cae.core.arrays import Images
-from cae.core.params import Augmentation, Mirror, Noise, Shift
-from cae.datasets.augmentations import Phase, augment, mirror, shift
+from cae.datasets.augmentations import Augmentation, Mirror, Phase, Shift, augment, mirror, shift
+from cae.datasets.noise import Noise
 
 TRAINING, VALIDATION = Phase(training=True, epoch=0), Phase(training=False, epoch=0)
 NUMBERED: Images = np.arange(4000 * 6, dtype=np.float32).reshape(40, 100, 2, 3, 1)
@@ -57,7 +57,7 @@ def test_validation_images_stay_as_they_are() -> None:
     np.testing.assert_array_equal(drawn(GEOMETRIC, VALIDATION)[0], drawn((), VALIDATION)[0])
 
 
-@pytest.mark.parametrize("phase", [TRAINING, VALIDATION])
+@pytest.mark.parametrize("moment", [TRAINING, VALIDATION])
 def test_noise_is_on_the_inputs_alone(phase: Phase) -> None:
     inputs, targets = drawn((NOISE,), phase)
     np.testing.assert_array_equal(targets, drawn((), phase)[0])

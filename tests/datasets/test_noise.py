@@ -6,8 +6,8 @@ from scipy.special import ndtri
 from scipy.stats import kstest, kurtosis
 
 from cae.core.arrays import Images
-from cae.core.params import Noise
 from cae.datasets import noise
+from cae.datasets.noise import Noise
 
 GREY: Images = np.full((40, 28, 28, 1), 0.5, np.float32)
 KINDS = ("gaussian", "salt_and_pepper", "squares", "mixed")

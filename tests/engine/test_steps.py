@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from cae.engine import tasks
+from cae.engine.engine import choose_engine
 from cae.engine.steps import Steps, in_shards, power  # isort: split
 
 import keras
@@ -15,6 +15,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
+
+from cae.networks import tasks
 
 IMAGES = np.random.default_rng(0).random((6, 8, 8, 1), dtype="float32")
 TARGETS = np.random.default_rng(1).random((6, 8, 8, 1), dtype="float32")
@@ -78,7 +80,9 @@ def test_training_takes_the_steps_of_stock_keras(shards: int) -> None:
     batches, targets = IMAGES.reshape(3, 2, 8, 8, 1), TARGETS.reshape(3, 2, 8, 8, 1)
     model, stock = small_model(), small_model()
     optimizer, stock_optimizer = keras.optimizers.Adam(), keras.optimizers.Adam()
-    losses = Steps(tasks.reconstruction(model), optimizer, shards).train(batches, targets, rates)
+    losses = Steps(tasks.reconstruct(model, choose_engine("fast"), "cross_entropy"), optimizer, shards).train(
+        batches, targets, rates
+    )
     for batch, target, rate, (loss,) in zip(batches, targets, rates, losses, strict=True):
         with tf.GradientTape() as tape:
             expected = tf.reduce_mean(keras.losses.binary_crossentropy(target, stock(batch)))
@@ -95,8 +99,12 @@ def test_training_takes_the_steps_of_stock_keras(shards: int) -> None:
 def test_a_call_of_many_steps_is_as_many_calls_of_one() -> None:
     batches, rates = IMAGES.reshape(3, 2, 8, 8, 1), np.full(3, 1e-2, dtype="float32")
     together, apart = small_model(), small_model()
-    Steps(tasks.reconstruction(together), keras.optimizers.Adam(), 2).train(batches, batches, rates)
-    steps = Steps(tasks.reconstruction(apart), keras.optimizers.Adam(), 2)
+    Steps(
+        tasks.reconstruct(together, choose_engine("fast"), "cross_entropy"), keras.optimizers.Adam(), 2
+    ).train(batches, batches, rates)
+    steps = Steps(
+        tasks.reconstruct(apart, choose_engine("fast"), "cross_entropy"), keras.optimizers.Adam(), 2
+    )
     for step in range(3):
         steps.train(batches[step : step + 1], batches[step : step + 1], rates[:1])
     for one, other in zip(together.get_weights(), apart.get_weights(), strict=True):
@@ -106,7 +114,9 @@ def test_a_call_of_many_steps_is_as_many_calls_of_one() -> None:
 def test_evaluating_gives_the_loss_and_trains_nothing() -> None:
     model = small_model()
     before = model.get_weights()
-    steps = Steps(tasks.reconstruction(model), keras.optimizers.Adam(), 4)
+    steps = Steps(
+        tasks.reconstruct(model, choose_engine("fast"), "cross_entropy"), keras.optimizers.Adam(), 4
+    )
     losses = steps.evaluate(IMAGES[np.newaxis], TARGETS[np.newaxis])
     expected = np.mean(keras.losses.binary_crossentropy(TARGETS, model(IMAGES)))
     assert losses.numpy() == pytest.approx(np.array([[expected]]), rel=1e-5)
@@ -118,10 +128,10 @@ def test_every_loss_is_told_and_only_the_first_is_trained_on() -> None:
     rates = np.full(3, 1e-2, dtype="float32")
     batches = IMAGES.reshape(3, 2, 8, 8, 1)
     alone, both = small_model(), small_model()
-    task = tasks.reconstruction(alone, "squared_error")
+    task = tasks.reconstruct(alone, choose_engine("fast"), "squared_error")
     one_loss = task._replace(losses={"objective": task.losses["objective"]})
     losses = Steps(one_loss, keras.optimizers.Adam(), 2).train(batches, batches, rates)
-    both_losses = tasks.reconstruction(both, "squared_error")
+    both_losses = tasks.reconstruct(both, choose_engine("fast"), "squared_error")
     told = Steps(both_losses, keras.optimizers.Adam(), 2).train(batches, batches, rates)
     assert told.shape == (3, 2)
     np.testing.assert_array_equal(told[:, :1], losses)
@@ -136,7 +146,7 @@ def test_every_loss_is_told_and_only_the_first_is_trained_on() -> None:
 )
 def test_an_optimizer_that_is_not_plain_adam_is_refused(optimizer: keras.optimizers.Optimizer) -> None:
     with pytest.raises(ValueError, match="Adam"):
-        Steps(tasks.reconstruction(small_model()), optimizer, 4)
+        Steps(tasks.reconstruct(small_model(), choose_engine("fast"), "cross_entropy"), optimizer, 4)
 
 
 @pytest.mark.parametrize("base", [0.9, 0.999])
@@ -152,13 +162,13 @@ if core:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import stages
 from tests import default
-from cae.engine import operations, tasks
+from cae.engine import operations
 from cae.engine.steps import Steps
 import keras, numpy as np, tensorflow as tf
 tf.config.threading.set_inter_op_parallelism_threads(threads)
 images = np.random.default_rng(0).random((12, 22, 28, 28, 1), dtype="float32")
 model, rates = default.autoencoder(seed=1).network, np.full(12, 2e-3, dtype="float32")
-steps = Steps(tasks.reconstruction(model), keras.optimizers.Adam(), 4)
+steps = Steps(tasks.reconstruct(model, choose_engine("fast"), "cross_entropy"), keras.optimizers.Adam(), 4)
 losses = [*steps.train(images, images, rates), *steps.evaluate(images, images)]
 state = b"".join(np.asarray(value).tobytes() for value in [*model.get_weights(), *losses])
 print(hashlib.sha256(state).hexdigest(), operations.get_instruction_set())

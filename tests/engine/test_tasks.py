@@ -9,26 +9,28 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from cae.MISSING import Variational
 from scipy.special import logsumexp
 
-from cae.core.params import Run, Variational
 from cae.datasets.augmentations import Phase
-from cae.engine import tasks, training
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
-from cae.networks import variational
+from cae.engine.engine import choose_engine
+from cae.networks import tasks, variational
 from cae.networks.autoencoder import Autoencoder
+from cae.networks.settings import Recipe
 
 GREY = np.full((50, 8, 8, 1), 0.3, np.float32)
 TRAIN, VALIDATION = (
     np.random.default_rng(seed).random((count, 8, 8, 1), dtype=np.float32) ** 2
     for seed, count in ((0, 43), (1, 21))
 )
-RECIPE = Run(epochs=3, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
+RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01, patience=5, shards=2, seed=1, engine="fast")
 MOMENT = Phase(training=True, epoch=0)
 
 
 def built(kind: str = "gelu") -> Autoencoder:
-    return variational.build(3, 16, kind, (8, 8, 1), seed=1)
+    return variational.build(variational.Settings(code_size=3, width=16, layers=kind), (8, 8, 1), seed=1)
 
 
 def options(**changes: Any) -> Variational:
@@ -46,15 +48,18 @@ def fit(
 
 
 def test_without_noise_nothing_is_copied() -> None:
-    task = tasks.reconstruction(built().network)
+    task = tasks.reconstruct(built().network, choose_engine("fast"), "cross_entropy")
     inputs, targets = task.examples(TRAIN, np.random.default_rng(0), MOMENT)
     assert inputs is targets
 
 
 def test_what_is_trained_on_comes_first_and_the_cross_entropy_is_told_once() -> None:
     network = built().network
-    assert list(tasks.reconstruction(network).losses) == ["loss"]
-    assert list(tasks.reconstruction(network, "squared_error").losses) == ["objective", "loss"]
+    assert list(tasks.reconstruct(network, choose_engine("fast"), "cross_entropy").losses) == ["loss"]
+    assert list(tasks.reconstruct(network, choose_engine("fast"), "squared_error").losses) == [
+        "objective",
+        "loss",
+    ]
 
 
 def test_a_reconstruction_needs_a_network_that_ends_in_a_sigmoid() -> None:

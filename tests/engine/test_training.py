@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.core.params import Mirror, Noise, Run
-from cae.engine import tasks, training
+from cae.datasets.augmentations import Mirror
+from cae.datasets.noise import Noise
+from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
+from cae.engine.engine import choose_engine
+from cae.networks import tasks
+from cae.networks.settings import Recipe
 
-RECIPE = Run(
+RECIPE = Recipe(
     epochs=4,
     batch_size=8,
     learning_rate=0.01,
@@ -51,9 +55,9 @@ def small_network() -> keras.Sequential:
     )
 
 
-def fit(folder: Path, recipe: Run = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
+def fit(folder: Path, recipe: Recipe = RECIPE, callbacks: Any = (), train: Images = TRAIN) -> Any:
     network = small_network()
-    task = tasks.reconstruction(network, engine=recipe.engine)
+    task = tasks.reconstruct(network, choose_engine(recipe.engine), "cross_entropy")
     history = training.fit(task, train, VALIDATION, recipe, Checkpoint(folder, "run"), callbacks)
     return network, history
 
@@ -197,7 +201,9 @@ def test_the_widest_layer_is_found_also_where_a_layer_gives_several_tensors() ->
 
 def denoise(folder: Path, callbacks: Any = ()) -> pd.DataFrame:
     """Train on squared error, with noise and mirrored images."""
-    task = tasks.reconstruction(small_network(), "squared_error", [Mirror(kind="mirror"), NOISE])
+    task = tasks.reconstruct(
+        small_network(), choose_engine("fast"), "squared_error", [Mirror(kind="mirror"), NOISE]
+    )
     return training.fit(task, TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks)
 
 
@@ -237,7 +243,7 @@ def recorded(folder: Path, callbacks: Any = ()) -> list[pd.DataFrame]:
     """Return the histories that training hands over on its way."""
     histories: list[pd.DataFrame] = []
     with suppress(Killed):
-        task = tasks.reconstruction(small_network())
+        task = tasks.reconstruct(small_network(), choose_engine("fast"), "cross_entropy")
         training.fit(task, TRAIN, VALIDATION, RECIPE, Checkpoint(folder, "run"), callbacks, histories.append)
     return histories
 

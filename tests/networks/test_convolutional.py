@@ -43,7 +43,7 @@ def test_it_turns_images_into_images() -> None:
 def test_filters_and_images_decide_the_code(
     filters: tuple[int, ...], image_shape: tuple[int, ...], code_shape: tuple[int, ...]
 ) -> None:
-    autoencoder = convolutional.build(filters, image_shape, seed=1)
+    autoencoder = convolutional.build(convolutional.Settings(filters=filters), image_shape, seed=1)
     assert autoencoder.code_shape == convolutional.code_shape(filters, image_shape) == code_shape
     assert autoencoder.code_size == convolutional.code_size(filters, image_shape)
     assert autoencoder.network.output_shape[1:] == image_shape
@@ -52,7 +52,7 @@ def test_filters_and_images_decide_the_code(
 @pytest.mark.parametrize("image_shape", [(28, 32, 1), (27, 28, 1)])
 def test_images_to_which_the_decoder_would_not_come_back_are_refused(image_shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="do not close: both sides must be 4 more than a multiple of 8"):
-        convolutional.build(convolutional.FILTERS, image_shape, seed=1)
+        convolutional.build(convolutional.Settings(), image_shape, seed=1)
 
 
 def test_the_seed_alone_decides_the_first_weights() -> None:

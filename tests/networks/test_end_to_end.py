@@ -25,7 +25,7 @@ Pixels = npt.NDArray[Any]
 
 @cache
 def network(channels: int) -> Autoencoder:
-    return convolutional.build((8, 4, 2), (28, 28, channels), seed=1)
+    return convolutional.build(convolutional.Settings(filters=(8, 4, 2)), (28, 28, channels), seed=1)
 
 
 def drawn(dtype: type, *shape: int) -> Pixels:
@@ -76,7 +76,7 @@ def test_few_pixels_are_mirrored_more_than_once(size: tuple[int, int], spot: flo
 
 
 def test_a_network_with_dense_layers_does_as_well() -> None:
-    dense = residual.build(4, 8, (28, 28, 1), seed=1)
+    dense = residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), seed=1)
     pixels = drawn(np.uint8, 23, 28, 1)
     model = end_to_end.build(dense, (23, 28), (0, 255), None, None)
     agree(model.predict(pixels, verbose=0), by_steps(dense, pixels, (0, 255), None))

@@ -31,7 +31,7 @@ def by_place(model: keras.Model) -> list[np.ndarray]:
 
 
 def test_both_halves_are_the_formula() -> None:
-    built = residual.build(code_size=4, width=7, image_shape=(6, 5, 1), seed=1)
+    built = residual.build(residual.Settings(code_size=4, width=7), (6, 5, 1), seed=1)
     codes = two_paths(IMAGES.reshape(3, 30).astype(np.float64), by_place(built.encoder))
     np.testing.assert_allclose(built.encoder(IMAGES), codes, atol=1e-5)
     images = expit(two_paths(codes, by_place(built.decoder))).reshape(IMAGES.shape)
@@ -40,15 +40,18 @@ def test_both_halves_are_the_formula() -> None:
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (5, 9, 3)])
 def test_any_image_has_a_code_of_the_size_asked_for(shape: tuple[int, ...]) -> None:
-    built = residual.build(code_size=6, width=8, image_shape=shape, seed=1)
+    built = residual.build(residual.Settings(code_size=6, width=8), shape, seed=1)
     assert built.code_shape == (6,)
     assert built.network.output_shape == (None, *shape)
 
 
 def test_the_start_depends_on_the_seed_alone() -> None:
-    one = residual.build(4, 7, (6, 5, 1), seed=3).network.get_weights()
+    one = residual.build(residual.Settings(code_size=4, width=7), (6, 5, 1), seed=3).network.get_weights()
     keras.utils.set_random_seed(99)
-    same, other = (residual.build(4, 7, (6, 5, 1), seed).network.get_weights() for seed in (3, 4))
+    same, other = (
+        residual.build(residual.Settings(code_size=4, width=7), (6, 5, 1), seed).network.get_weights()
+        for seed in (3, 4)
+    )
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     matrices = [weight.ravel()[0] for weight in one if weight.ndim == 2]

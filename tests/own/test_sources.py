@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from cae.datasets import prepared
-from checks.fuzz import make_dicom, make_nifti
-from tests.own.conftest import Run, drawn, write
+from checks.fuzz import dicom, nifti
+from tests.own.conftest import Recipe, drawn, write
 
 SHAPE = (28, 28)
 
@@ -68,14 +68,14 @@ def dicoms(root: Path) -> None:
     root.mkdir()
     for index in range(12):
         pixels = drawn(SHAPE, index, "u2")
-        (root / f"{index}.dcm").write_bytes(make_dicom(pixels, PatientID=f"patient {index // 2}"))
+        (root / f"{index}.dcm").write_bytes(dicom(pixels, PatientID=f"patient {index // 2}"))
 
 
 def niftis(root: Path) -> None:
     root.mkdir()
     for index in range(6):
         volume = np.stack([drawn(SHAPE, 10 * index + place, "i2") for place in range(3)], axis=-1)
-        (root / f"{index}.nii").write_bytes(make_nifti(volume))
+        (root / f"{index}.nii").write_bytes(nifti(volume))
 
 
 SOURCES = {
@@ -93,7 +93,7 @@ SOURCES = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("make", "data"), SOURCES.values(), ids=SOURCES)
 def test_every_source_goes_through_all_stages(
-    run: Run, tmp_path: Path, make: Callable[[Path], None], data: dict[str, object]
+    run: Recipe, tmp_path: Path, make: Callable[[Path], None], data: dict[str, object]
 ) -> None:
     make(tmp_path / "images")
     project = run(data={**data, "source": "images"})
@@ -119,7 +119,7 @@ def test_every_source_goes_through_all_stages(
     ],
 )
 def test_pictures_of_any_size_come_back_in_their_own(
-    run: Run, tmp_path: Path, shape: tuple[int, ...], network: str
+    run: Recipe, tmp_path: Path, shape: tuple[int, ...], network: str
 ) -> None:
     for index in range(8):
         write(tmp_path / "images" / f"{index}.png", drawn(shape, index))

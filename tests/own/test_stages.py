@@ -23,7 +23,7 @@ from checks.fuzz import make_dicom, make_nifti
 from own import detect, pictures, settings
 from own.pictures import Example
 from own.train import MOST_NUMBERS, check_memory, check_weights
-from tests.own.conftest import Run, drawn, write
+from tests.own.conftest import Recipe, drawn, write
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def scored_by_command(project: Path, *options: str) -> pd.Series:
     ids=["whole", "spot", "window", "tiles", "resized", "resized and mirrored"],
 )
 def test_the_command_gives_the_scores_of_the_pipeline(
-    run: Run, photos: Path, changes: dict[str, object], options: list[str]
+    run: Recipe, photos: Path, changes: dict[str, object], options: list[str]
 ) -> None:
     project = run("prepare", "train", "detect", **changes)
     by_pipeline = pd.read_csv(project / "data/scores.csv", index_col="name")["autoencoder"]
@@ -64,7 +64,7 @@ def test_the_command_gives_the_scores_of_the_pipeline(
     np.testing.assert_allclose(by_command, by_pipeline, rtol=1e-5)
 
 
-def test_one_model_file_decides_as_the_pipeline_does(run: Run, photos: Path) -> None:
+def test_one_model_file_decides_as_the_pipeline_does(run: Recipe, photos: Path) -> None:
     project = run("prepare", "train", "detect")
     table = pd.read_csv(project / "data/scores.csv", index_col="name")
     raw = np.stack([np.asarray(Image.open(photos / name)) for name in table.index])[..., np.newaxis]
@@ -73,7 +73,7 @@ def test_one_model_file_decides_as_the_pipeline_does(run: Run, photos: Path) -> 
     np.testing.assert_array_equal(answer["anomaly"], table["anomaly"] == 1)
 
 
-def test_nothing_that_is_trained_or_decided_by_depends_on_the_test_side(run: Run, photos: Path) -> None:
+def test_nothing_that_is_trained_or_decided_by_depends_on_the_test_side(run: Recipe, photos: Path) -> None:
     project = run("prepare", "train", "detect")
     kept = [project / "models/autoencoder.keras", project / "models/detector.keras"]
     before = [path.read_bytes() for path in kept]
@@ -87,7 +87,7 @@ def test_nothing_that_is_trained_or_decided_by_depends_on_the_test_side(run: Run
     assert scores.read_bytes() != scored
 
 
-def test_a_rerun_gives_the_same_bytes(run: Run, photos: Path) -> None:
+def test_a_rerun_gives_the_same_bytes(run: Recipe, photos: Path) -> None:
     project = run()
     made = [path for path in sorted(project.rglob("*")) if path.is_file() and path.parent != photos]
     before = {path: path.read_bytes() for path in made}
@@ -95,7 +95,7 @@ def test_a_rerun_gives_the_same_bytes(run: Run, photos: Path) -> None:
     assert {path: path.read_bytes() for path in made} == before
 
 
-def test_a_class_that_is_not_normal_is_for_the_test_alone(run: Run, tmp_path: Path) -> None:
+def test_a_class_that_is_not_normal_is_for_the_test_alone(run: Recipe, tmp_path: Path) -> None:
     for index in range(24):
         write(tmp_path / "images" / ("odd" if index % 3 else "even") / f"{index}.png", drawn((28, 28), index))
     project = run("prepare", data={"normal": "odd"})
@@ -106,14 +106,14 @@ def test_a_class_that_is_not_normal_is_for_the_test_alone(run: Run, tmp_path: Pa
 
 @pytest.mark.parametrize("name", [1, 1.5, False])
 def test_a_class_whose_name_yaml_takes_for_something_else_wants_quotes(
-    run: Run, tmp_path: Path, name: object
+    run: Recipe, tmp_path: Path, name: object
 ) -> None:
     with pytest.raises(UserError, match=f"data.normal: YAML reads {name}, no text: .* in quotes"):
         run("prepare", data={"normal": name})
 
 
 def test_pictures_that_are_too_small_to_be_measured_are_named_before_training(
-    run: Run, tmp_path: Path
+    run: Recipe, tmp_path: Path
 ) -> None:
     for index in range(20):
         write(tmp_path / "images" / f"{index}.png", drawn((8, 9), index))
@@ -121,7 +121,7 @@ def test_pictures_that_are_too_small_to_be_measured_are_named_before_training(
         run("prepare")
 
 
-def test_a_picture_astray_in_a_folder_like_mvtec_ads_is_named(run: Run, tmp_path: Path) -> None:
+def test_a_picture_astray_in_a_folder_like_mvtec_ads_is_named(run: Recipe, tmp_path: Path) -> None:
     for folder in ("train/good", "test/good", "test"):
         write(tmp_path / "images" / folder / "0.png", drawn((28, 28), 9))
     with pytest.raises(UserError, match=r"test/0\.png' is no PART/CLASS/PICTURE"):
@@ -129,7 +129,7 @@ def test_a_picture_astray_in_a_folder_like_mvtec_ads_is_named(run: Run, tmp_path
 
 
 def test_masks_that_change_while_they_are_read_are_named(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_squares(tmp_path / "images", (28, 28))
     run("prepare", "train")
@@ -160,7 +160,7 @@ def of_squares(root: Path, shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", [None, [28, 28]])
 def test_maps_and_masks_are_those_of_their_pictures(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: list[int] | None
+    run: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: list[int] | None
 ) -> None:
     of_squares(tmp_path / "images", (56, 56))
     examples: list[Example] = []
@@ -185,7 +185,7 @@ def test_maps_and_masks_are_those_of_their_pictures(
 
 @pytest.mark.parametrize("shape", [(23, 23), (23, 23, 3)])
 def test_the_error_that_is_measured_is_the_mean_score_of_normal_test_pictures(
-    run: Run, tmp_path: Path, shape: tuple[int, ...]
+    run: Recipe, tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     for index in range(24):
         write(tmp_path / "images" / ("odd" if index % 3 else "even") / f"{index}.png", drawn(shape, index))
@@ -196,7 +196,7 @@ def test_the_error_that_is_measured_is_the_mean_score_of_normal_test_pictures(
 
 
 def test_pictures_that_are_nearly_black_are_told_of(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for index in range(20):
         write(tmp_path / "images" / f"{index}.png", drawn((23, 23), index).astype(np.uint16))
@@ -207,7 +207,7 @@ def test_pictures_that_are_nearly_black_are_told_of(
 
 
 def test_training_may_begin_with_a_saved_network(
-    run: Run, photos: Path, capsys: pytest.CaptureFixture[str]
+    run: Recipe, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = run("prepare", "train", train={"epochs": 3})
     first = losses(capsys)
@@ -230,12 +230,12 @@ def declare(project: Path, path: str) -> None:
     (project / "dvc.yaml").write_text(text.replace(before, f"{before}    - {path}\n", 1))
 
 
-def test_a_network_to_begin_with_must_be_declared(run: Run, photos: Path) -> None:
+def test_a_network_to_begin_with_must_be_declared(run: Recipe, photos: Path) -> None:
     with pytest.raises(UserError, match=r"does not name: add `- start\.keras` to its deps"):
         run("prepare", "train", train={"start_from": "start.keras"})
 
 
-def test_weights_of_another_network_are_named(run: Run, photos: Path) -> None:
+def test_weights_of_another_network_are_named(run: Recipe, photos: Path) -> None:
     project = run("prepare", "train")
     (project / "start.keras").write_bytes((project / "models/autoencoder.keras").read_bytes())
     declare(project, "start.keras")
@@ -258,14 +258,14 @@ def test_weights_of_another_network_are_named(run: Run, photos: Path) -> None:
     ],
 )
 def test_a_wrong_value_is_named_before_anything_is_written(
-    run: Run, photos: Path, changes: dict[str, object], message: str
+    run: Recipe, photos: Path, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
         run("prepare", **changes)
     assert not (photos.parent / "data").exists()
 
 
-def test_too_few_pictures_for_the_rate_are_named_before_training(run: Run, photos: Path) -> None:
+def test_too_few_pictures_for_the_rate_are_named_before_training(run: Recipe, photos: Path) -> None:
     with pytest.raises(UserError, match=r"4 normal pictures; for .* at least 99 are needed"):
         run("prepare", anomaly={"false_alarms": 0.01})
 
@@ -278,7 +278,7 @@ def volume(seed: int) -> bytes:
 @pytest.mark.parametrize("ending", ["nii", "dcm"])
 @pytest.mark.parametrize("label", ["", "a/"], ids=["parts", "parts with classes"])
 def test_parts_that_the_user_made_are_kept_in_every_format(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, label: str
+    run: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, label: str
 ) -> None:
     counts = {"train": 6, "val": 2, "threshold": 2, "test": 3}
     for part, count in counts.items():
@@ -299,7 +299,7 @@ def test_parts_that_the_user_made_are_kept_in_every_format(
 
 @pytest.mark.parametrize("part", ["val", "threshold"])
 def test_a_part_of_anomalies_alone_is_drawn_anew(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
+    run: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
     for folder, count in (("train/ok", 20), ("test/ok", 3), (f"{part}/bad", 4)):
         for index in range(count):
@@ -332,7 +332,7 @@ def test_matrices_that_would_take_many_gigabytes_are_refused(name: str) -> None:
     ],
 )
 def test_it_is_said_where_a_split_comes_from(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], folders: tuple[str, ...], said: str
+    run: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str], folders: tuple[str, ...], said: str
 ) -> None:
     for folder in folders:
         for index in range(20):
@@ -342,7 +342,7 @@ def test_it_is_said_where_a_split_comes_from(
 
 
 def test_a_test_of_anomalies_alone_is_kept_and_what_it_cannot_measure_is_said(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for index in range(20):
         write(tmp_path / "images/train/good" / f"{index}.png", drawn((23, 23), index))
@@ -358,7 +358,7 @@ def test_a_test_of_anomalies_alone_is_kept_and_what_it_cannot_measure_is_said(
     assert set(json.loads((project / "metrics/detect.json").read_text())) == {"caught"}
 
 
-def test_masks_of_volumes_are_those_of_their_slices(run: Run, tmp_path: Path) -> None:
+def test_masks_of_volumes_are_those_of_their_slices(run: Recipe, tmp_path: Path) -> None:
     places = {"train/good": range(8), "test/good": range(8, 10), "test/spot": range(10, 12)}
     for folder, seeds in places.items():
         for seed in seeds:
@@ -381,7 +381,7 @@ def test_masks_of_volumes_are_those_of_their_slices(run: Run, tmp_path: Path) ->
         run("prepare", data={"window": [0, 255]})
 
 
-def test_slices_of_one_scanner_may_have_types_of_their_own(run: Run, tmp_path: Path) -> None:
+def test_slices_of_one_scanner_may_have_types_of_their_own(run: Recipe, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for index in range(20):
         pixels = drawn((23, 23), index).astype(np.uint16)
@@ -403,7 +403,7 @@ def test_scores_that_point_the_other_way_are_told_of(
     assert said is told
 
 
-def test_a_mask_of_another_size_is_named_before_training(run: Run, tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_named_before_training(run: Recipe, tmp_path: Path) -> None:
     for index in range(8):
         write(tmp_path / "images/train/good" / f"{index}.png", drawn((28, 28), index))
     for folder in ("good", "spot"):
@@ -414,7 +414,7 @@ def test_a_mask_of_another_size_is_named_before_training(run: Run, tmp_path: Pat
 
 
 def test_a_source_that_changes_while_it_is_read_is_named(
-    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+    run: Recipe, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_through = prepared.looked_through
 
@@ -428,21 +428,21 @@ def test_a_source_that_changes_while_it_is_read_is_named(
         run("prepare", data={"skip_bad": True})
 
 
-def test_classes_keep_their_names_whatever_they_are(run: Run, tmp_path: Path) -> None:
+def test_classes_keep_their_names_whatever_they_are(run: Recipe, tmp_path: Path) -> None:
     for index in range(24):
         write(tmp_path / "images" / ("$a_$", "normal")[index % 2] / f"{index}.png", drawn((28, 28), index))
     project = run(data={"normal": "$a_$"})
     assert pd.read_csv(project / "tables/classes.csv")["class"].tolist() == ["$a_$", "normal"]
 
 
-def test_a_model_of_tiles_decides_nothing(run: Run, photos: Path) -> None:
+def test_a_model_of_tiles_decides_nothing(run: Recipe, photos: Path) -> None:
     project = run("prepare", "train", "detect", data={"tiles": {"size": 12, "stride": 6}})
     answer = keras.saving.load_model(project / "models/detector.keras")
     assert answer.input_shape == (None, 12, 12, 1)
     assert "anomaly" not in answer.output
 
 
-def test_a_threshold_is_left_out_where_nothing_is_held_out_for_it(run: Run, photos: Path) -> None:
+def test_a_threshold_is_left_out_where_nothing_is_held_out_for_it(run: Recipe, photos: Path) -> None:
     project = run(split={"train": 0.6, "threshold": 0.0})
     assert "threshold" not in pd.read_csv(project / "tables/detection.csv")
     assert "false_alarms" not in json.loads((project / "metrics/detect.json").read_text())
@@ -450,7 +450,7 @@ def test_a_threshold_is_left_out_where_nothing_is_held_out_for_it(run: Run, phot
 
 
 def test_a_bad_file_is_named_and_with_skip_bad_passed_over(
-    run: Run, photos: Path, capsys: pytest.CaptureFixture[str]
+    run: Recipe, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "bad.png").write_bytes((photos / "1.png").read_bytes()[:60])
     with pytest.raises(UserError, match=r"bad\.png"):
@@ -460,7 +460,7 @@ def test_a_bad_file_is_named_and_with_skip_bad_passed_over(
     assert len(prepared.pictures(project / "data/prepared")) == 20
 
 
-def test_pictures_of_many_sizes_need_a_size_or_tiles(run: Run, photos: Path) -> None:
+def test_pictures_of_many_sizes_need_a_size_or_tiles(run: Recipe, photos: Path) -> None:
     write(photos / "large.png", drawn((40, 30), 1))
     with pytest.raises(UserError, match="Ask for a size"):
         run("prepare")
@@ -469,7 +469,7 @@ def test_pictures_of_many_sizes_need_a_size_or_tiles(run: Run, photos: Path) -> 
     assert (pieces["1.png"], pieces["large.png"]) == (4, 12)
 
 
-def test_names_of_any_kind_keep_their_pictures(run: Run, photos: Path) -> None:
+def test_names_of_any_kind_keep_their_pictures(run: Recipe, photos: Path) -> None:
     odd = ["-dash.png", "with space.png", "new\nline.png", "ä 図.png", os.fsdecode(b"no\xffutf8.png")]
     for index, name in enumerate(odd):
         write(photos / name, drawn((23, 23), 50 + index))
@@ -489,7 +489,7 @@ def test_a_batch_that_would_need_many_gigabytes_is_refused(batch_size: int) -> N
 
 
 def test_pieces_too_large_for_any_network_are_refused_before_anything_is_written(
-    run: Run, tmp_path: Path
+    run: Recipe, tmp_path: Path
 ) -> None:
     for index in range(5):
         write(tmp_path / "images" / f"{index}.png", np.zeros((2000, 1100), np.uint8))

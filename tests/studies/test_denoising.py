@@ -10,8 +10,8 @@ import pytest
 
 from cae.core import files, params
 from cae.core.arrays import Images
-from cae.core.params import Noise
 from cae.datasets.augmentations import Phase
+from cae.datasets.noise import Noise
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.metrics import quality

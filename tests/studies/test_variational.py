@@ -17,7 +17,6 @@ from scipy.stats import norm
 from cae.core import params
 from cae.core.arrays import Images, Rows, Scores
 from cae.core.errors import UserError
-from cae.engine import tasks
 from cae.networks import variational
 from cae.networks.autoencoder import load, predict
 from studies import pipeline
@@ -189,7 +188,9 @@ def test_the_probability_of_pixels_stays_exact_at_large_logits() -> None:
 
 @pytest.fixture(scope="module")
 def model() -> density.Density:
-    return density.of(variational.build(3, 8, "gelu", (4, 4, 1), seed=1))
+    return density.of(
+        variational.build(variational.Settings(code_size=3, width=8, layers="gelu"), (4, 4, 1), seed=1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +199,7 @@ def drawn() -> Images:
 
 
 def test_a_network_fits_a_code_as_well_as_its_image_says(drawn: Images) -> None:
-    network = variational.build(3, 8, "gelu", (4, 4, 1), seed=1)
+    network = variational.build(variational.Settings(code_size=3, width=8, layers="gelu"), (4, 4, 1), seed=1)
     posterior, fit = density.of(network)
     mean, log_variance = posterior(drawn)
     np.testing.assert_array_equal(mean, predict(network.encoder, drawn))
@@ -259,7 +260,7 @@ def test_a_summary_has_the_standard_error_over_pictures() -> None:
 
 
 def test_what_is_trained_on_is_the_estimate_of_the_likelihood_with_as_many_codes(drawn: Images) -> None:
-    network = variational.build(3, 8, "gated", (4, 4, 1), seed=1)
+    network = variational.build(variational.Settings(code_size=3, width=8, layers="gated"), (4, 4, 1), seed=1)
     model = density.of(network)
     means, log_variances = model.posterior(drawn)
     estimates = [
@@ -282,7 +283,7 @@ def test_what_is_trained_on_is_the_estimate_of_the_likelihood_with_as_many_codes
 
 
 def test_a_saved_network_gives_the_same_density(drawn: Images, tmp_path: Path) -> None:
-    network = variational.build(3, 8, "gated", (4, 4, 1), seed=1)
+    network = variational.build(variational.Settings(code_size=3, width=8, layers="gated"), (4, 4, 1), seed=1)
     network.network.save(tmp_path / "saved.keras")
     codes = np.zeros((7, 3), np.float32)
     built, saved = (density.of(each) for each in (network, load(tmp_path / "saved.keras", (4, 4, 1))))
@@ -326,7 +327,9 @@ RUNS: dict[float, dict[str, dict[str, Any]]] = {
 
 
 def test_what_is_measured_is_what_the_report_reads(drawn: Images) -> None:
-    network = variational.build(3, 8, "gelu", (16, 16, 1), seed=1)
+    network = variational.build(
+        variational.Settings(code_size=3, width=8, layers="gelu"), (16, 16, 1), seed=1
+    )
     images = np.repeat(np.repeat(drawn, 4, axis=1), 4, axis=2)
     found = measure.measured(network, images, images, np.random.default_rng(0))
     for section, values in RUNS[1.0].items():
@@ -367,7 +370,7 @@ def test_the_headline_is_of_the_test_split() -> None:
 
 
 def test_paths_lead_from_each_image_to_the_next(drawn: Images) -> None:
-    network = variational.build(3, 8, "gelu", (4, 4, 1), seed=1)
+    network = variational.build(variational.Settings(code_size=3, width=8, layers="gelu"), (4, 4, 1), seed=1)
     found = report.paths(network, drawn)
     assert found.shape == (7, report.SIDE, 4, 4, 1)
     ends = predict(network.network, drawn)
