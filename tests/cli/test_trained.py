@@ -46,7 +46,10 @@ def saved(network: keras.Model, folder: Path) -> Path:
 
 
 def test_a_network_with_dense_layers_takes_its_own_size_alone(tmp_path: Path) -> None:
-    files.write_model(tmp_path / "network.keras", residual.build(4, 8, (28, 28, 1), 1).network)
+    files.write_model(
+        tmp_path / "network.keras",
+        residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), 1).network,
+    )
     trained = ResizableAutoencoder(tmp_path / "network.keras")
     assert not trained.stretches
     with pytest.raises(UserError, match="28×28 alone: add --resize"):

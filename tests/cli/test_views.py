@@ -92,7 +92,10 @@ def test_a_window_says_what_is_black_and_white() -> None:
 
 
 def test_tiles_worked_on_at_once_are_the_fewer_the_larger(tmp_path: Path) -> None:
-    files.write_model(tmp_path / "large.keras", convolutional.build((2, 2, 2), (252, 252, 1), 1).network)
+    files.write_model(
+        tmp_path / "large.keras",
+        convolutional.build(convolutional.Settings(filters=(2, 2, 2)), (252, 252, 1), 1).network,
+    )
     trained = ResizableAutoencoder(tmp_path / "large.keras")
     taken: list[int] = []
 
