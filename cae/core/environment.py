@@ -100,11 +100,7 @@ def check() -> None:
     """
     if not _pinned:
         raise UserError(
-<<<<<<< HEAD
             "Training gives the same bytes on every run only if cae.core.environment.set_variables() has "
-=======
-            "Training gives the same bytes on every run only where cae.core.environment.set_variables() has "
->>>>>>> be903c9 (Names of the environment's functions after the rename)
             "fixed the number of threads and the like: call it before NumPy, Keras or TensorFlow is imported"
         )
     configure_tensorflow()
