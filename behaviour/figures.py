@@ -26,53 +26,56 @@ def png(figure: Figure) -> bytes:
         return path.read_bytes()
 
 
-@style.picture
+@style.styled
 def in_our_style() -> Figure:
     """Draw with everything that a study takes from `cae.figures.style`."""
-    figure = style.Picture(figsize=(style.WIDTH, 6))
-    style.heading(figure, "Heading")
+    figure = style.StyledFigure(figsize=(style.WIDTH, 6))
+    style.add_title(figure, "Heading")
     (top, below) = figure.subfigures(2, 1, squeeze=False)[:, 0]
     grid = top.subplots(2, 3)
     for axes, image in zip(grid.flat, IMAGES):
-        style.show(axes, image)
-    style.bare(grid, ["first row", "second row"])
+        style.show_image(axes, image)
+    style.format_image_grid(grid, ["first row", "second row"])
     linear, logarithmic = below.subplots(1, 2)
-    for place, (colour, marker) in enumerate(style.LOOKS):
+    for place, (colour, marker) in enumerate(style.SERIES_STYLES):
         values = POSITIVE[3 * place : 3 * place + 3]
         linear.plot(values, color=colour, marker=marker, label=f"method {place}")
         logarithmic.plot(values, [10, 20, 200], color=colour, marker=marker)
     for place, colour in enumerate((style.BLUE, style.ORANGE, style.GREY, style.GREEN)):
         linear.axhline(place, color=colour)
     logarithmic.set(xscale="log", yscale="log", xlabel="label", title="Title")
-    style.plain_ticks(logarithmic.xaxis, (1, 2, 5))
-    style.plain_ticks(logarithmic.yaxis, (1, 3))
+    style.format_log_axis(logarithmic.xaxis, (1, 2, 5))
+    style.format_log_axis(logarithmic.yaxis, (1, 3))
     linear.legend(title="Legend")
     return figure
 
 
 def loss_curves() -> list[bytes]:
     """Draw losses above a floor, and without one."""
-    return [png(reconstructions.loss_curves(examples.history(), floor)) for floor in (0.55, None)]
+    return [png(reconstructions.plot_loss_curves(examples.history(), floor)) for floor in (0.55, None)]
 
 
-@style.picture
+@style.styled
 def class_names() -> Figure:
     """Name classes among dots in their colours, two of them where names would collide."""
-    figure = style.Picture(figsize=(style.WIDTH, 5))
+    figure = style.StyledFigure(figsize=(style.WIDTH, 5))
     axes = figure.subplots()
     points = examples.rows(23, 2)
     points[LABELS == 1] = points[LABELS == 0].mean(axis=0)
-    axes.scatter(points[:, 0], points[:, 1], c=[embeddings.colour(int(label)) for label in LABELS])
+    axes.scatter(points[:, 0], points[:, 1], c=[embeddings.get_class_colour(int(label)) for label in LABELS])
     axes.scatter(
-        points[:12, 0], points[:12, 1], c=[embeddings.colour(place) for place in range(12)], marker="s"
+        points[:12, 0],
+        points[:12, 1],
+        c=[embeddings.get_class_colour(place) for place in range(12)],
+        marker="s",
     )
-    embeddings.name_classes(axes, points, LABELS, examples.CLASS_NAMES)
+    embeddings.label_classes(axes, points, LABELS, examples.CLASS_NAMES)
     return figure
 
 
 CASES: Cases = {
     "anomaly_distribution": lambda: png(
-        anomalies.distribution(
+        anomalies.plot_score_distributions(
             {"positive": POSITIVE[:12], "signed": SIGNED[:12]},
             {"positive": 2 * POSITIVE[12:], "signed": SIGNED[12:] + 1},
             IMAGES[:3],
@@ -80,11 +83,13 @@ CASES: Cases = {
         )
     ),
     "anomaly_extremes": lambda: png(
-        anomalies.extremes(IMAGES, METHODS["distance"], LABELS, examples.CLASS_NAMES)
+        anomalies.plot_ranking_ends(IMAGES, METHODS["distance"], LABELS, examples.CLASS_NAMES)
     ),
-    "anomaly_roc": lambda: png(anomalies.roc(METHODS, LABELS, examples.CLASS_NAMES, "first seed")),
+    "anomaly_roc": lambda: png(
+        anomalies.plot_roc_curves(METHODS, LABELS, examples.CLASS_NAMES, "first seed")
+    ),
     "class_names": lambda: png(class_names()),
-    "first_of_each_class": lambda: codes.first_of_each_class(LABELS[::-1]),
+    "first_of_each_class": lambda: codes.find_first_of_each_class(LABELS[::-1]),
     "loss_curves": loss_curves,
     "style": lambda: png(in_our_style()),
 }

@@ -84,7 +84,7 @@ def linear_probe() -> Any:
 def knn_probe() -> Any:
     """Fit and answer by one neighbour and by several."""
     return [
-        probes.NearestProbe(count).fit(ROWS, LABELS, OTHERS[:20], OTHER_LABELS[:20]).predict(OTHERS)
+        probes.KnnProbe(count).fit(ROWS, LABELS, OTHERS[:20], OTHER_LABELS[:20]).predict(OTHERS)
         for count in (1, 4, 5)
     ]
 
@@ -92,24 +92,24 @@ def knn_probe() -> Any:
 def embedding() -> Any:
     """Place rows in the plane by PCA and by t-SNE, and measure how faithful both maps are."""
     settings = params.Maps(images=36, neighbours=3, perplexity=5.0, seed=1)
-    linear = embeddings.by_components(ROWS, OTHERS)
-    tsne = embeddings.by_tsne(OTHERS, linear, settings)
+    linear = embeddings.embed_by_pca(ROWS, OTHERS)
+    tsne = embeddings.embed_by_tsne(OTHERS, linear, settings)
     drawn = {
-        name: embeddings.measured(points, OTHERS, OTHER_LABELS, 3)
+        name: embeddings.measure(points, OTHERS, OTHER_LABELS, 3)
         for name, points in (("pca", linear), ("tsne", tsne))
     }
-    return [drawn, embeddings.table(drawn, embeddings.leave_one_out(OTHERS, OTHER_LABELS, 3))]
+    return [drawn, embeddings.tabulate(drawn, embeddings.compute_knn_accuracy(OTHERS, OTHER_LABELS, 3))]
 
 
 def detectors() -> Any:
     """Fit every detector that needs no network to normal rows, and score others."""
     one_by_one: dict[str, anomaly.Detector] = {
-        **anomaly.baselines(3, 4),
-        "mahalanobis": anomaly.Mahalanobis(),
-        "forest": anomaly.forest(2),
+        **anomaly.build_baseline_detectors(3, 4),
+        "mahalanobis": anomaly.MahalanobisDetector(),
+        "forest": anomaly.build_isolation_forest(2),
     }
     scores = {name: detector.fit(ROWS).score(OTHERS) for name, detector in one_by_one.items()}
-    return [scores, anomaly.pixels(IMAGES[:5]), anomaly.of_class([(IMAGES[:9], examples.labels(9))], 1)]
+    return [scores, anomaly.flatten(IMAGES[:5]), anomaly.of_class([(IMAGES[:9], examples.labels(9))], 1)]
 
 
 def code_detector() -> Any:
@@ -184,7 +184,7 @@ def predict_in_blocks() -> Any:
 def anomaly_measures() -> Any:
     """Measure scores with ties against which are anomalous."""
     scores = examples.rows(97, 1)[:, 0].astype(np.float64).round(1)
-    return anomaly.measure(scores, examples.labels(97) == 2)
+    return anomaly.measure_detection(scores, examples.labels(97) == 2)
 
 
 CASES: Cases = {
@@ -196,18 +196,18 @@ CASES: Cases = {
     "embedding": embedding,
     "error_maps": compute_error_maps,
     "floor": lambda: quality.floor(PAIR.images),
-    "interpolation": lambda: embeddings.between(ROWS[:4], OTHERS[:4], 5),
+    "interpolation": lambda: embeddings.interpolate(ROWS[:4], OTHERS[:4], 5),
     "knn_probe": knn_probe,
     "linear_probe": linear_probe,
     "mae": lambda: quality.mae(*PAIR),
     "mean_image": mean_image,
     "mse": lambda: quality.mse(*PAIR),
-    "nearest": lambda: embeddings.nearest(ROWS, OTHERS, 4),
+    "nearest": lambda: embeddings.find_nearest(ROWS, OTHERS, 4),
     "noise": noisy,
     "pca": pca,
     "prediction": predict_in_blocks,
     "psnr": lambda: quality.psnr(*PAIR),
     "ssim": lambda: quality.ssim(*PAIR),
-    "summary": lambda: quality.summary(*PAIR),
+    "summary": lambda: quality.summarise(*PAIR),
     "threshold": threshold,
 }

@@ -8,21 +8,31 @@ from matplotlib.figure import Figure
 
 from benchmarks import summary
 from benchmarks.contenders import KERAS, OURS, PYTORCH
-from cae.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
+from cae.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    WIDTH,
+    StyledFigure,
+    add_title,
+    format_log_axis,
+    styled,
+)
 
 Results = Mapping[str, Any]
 
 COLOURS = {OURS: BLUE, KERAS: ORANGE, PYTORCH: GREEN}
 
 
-@picture
+@styled
 def epoch_seconds(results: Results) -> Figure:
     """Draw the median seconds of an epoch, one bar a contender, ours on top, one panel a batch size.
 
     A thin line spans the fastest and the slowest round; a dotted one marks the arithmetic bound.
     """
     settings, images = results["settings"], results["settings"]["epoch_images"]
-    figure = Picture(figsize=(WIDTH, 4.4))
+    figure = StyledFigure(figsize=(WIDTH, 4.4))
     panels = figure.subplots(1, len(settings["batches"]), sharex=True, sharey=True, squeeze=False)[0]
     for axes, batch in zip(panels, settings["batches"], strict=True):
         rounds = [result for result in results["rounds"] if result["batch"] == batch]
@@ -60,15 +70,15 @@ def epoch_seconds(results: Results) -> Figure:
     panels[0].invert_yaxis()
     # Room for the number behind the longest bar.
     panels[0].set_xlim(0, panels[0].get_xlim()[1] * 1.12)
-    heading(figure, f"Seconds for one epoch of {images:,} images, and the arithmetic bound")
+    add_title(figure, f"Seconds for one epoch of {images:,} images, and the arithmetic bound")
     return figure
 
 
-@picture
+@styled
 def time_to_target(results: Results) -> Figure:
     """Draw validation loss against the seconds of training, ours and stock Keras, the target marked."""
     loss, runs = results["target"]["loss"], results["target"]["runs"]
-    figure = Picture(figsize=(WIDTH, 4.6))
+    figure = StyledFigure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     for run, colour, marker in zip(runs, (BLUE, ORANGE), ("o", "s"), strict=False):
         seconds = [epoch["seconds"] for epoch in run["curve"]]
@@ -79,7 +89,7 @@ def time_to_target(results: Results) -> Figure:
         axes.plot(seconds, losses, marker, linestyle="-", markersize=4, color=colour, label=label)
     axes.axhline(loss, color=GREY, linestyle="--", linewidth=1.5, label=f"target {loss}")
     axes.set_xscale("log")
-    plain_ticks(axes.xaxis, (1, 2, 5))
+    format_log_axis(axes.xaxis, (1, 2, 5))
     axes.set_title("Validation loss against training time")
     axes.set_xlabel("seconds of training, validation included (logarithmic; left is better)")
     axes.set_ylabel("binary cross-entropy, nats a pixel")

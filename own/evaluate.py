@@ -69,7 +69,7 @@ def main() -> None:
         compared | over_pca(scores[OURS]["mse"], scores["PCA"]["mse"]),
     )
     files.write_csv(plots / "reconstruction.csv", beside_the_floor(scores, costs, floor))
-    curves = reconstructions.loss_curves(history, floor_if_below(history, validation_floor))
+    curves = reconstructions.plot_loss_curves(history, floor_if_below(history, validation_floor))
     files.write_figure(plots / "reconstructions/loss_curves.png", curves)
     _, errors = measured[OURS]
     shown = ranked(errors, pictures.COLUMNS)
@@ -87,7 +87,7 @@ def write_no_metrics(project: Path, history: pd.DataFrame, inputs: Inputs) -> No
     inputs.check()
     files.write_json(project / "metrics/evaluate.json", {})
     files.write_csv(project / PLOTS / "reconstruction.csv", pd.DataFrame(columns=["method", "mse"]))
-    curves = reconstructions.loss_curves(history, None)
+    curves = reconstructions.plot_loss_curves(history, None)
     files.write_figure(project / PLOTS / "reconstructions/loss_curves.png", curves)
     print("no test picture is normal: errors of reconstruction are not measured")
 
@@ -113,7 +113,7 @@ def measure(
     summaries, errors = [], []
     for block in pieces:
         pair = by_channel(cut(block)), by_channel(cut(reconstruct(block)))
-        summaries.append(quality.summary(*pair))
+        summaries.append(quality.summarise(*pair))
         errors.append(quality.mse(*pair).reshape(len(block), -1).mean(axis=1))
     counts = [len(of_block) for of_block in errors]
     averages = {
@@ -121,7 +121,7 @@ def measure(
         for name in summaries[0]
     }
     # Not the mean of its values: a mean of logarithms is not the logarithm of a mean.
-    averages["psnr_of_mean_mse"] = float(quality.decibels(averages["mse"]))
+    averages["psnr_of_mean_mse"] = float(quality.psnr_from_mse(averages["mse"]))
     return averages, np.concatenate(errors)
 
 

@@ -10,8 +10,18 @@ from matplotlib.figure import Figure
 from cae.core import words
 from cae.core.arrays import Images, Rows, Scores
 from cae.datasets.masks import Mask
-from cae.figures.embeddings import colour, name_classes
-from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, Picture, bare, heading, picture, plain_ticks
+from cae.figures.embeddings import get_class_colour, label_classes
+from cae.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    WIDTH,
+    StyledFigure,
+    add_title,
+    format_image_grid,
+    format_log_axis,
+    styled,
+)
 from cae.metrics.error_maps import ErrorMap, compute_error_map
 
 COLUMNS = 8
@@ -41,12 +51,12 @@ def shown(axes: Axes, image: Images) -> None:
         axes.imshow(image)
 
 
-@picture
+@styled
 def reconstructions(originals: Images, reconstructed: Images, errors: Scores) -> Figure:
     """Draw original, reconstruction and error of pictures, (N, H, W, C) twice and (N,), in their order."""
     differences = [np.sqrt(compute_error_map(*pair)) for pair in zip(originals, reconstructed)]
-    figure = Picture(figsize=(WIDTH, 4.2))
-    heading(figure, "Normal test pictures, from the least squared error to the greatest, evenly by rank")
+    figure = StyledFigure(figsize=(WIDTH, 4.2))
+    add_title(figure, "Normal test pictures, from the least squared error to the greatest, evenly by rank")
     grid = figure.subplots(3, len(originals), squeeze=False)
     limit = max(float(difference.max()) for difference in differences) or 1.0
     for column, difference in enumerate(differences):
@@ -54,24 +64,29 @@ def reconstructions(originals: Images, reconstructed: Images, errors: Scores) ->
         shown(grid[1, column], reconstructed[column])
         drawn = grid[2, column].imshow(difference, cmap=ERRORS, vmin=0, vmax=limit)
         grid[2, column].set_xlabel(f"MSE\n{errors[column]:.4f}", fontsize=10)
-    bare(grid, ("original", "reconstruction", "error"))
+    format_image_grid(grid, ("original", "reconstruction", "error"))
     bar = figure.colorbar(drawn, ax=grid, shrink=0.9, aspect=30, pad=0.01)
     bar.set_label("absolute error,\ngrey value from 0 to 1", fontsize=11)
     return figure
 
 
-@picture
+@styled
 def code_map(points: Rows, names: Sequence[str]) -> Figure:
     """Draw codes (N, 2) in the plane, one dot a piece, in the colour of its class."""
     classes = sorted(set(names))
-    figure = Picture(figsize=(WIDTH, 6.4))
+    figure = StyledFigure(figsize=(WIDTH, 6.4))
     axes = figure.subplots()
     places = np.array([classes.index(name) for name in names])
     axes.scatter(
-        points[:, 0], points[:, 1], c=[colour(place) for place in places], s=10, linewidths=0, alpha=0.7
+        points[:, 0],
+        points[:, 1],
+        c=[get_class_colour(place) for place in places],
+        s=10,
+        linewidths=0,
+        alpha=0.7,
     )
     if len(classes) > 1:
-        name_classes(axes, points, places, [literal(name) for name in classes])
+        label_classes(axes, points, places, [literal(name) for name in classes])
     axes.set_title(
         f"Codes of {words.pluralize(len(points), 'test piece')}, in the plane in which training codes vary "
         "most"
@@ -81,10 +96,10 @@ def code_map(points: Rows, names: Sequence[str]) -> Figure:
     return figure
 
 
-@picture
+@styled
 def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: Collection[str]) -> Figure:
     """Draw the score of every picture, a row a class, and the threshold that separates alarms."""
-    figure = Picture(figsize=(WIDTH, 1.6 + 0.55 * len(by_class)))
+    figure = StyledFigure(figsize=(WIDTH, 1.6 + 0.55 * len(by_class)))
     axes = figure.subplots()
     for row, (name, values) in enumerate(by_class.items()):
         # Dots side by side, so that equal scores do not hide each other: the same for the same scores.
@@ -97,7 +112,7 @@ def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: Coll
         axes.legend(loc="lower right")
     if min(float(values.min()) for values in by_class.values()) > 0:
         axes.set_xscale("log")
-        plain_ticks(axes.xaxis, (1, 3))
+        format_log_axis(axes.xaxis, (1, 3))
     axes.set_yticks(range(len(by_class)), [literal(name) for name in by_class])
     axes.invert_yaxis()
     axes.set_title("Scores of single pictures by the autoencoder")
@@ -105,12 +120,12 @@ def scores(by_class: Mapping[str, Scores], threshold: float | None, normal: Coll
     return figure
 
 
-@picture
+@styled
 def detections(examples: Sequence[Example]) -> Figure:
     """Draw pictures above their error maps, the outlines of defects on both."""
     count = len(examples)
-    figure = Picture(figsize=(WIDTH, 3.6))
-    heading(figure, "From each class the test picture whose score is the median of its class")
+    figure = StyledFigure(figsize=(WIDTH, 3.6))
+    add_title(figure, "From each class the test picture whose score is the median of its class")
     grid = figure.subplots(2, count, squeeze=False)
     limit = max(float(example.errors.max()) for example in examples) or 1.0
     for column, example in enumerate(examples):
@@ -122,7 +137,7 @@ def detections(examples: Sequence[Example]) -> Figure:
                 axes.contour(example.mask, levels=[0.5], colors=line, linewidths=1)
         if example.alarm is not None:
             grid[1, column].set_xlabel("alarm" if example.alarm else "no alarm", fontsize=10)
-    bare(grid, ("picture", "error"))
+    format_image_grid(grid, ("picture", "error"))
     bar = figure.colorbar(drawn, ax=grid, shrink=0.9, aspect=30, pad=0.01)
     bar.set_label("error,\ngrey value from 0 to 1", fontsize=11)
     return figure

@@ -12,7 +12,7 @@ from cae.datasets.prepared import Prepared
 from cae.datasets.splits import Splits
 from cae.metrics import probes
 from cae.metrics.baselines import PrincipalComponents
-from cae.metrics.probes import LinearProbe, NearestProbe, Probe
+from cae.metrics.probes import KnnProbe, LinearProbe, Probe
 from cae.networks.autoencoder import load, predict
 from own import linear, pictures, project_folder, settings
 from own.reports import class_of
@@ -79,7 +79,7 @@ def accuracies(features: Splits[Rows], places: Splits[Labels], chosen: settings.
     answers = {}
     probed: tuple[tuple[Probe, Splits[Rows]], ...] = (
         (LinearProbe(chosen.regularisation), standardised),
-        (NearestProbe(neighbours), features),
+        (KnnProbe(neighbours), features),
     )
     for kind, (probe, rows) in zip(KINDS, probed, strict=True):
         probe.fit(rows.train, places.train, rows.validation, places.validation)

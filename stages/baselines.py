@@ -40,7 +40,7 @@ def main() -> None:
         name: Splits(*(encode(part).reshape(len(part), -1) for part in images))
         for name, encode in encoders.items()
     }
-    accuracies = probes.accuracies(probes.transfer(features, labels, settings), labels.test)
+    accuracies = probes.tabulate_accuracies(probes.run_probes(features, labels, settings), labels.test)
 
     inputs.check()
     baselines.write(BASELINES, mean_image, components)

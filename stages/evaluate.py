@@ -41,22 +41,22 @@ def main() -> None:
         for name, baseline in (("PCA", pca), ("mean image", mean_image))
     }
     methods = [Method(name, *costs[name], quality.mse(test, images[name])) for name in images]
-    scores = {name: quality.summary(test, images[name]) for name in images}
+    scores = {name: quality.summarise(test, images[name]) for name in images}
 
     inputs.check()
     compared = {name: scores[OURS][name] for name in COMPARED}
     over_pca = {"mse_over_pca": scores[OURS]["mse"] / scores["PCA"]["mse"]}
     files.write_json(Path("metrics/evaluate.json"), compared | over_pca)
     files.write_csv(PLOTS / "reconstruction.csv", beside_the_floor(scores, costs, floor))
-    by_class = reconstructions.class_errors(methods, labels, class_names)
+    by_class = reconstructions.tabulate_class_errors(methods, labels, class_names)
     files.write_csv(PLOTS / "error_by_class.csv", by_class)
-    files.write_csv(PLOTS / "error_percentiles.csv", reconstructions.error_percentiles(methods[:2]))
+    files.write_csv(PLOTS / "error_percentiles.csv", reconstructions.tabulate_error_percentiles(methods[:2]))
     for name, figure in {
-        "loss_curves": reconstructions.loss_curves(history, floor_if_below(history, validation_floor)),
-        "examples": reconstructions.examples(test, reconstructed, labels, class_names),
-        "extremes": reconstructions.extremes(test, reconstructed, labels, class_names),
-        "error_by_class": reconstructions.error_by_class(methods, labels, class_names),
-        "error_distribution": reconstructions.error_distribution(methods[:2]),
+        "loss_curves": reconstructions.plot_loss_curves(history, floor_if_below(history, validation_floor)),
+        "examples": reconstructions.plot_class_examples(test, reconstructed, labels, class_names),
+        "extremes": reconstructions.plot_extremes(test, reconstructed, labels, class_names),
+        "error_by_class": reconstructions.plot_error_by_class(methods, labels, class_names),
+        "error_distribution": reconstructions.plot_error_distribution(methods[:2]),
     }.items():
         files.write_figure(PICTURES / f"{name}.png", figure)
     print(

@@ -43,37 +43,39 @@ def main() -> None:
     mapped = splits.draw(len(codes.test), {"map": on_map}, settings.maps.seed)["map"]
     mapped_codes, mapped_labels = codes.test[mapped], labels.test[mapped]
     neighbours = settings.maps.neighbours
-    linear = embeddings.by_components(codes.train, mapped_codes)
+    linear = embeddings.embed_by_pca(codes.train, mapped_codes)
     # t-SNE is one long thread; all that does not need it fills the other cores meanwhile. Unlike an executor,
     # this pool does not wait for its thread when the stage is stopped.
     with ThreadPool(1) as pool:
-        drawing = pool.apply_async(embeddings.by_tsne, (mapped_codes, linear, settings.maps))
-        outcomes = probes.transfer({"code": codes}, labels, settings.probes, cores_left=1)
-        accuracies = pd.concat([probes.accuracies(outcomes, labels.test), of_baselines], ignore_index=True)
-        code_accuracy = embeddings.leave_one_out(mapped_codes, mapped_labels, neighbours)
-        by_components = embeddings.measured(linear, mapped_codes, mapped_labels, neighbours)
+        drawing = pool.apply_async(embeddings.embed_by_tsne, (mapped_codes, linear, settings.maps))
+        outcomes = probes.run_probes({"code": codes}, labels, settings.probes, cores_left=1)
+        accuracies = pd.concat(
+            [probes.tabulate_accuracies(outcomes, labels.test), of_baselines], ignore_index=True
+        )
+        code_accuracy = embeddings.compute_knn_accuracy(mapped_codes, mapped_labels, neighbours)
+        by_components = embeddings.measure(linear, mapped_codes, mapped_labels, neighbours)
         figures = {
-            "transfer": pictures.transfer(accuracies, names(autoencoder, images.test)),
+            "transfer": pictures.plot_probe_accuracy(accuracies, names(autoencoder, images.test)),
             **examples(autoencoder, codes, images, labels, class_names, neighbours),
         }
-        by_tsne = embeddings.measured(drawing.get(), mapped_codes, mapped_labels, neighbours)
+        by_tsne = embeddings.measure(drawing.get(), mapped_codes, mapped_labels, neighbours)
     drawn = {"pca": by_components, "tsne": by_tsne}
     figures |= {
-        "maps": map_pictures.maps(drawn, mapped_labels, class_names, code_accuracy, neighbours),
-        "map_of_images": map_pictures.map_of_images(
+        "maps": map_pictures.plot_embeddings(drawn, mapped_labels, class_names, code_accuracy, neighbours),
+        "map_of_images": map_pictures.plot_images_by_embedding(
             by_tsne.points, images.test[mapped], mapped_labels, class_names
         ),
     }
-    headline = probes.headline(accuracies, "code", settings.probes.labels_per_class[0])
+    headline = probes.select_metrics(accuracies, "code", settings.probes.labels_per_class[0])
     (with_all_labels,) = (
         outcome for outcome in outcomes if (outcome.probe, outcome.labels_per_class) == ("linear", probes.ALL)
     )
 
     inputs.check()
     files.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": by_tsne.trustworthiness})
-    files.write_csv(PLOTS / "probes.csv", probes.chart(accuracies, labels.train))
-    files.write_csv(PLOTS / "maps.csv", embeddings.table(drawn, code_accuracy))
-    confusion = probes.confusion(labels.test, with_all_labels.predictions, class_names)
+    files.write_csv(PLOTS / "probes.csv", probes.tabulate_by_labels(accuracies, labels.train))
+    files.write_csv(PLOTS / "maps.csv", embeddings.tabulate(drawn, code_accuracy))
+    confusion = probes.tabulate_predictions(labels.test, with_all_labels.predictions, class_names)
     files.write_csv(PLOTS / "confusion.csv", confusion)
     for name, figure in figures.items():
         files.write_figure(PICTURES / f"{name}.png", figure)
@@ -90,14 +92,14 @@ def examples(
 ) -> dict[str, Figure]:
     """Show what lies near the codes of some test images, and between them."""
     # No one chose these images by eye.
-    first = pictures.first_of_each_class(labels.test)
-    nearest = embeddings.nearest(codes.train, codes.test[first], neighbours)
-    ends = pictures.pairs(first, PAIRS)
+    first = pictures.find_first_of_each_class(labels.test)
+    nearest = embeddings.find_nearest(codes.train, codes.test[first], neighbours)
+    ends = pictures.pair_up(first, PAIRS)
     return {
-        "retrieval": pictures.retrieval(
+        "retrieval": pictures.plot_nearest(
             images.test[first], labels.test[first], images.train, labels.train, nearest, class_names
         ),
-        "interpolation": pictures.interpolation(
+        "interpolation": pictures.plot_interpolation(
             images.test[ends], between(autoencoder, codes.test, ends), labels.test[ends], class_names
         ),
     }
@@ -116,6 +118,6 @@ def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
 
 def between(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
     """Decode codes on straight lines between those of images: pairs (P, 2) → (P, STEPS, H, W, 1)."""
-    paths = [embeddings.between(codes[start], codes[end], STEPS) for start, end in ends]
+    paths = [embeddings.interpolate(codes[start], codes[end], STEPS) for start, end in ends]
     shape = (-1, *autoencoder.code_shape)
     return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])

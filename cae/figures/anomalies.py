@@ -15,20 +15,20 @@ from cae.figures.style import (
     GREY,
     ORANGE,
     WIDTH,
-    Picture,
-    bare,
-    heading,
-    picture,
-    plain_ticks,
-    show,
+    StyledFigure,
+    add_title,
+    format_image_grid,
+    format_log_axis,
+    show_image,
+    styled,
 )
 
 # How the curves of one picture look: colour and line.
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREY, ":"), (GREEN, "-."))
 
 
-@picture
-def roc(
+@styled
+def plot_roc_curves(
     scores: Mapping[str, Sequence[Scores]], labels: Labels, class_names: Sequence[str], what: str
 ) -> Figure:
     """Draw ROC curves, one panel a normal class and one curve a method, with the area under the first.
@@ -36,7 +36,7 @@ def roc(
     `scores` gives for each method the scores (N,) of all images with class 0, 1, … as the normal one;
     `what` says in the title which scores these are.
     """
-    figure = Picture(figsize=(WIDTH, 5.4))
+    figure = StyledFigure(figsize=(WIDTH, 5.4))
     count = len(next(iter(scores.values())))
     panels = figure.subplots(-(-count // 5), 5, sharex=True, sharey=True, squeeze=False)
     figure.supxlabel("normal images taken for anomalies", fontsize=12)
@@ -63,8 +63,8 @@ def roc(
     return figure
 
 
-@picture
-def extremes(
+@styled
+def plot_ranking_ends(
     images: Images,
     scores: Sequence[Scores],
     labels: Labels,
@@ -83,8 +83,8 @@ def extremes(
         "most anomalous\nof the others": (False, -1),
     }
     # The images are most of the file: larger or more of them would take it beyond 150 KB.
-    figure = Picture(figsize=(WIDTH, 0.48 * len(scores) + 0.9))
-    heading(figure, "Test images at the ends of each class's ranking")
+    figure = StyledFigure(figsize=(WIDTH, 0.48 * len(scores) + 0.9))
+    add_title(figure, "Test images at the ends of each class's ranking")
     grid = figure.add_gridspec(1, len(groups), width_ratios=(1.3, 1, 1, 1))
     for column, (title, (own, direction)) in enumerate(groups.items()):
         panel = figure.add_subfigure(grid[column])
@@ -94,30 +94,30 @@ def extremes(
             members = np.flatnonzero((labels == label) == own)
             order = members[np.argsort(by_class[members], kind="stable")][::direction]
             for cell, index in zip(axes[label], order[:count]):
-                show(cell, images[index])
+                show_image(cell, images[index])
         first = own and direction == 1
-        bare(axes, class_names[: len(scores)] if first else [""] * len(scores))
+        format_image_grid(axes, class_names[: len(scores)] if first else [""] * len(scores))
         for cell in axes[:, 0]:
             cell.yaxis.label.set(rotation=0, ha="right", va="center")
     return figure
 
 
-@picture
-def distribution(
+@styled
+def plot_score_distributions(
     test: Mapping[str, Scores], strangers: Mapping[str, Scores], samples: Images, name: str
 ) -> Figure:
     """Draw how far apart scores set images of the known kind and strangers, one panel a score.
 
     `test` and `strangers` give (N,) scores by the same names; `samples` are strangers to show.
     """
-    figure = Picture(figsize=(WIDTH, 2.9 * len(test) + 1.4))
+    figure = StyledFigure(figsize=(WIDTH, 2.9 * len(test) + 1.4))
     grid = figure.add_gridspec(2, 1, height_ratios=(1.2, 2.9 * len(test)))
     top, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    heading(top, f"Out of distribution: {name} against the test split of Fashion-MNIST")
+    add_title(top, f"Out of distribution: {name} against the test split of Fashion-MNIST")
     cells = top.subplots(1, len(samples), squeeze=False)
     for cell, image in zip(cells[0], samples, strict=True):
-        show(cell, image)
-    bare(cells, [""])
+        show_image(cell, image)
+    format_image_grid(cells, [""])
     panels = below.subplots(len(test), 1, squeeze=False)[:, 0]
     for axes, (score, known) in zip(panels, test.items(), strict=True):
         both = np.concatenate([known, strangers[score]])
@@ -131,7 +131,7 @@ def distribution(
             axes.hist(clipped, bins.tolist(), weights=shares, histtype="step", color=colour, label=label)
         if positive:
             axes.set_xscale("log")
-            plain_ticks(axes.xaxis, (1, 2, 3, 5))
+            format_log_axis(axes.xaxis, (1, 2, 3, 5))
         area = roc_auc_score(np.repeat([False, True], [len(known), len(strangers[score])]), both)
         axes.set_title(f"{score}: AUROC {area:.1%}")
         axes.set_ylabel("share of images")

@@ -9,25 +9,34 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from cae.core.arrays import Images, Indices, Labels
-from cae.figures.style import LOOKS, ORANGE, WIDTH, Picture, bare, heading, picture, show
+from cae.figures.style import (
+    ORANGE,
+    SERIES_STYLES,
+    WIDTH,
+    StyledFigure,
+    add_title,
+    format_image_grid,
+    show_image,
+    styled,
+)
 from cae.metrics.probes import ALL
 
 PROBE_NAMES = {"linear": "Linear probe", "knn": "Nearest neighbours"}
 
 
-@picture
-def transfer(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+@styled
+def plot_probe_accuracy(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """Draw accuracy by labels a class, one panel a probe and one line a kind of features.
 
-    `table` is that of `probes.accuracies`; `names` gives the features' names for the legend.
+    `table` is that of `probes.tabulate_accuracies`; `names` gives the features' names for the legend.
     """
-    figure = Picture(figsize=(WIDTH, 4.8))
+    figure = StyledFigure(figsize=(WIDTH, 4.8))
     panels = figure.subplots(1, 2, sharey=True)
     counts = sorted(table["labels_per_class"].unique(), key=lambda count: (count == ALL, count.zfill(9)))
     places = list(range(len(counts)))
     for axes, (probe, title) in zip(panels, PROBE_NAMES.items(), strict=True):
         of_probe = table[table["probe"] == probe].set_index("labels_per_class")
-        for (key, name), (shade, marker) in zip(names.items(), LOOKS[: len(names)], strict=True):
+        for (key, name), (shade, marker) in zip(names.items(), SERIES_STYLES[: len(names)], strict=True):
             line = of_probe[of_probe["features"] == key].loc[counts]
             axes.errorbar(
                 places,
@@ -60,8 +69,8 @@ def grouped(count: str) -> str:
     return count if count == ALL else f"{int(count):,}"
 
 
-@picture
-def retrieval(
+@styled
+def plot_nearest(
     images: Images,
     labels: Labels,
     train: Images,
@@ -74,15 +83,15 @@ def retrieval(
     `nearest` (N, K) are indices into `train`. A neighbour of another class is named and framed.
     """
     count = nearest.shape[1]
-    figure = Picture(figsize=(WIDTH, 0.97 * (count + 1) + 0.6))
-    heading(figure, "The first test image of each class, and the training images whose codes are nearest")
+    figure = StyledFigure(figsize=(WIDTH, 0.97 * (count + 1) + 0.6))
+    add_title(figure, "The first test image of each class, and the training images whose codes are nearest")
     axes = figure.subplots(count + 1, len(images), squeeze=False)
-    bare(axes, ("test image", *(f"nearest {rank}" for rank in range(1, count + 1))))
+    format_image_grid(axes, ("test image", *(f"nearest {rank}" for rank in range(1, count + 1))))
     for column, label in enumerate(labels):
         axes[0, column].set_title(class_names[label], fontsize=10, loc="center")
-        show(axes[0, column], images[column])
+        show_image(axes[0, column], images[column])
         for row, index in enumerate(nearest[column], start=1):
-            show(axes[row, column], train[index])
+            show_image(axes[row, column], train[index])
             if train_labels[index] != label:
                 axes[row, column].text(
                     0.5,
@@ -98,35 +107,37 @@ def retrieval(
     return figure
 
 
-@picture
-def interpolation(originals: Images, decoded: Images, labels: Labels, class_names: Sequence[str]) -> Figure:
+@styled
+def plot_interpolation(
+    originals: Images, decoded: Images, labels: Labels, class_names: Sequence[str]
+) -> Figure:
     """Draw for each pair of images what the decoder makes of codes between theirs, above a plain fade.
 
     originals (P, 2, H, W, 1), decoded (P, S, H, W, 1) from the first image's code to the second's, labels
     (P, 2). The fade mixes the two original images: what the code has to do better.
     """
     pairs, steps = decoded.shape[:2]
-    figure = Picture(figsize=(WIDTH, 2.05 * pairs + 0.4))
-    heading(figure, "From one test image to another: by mixing their codes, and by mixing their pixels")
+    figure = StyledFigure(figsize=(WIDTH, 2.05 * pairs + 0.4))
+    add_title(figure, "From one test image to another: by mixing their codes, and by mixing their pixels")
     panels = figure.subfigures(pairs, 1, squeeze=False)[:, 0]
     for panel, (first, last), row, (start, end) in zip(panels, originals, decoded, labels, strict=True):
         axes = panel.subplots(2, steps)
         weights = np.linspace(0, 1, steps)[:, None, None, None]
         for images, line in ((row, axes[0]), ((1 - weights) * first + weights * last, axes[1])):
             for place, image in zip(line, images, strict=True):
-                show(place, image)
-        bare(axes, ("codes", "pixels"))
+                show_image(place, image)
+        format_image_grid(axes, ("codes", "pixels"))
         axes[0, 0].set_title(class_names[start], fontsize=11, loc="center")
         axes[0, -1].set_title(class_names[end], fontsize=11, loc="center")
     return figure
 
 
-def first_of_each_class(labels: Labels) -> npt.NDArray[np.intp]:
+def find_first_of_each_class(labels: Labels) -> npt.NDArray[np.intp]:
     """Return where each class has its first image, in label order: no one chose it by eye."""
     return np.unique(labels, return_index=True)[1]
 
 
-def pairs(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+def pair_up(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
     """Pair up the first 2·`count` indices, or as many as there are: (P, 2)."""
     usable = min(len(indices) // 2, count)
     return indices[: 2 * usable].reshape(usable, 2)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from cae.core.arrays import Images, Labels, Rows
-from cae.figures.style import WIDTH, Picture, heading, picture
-from cae.metrics.embeddings import Map
+from cae.figures.style import WIDTH, StyledFigure, add_title, styled
+from cae.metrics.embeddings import Embedding
 
 CLASS_COLOURS = (
     "#332288",
@@ -32,14 +32,14 @@ CLASS_COLOURS = (
 MAP_NAMES = {"pca": "PCA", "tsne": "t-SNE"}
 
 
-def colour(label: int) -> str:
+def get_class_colour(label: int) -> str:
     """Return the colour of a class; beyond the tenth they begin anew."""
     return CLASS_COLOURS[label % len(CLASS_COLOURS)]
 
 
-@picture
-def maps(
-    drawn: Mapping[str, Map],
+@styled
+def plot_embeddings(
+    drawn: Mapping[str, Embedding],
     labels: Labels,
     class_names: Sequence[str],
     by_code: float,
@@ -49,16 +49,16 @@ def maps(
 
     `by_code` is the leave-one-out accuracy of the codes themselves: what a map can hope to keep.
     """
-    figure = Picture(figsize=(WIDTH, 5.5))
-    heading(
+    figure = StyledFigure(figsize=(WIDTH, 5.5))
+    add_title(
         figure,
         f"Codes of {len(labels):,} test images. Class by the {neighbours} nearest: "
         f"{by_code:.1%} right by the whole code\n",
     )
     panels = figure.subplots(1, len(drawn), squeeze=False)[0]
     for axes, (name, (points, trustworthiness, accuracy)) in zip(panels, drawn.items(), strict=True):
-        axes.scatter(*points.T, c=[colour(label) for label in labels], s=6, linewidths=0, alpha=0.7)
-        name_classes(axes, points, labels, class_names)
+        axes.scatter(*points.T, c=[get_class_colour(label) for label in labels], s=6, linewidths=0, alpha=0.7)
+        label_classes(axes, points, labels, class_names)
         axes.set_title(
             f"{MAP_NAMES[name]}: {accuracy:.1%} right by the map; trustworthiness {trustworthiness:.3f}",
             fontsize=12,
@@ -74,11 +74,13 @@ def maps(
     return figure
 
 
-def name_classes(axes: Axes, points: Rows, labels: Labels, class_names: Sequence[str]) -> None:
+def label_classes(axes: Axes, points: Rows, labels: Labels, class_names: Sequence[str]) -> None:
     """Write the name of each class at the median of its points, or just above where names would collide."""
     classes = np.unique(labels)
     span = (points.max(axis=0) - points.min(axis=0)).max()
-    places = apart(np.stack([np.median(points[labels == label], axis=0) for label in classes]) / span)
+    places = separate_labels(
+        np.stack([np.median(points[labels == label], axis=0) for label in classes]) / span
+    )
     for label, place in zip(classes, places * span, strict=True):
         axes.annotate(
             class_names[label],
@@ -87,12 +89,12 @@ def name_classes(axes: Axes, points: Rows, labels: Labels, class_names: Sequence
             va="center",
             fontsize=11,
             weight="bold",
-            color=0.6 * np.array(to_rgb(colour(label))),
+            color=0.6 * np.array(to_rgb(get_class_colour(label))),
             path_effects=[withStroke(linewidth=3.5, foreground="white")],
         )
 
 
-def apart(places: Rows, width: float = 0.25, height: float = 0.05) -> Rows:
+def separate_labels(places: Rows, width: float = 0.25, height: float = 0.05) -> Rows:
     """Lift places (N, 2), from the lowest up, until no two lie within both `width` and `height`."""
     placed: list[npt.NDArray[np.float32]] = []
     moved = places.copy()
@@ -105,8 +107,8 @@ def apart(places: Rows, width: float = 0.25, height: float = 0.05) -> Rows:
     return moved
 
 
-@picture
-def map_of_images(
+@styled
+def plot_images_by_embedding(
     points: Rows, images: Images, labels: Labels, class_names: Sequence[str], columns: int = 34
 ) -> Figure:
     """Draw test images where a map places them, points (N, 2), one a cell, the colour its class.
@@ -117,23 +119,23 @@ def map_of_images(
     low, high = points.min(axis=0), points.max(axis=0)
     rows = max(1, round(columns * float((high - low)[1] / (high - low)[0])))
     canvas = np.ones((rows * height, columns * width, 3))
-    for (column, row), index in nearest_to_cells(points, columns, rows).items():
+    for (column, row), index in find_nearest_to_cells(points, columns, rows).items():
         ink = images[index].astype(np.float64)
-        cell = (1 - ink) + ink * to_rgb(colour(labels[index]))
+        cell = (1 - ink) + ink * to_rgb(get_class_colour(labels[index]))
         top = (rows - 1 - row) * height
         canvas[top : top + height, column * width : (column + 1) * width] = cell
-    figure = Picture(figsize=(WIDTH, WIDTH * rows / columns + 0.4))
-    heading(figure, "t-SNE of the codes: test images where they lie, coloured by class")
+    figure = StyledFigure(figsize=(WIDTH, WIDTH * rows / columns + 0.4))
+    add_title(figure, "t-SNE of the codes: test images where they lie, coloured by class")
     axes = figure.subplots()
     axes.imshow(canvas, extent=(low[0], high[0], low[1], high[1]), aspect="auto")
-    name_classes(axes, points, labels, class_names)
+    label_classes(axes, points, labels, class_names)
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
     return figure
 
 
-def nearest_to_cells(points: Rows, columns: int, rows: int) -> dict[tuple[int, int], int]:
+def find_nearest_to_cells(points: Rows, columns: int, rows: int) -> dict[tuple[int, int], int]:
     """Cut the plane that the points span into cells: (column, row) → index of the point nearest its middle.
 
     Cells count from the low corner; those without a point are left out.

@@ -13,15 +13,15 @@ from cae.core.arrays import Images, Labels, Scores
 from cae.figures.style import (
     BLUE,
     GREY,
-    LOOKS,
     ORANGE,
+    SERIES_STYLES,
     WIDTH,
-    Picture,
-    bare,
-    heading,
-    picture,
-    plain_ticks,
-    show,
+    StyledFigure,
+    add_title,
+    format_image_grid,
+    format_log_axis,
+    show_image,
+    styled,
 )
 from cae.metrics.quality import mse
 
@@ -42,8 +42,8 @@ class Method(NamedTuple):
         return f"{self.name}: {self.code_size:,} numbers an image, {self.parameters:,} parameters"
 
 
-@picture
-def loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
+@styled
+def plot_loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
     """Draw training and validation loss by epoch, the best epoch marked, the learning rate beneath.
 
     `history` has the columns epoch, loss, val_loss and learning_rate. With a `floor` the axis is logarithmic
@@ -51,7 +51,7 @@ def loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
     stand on the right. The floor is the validation split's; the training split's is a little lower.
     Raises ValueError if a loss lies on or below the floor.
     """
-    figure = Picture(figsize=(WIDTH, 5.8))
+    figure = StyledFigure(figsize=(WIDTH, 5.8))
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     base = 0.0 if floor is None else floor
     if floor is not None and history[["loss", "val_loss"]].to_numpy().min() <= floor:
@@ -69,7 +69,7 @@ def loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
         label += f"\n{best_loss - floor:.5f} above the floor of {floor:.5f}"
         losses.set_ylabel("above the floor, nats a pixel")
         losses.set_yscale("log")
-        plain_ticks(losses.yaxis, (1, 2, 3, 4, 5, 6, 8))
+        format_log_axis(losses.yaxis, (1, 2, 3, 4, 5, 6, 8))
         total = losses.secondary_yaxis("right", functions=(lambda y: y + floor, lambda y: y - floor))
         total.yaxis.set_major_locator(MaxNLocator(6))
         total.yaxis.set_major_formatter("{x:.3f}")
@@ -85,33 +85,35 @@ def loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
     return figure
 
 
-@picture
-def examples(images: Images, reconstructed: Images, labels: Labels, class_names: Sequence[str]) -> Figure:
+@styled
+def plot_class_examples(
+    images: Images, reconstructed: Images, labels: Labels, class_names: Sequence[str]
+) -> Figure:
     """Draw original, reconstruction and signed error, one column a class.
 
     Each class shows the image of median squared error: neither its best nor its worst.
     """
     errors = mse(images, reconstructed)
-    medians = [median_index(errors, labels == label) for label in np.unique(labels)]
+    medians = [find_median(errors, labels == label) for label in np.unique(labels)]
     difference = reconstructed[medians] - images[medians]
     limit = float(np.abs(difference).max()) or 1.0
-    figure = Picture(figsize=(WIDTH, 3.7))
-    heading(figure, "From each class the test image whose squared error is the median of its class")
+    figure = StyledFigure(figsize=(WIDTH, 3.7))
+    add_title(figure, "From each class the test image whose squared error is the median of its class")
     axes = figure.subplots(3, len(medians), squeeze=False)
     for column, index in enumerate(medians):
         axes[0, column].set_title(class_names[labels[index]], fontsize=10, loc="center")
-        show(axes[0, column], images[index])
-        show(axes[1, column], reconstructed[index])
+        show_image(axes[0, column], images[index])
+        show_image(axes[1, column], reconstructed[index])
         shown = axes[2, column].imshow(difference[column, ..., 0], cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes[2, column].set_xlabel(f"MSE\n{errors[index]:.4f}", fontsize=10)
-    bare(axes, ("original", "reconstruction", "error"))
+    format_image_grid(axes, ("original", "reconstruction", "error"))
     bar = figure.colorbar(shown, ax=axes, shrink=0.9, aspect=30, pad=0.01)
     bar.set_label("reconstruction − original,\ngrey value from 0 to 1", fontsize=11)
     return figure
 
 
-@picture
-def extremes(
+@styled
+def plot_extremes(
     images: Images,
     reconstructed: Images,
     labels: Labels,
@@ -121,22 +123,24 @@ def extremes(
     """Draw the `count` best and the `count` worst reconstructions with their class and squared error."""
     errors = mse(images, reconstructed)
     order = np.argsort(errors, kind="stable")
-    figure = Picture(figsize=(WIDTH, 6.4))
+    figure = StyledFigure(figsize=(WIDTH, 6.4))
     grid = figure.add_gridspec(2, 1, hspace=0.04)
     for row, (name, extreme) in enumerate({"best": order[:count], "worst": order[::-1][:count]}.items()):
         panel = figure.add_subfigure(grid[row])
-        heading(panel, f"The {len(extreme)} {name} reconstructions of {len(images):,} test images")
+        add_title(panel, f"The {len(extreme)} {name} reconstructions of {len(images):,} test images")
         axes = panel.subplots(2, len(extreme), squeeze=False)
         for column, index in enumerate(extreme):
             axes[0, column].set_title(class_names[labels[index]], fontsize=11, loc="center")
-            show(axes[0, column], images[index])
-            show(axes[1, column], reconstructed[index])
+            show_image(axes[0, column], images[index])
+            show_image(axes[1, column], reconstructed[index])
             axes[1, column].set_xlabel(f"MSE {errors[index]:.4f}", fontsize=10)
-        bare(axes, ("original", "reconstruction"))
+        format_image_grid(axes, ("original", "reconstruction"))
     return figure
 
 
-def class_errors(methods: Sequence[Method], labels: Labels, class_names: Sequence[str]) -> pd.DataFrame:
+def tabulate_class_errors(
+    methods: Sequence[Method], labels: Labels, class_names: Sequence[str]
+) -> pd.DataFrame:
     """Tabulate mean squared error: one row a class (`class`, `images`), one column a method, by its name."""
     rows = [
         {"class": class_names[label], "images": int((labels == label).sum())}
@@ -146,7 +150,7 @@ def class_errors(methods: Sequence[Method], labels: Labels, class_names: Sequenc
     return pd.DataFrame(rows)
 
 
-def error_percentiles(methods: Sequence[Method]) -> pd.DataFrame:
+def tabulate_error_percentiles(methods: Sequence[Method]) -> pd.DataFrame:
     """Tabulate the squared errors of single images, sorted: `percentile` 1 to 99 and one column a method.
 
     A column `A / B` holds the error of the first method over that of each other, at the same percentile.
@@ -158,49 +162,49 @@ def error_percentiles(methods: Sequence[Method]) -> pd.DataFrame:
     return pd.DataFrame({"percentile": percentiles} | columns | ratios)
 
 
-@picture
-def error_by_class(methods: Sequence[Method], labels: Labels, class_names: Sequence[str]) -> Figure:
+@styled
+def plot_error_by_class(methods: Sequence[Method], labels: Labels, class_names: Sequence[str]) -> Figure:
     """Draw the mean squared error of each class, one marker a method, hardest class for the first on top."""
-    table = class_errors(methods, labels, class_names).sort_values(methods[0].name, kind="stable")
+    table = tabulate_class_errors(methods, labels, class_names).sort_values(methods[0].name, kind="stable")
     names = [*table["class"], "all images"]
-    figure = Picture(figsize=(WIDTH, 6.2))
+    figure = StyledFigure(figsize=(WIDTH, 6.2))
     axes = figure.subplots()
-    for method, (colour, marker) in zip(methods, LOOKS[: len(methods)], strict=True):
+    for method, (colour, marker) in zip(methods, SERIES_STYLES[: len(methods)], strict=True):
         values = [*table[method.name], method.errors.mean()]
         axes.plot(values, names, marker, color=colour, markersize=9, label=method.label)
     axes.axhline(len(table) - 0.5, color=GREY, linewidth=1)
     axes.set_xscale("log")
-    plain_ticks(axes.xaxis, (1, 2, 5))
+    format_log_axis(axes.xaxis, (1, 2, 5))
     axes.grid(axis="x", which="minor")
     axes.set_xlabel(f"mean squared error of a class, {LOG_ERROR}")
     figure.legend(loc="outside upper left", title="Reconstruction error by class", alignment="left")
     return figure
 
 
-@picture
-def error_distribution(methods: Sequence[Method]) -> Figure:
+@styled
+def plot_error_distribution(methods: Sequence[Method]) -> Figure:
     """Draw how the squared errors of single images are spread, one histogram a method, medians marked."""
     # A logarithm cannot show a perfect image: it is counted in the first bin.
     least = 1e-6
     errors = [np.maximum(method.errors, least) for method in methods]
     bins = np.geomspace(min(e.min() for e in errors) / 1.01, max(e.max() for e in errors) * 1.01, 81).tolist()
-    figure = Picture(figsize=(WIDTH, 5.2))
+    figure = StyledFigure(figsize=(WIDTH, 5.2))
     axes = figure.subplots()
-    for method, values, (colour, _) in zip(methods, errors, LOOKS[: len(methods)], strict=True):
+    for method, values, (colour, _) in zip(methods, errors, SERIES_STYLES[: len(methods)], strict=True):
         median = float(np.median(method.errors))
         label = f"{method.label}, median {median:.5f}"
         axes.hist(values, bins=bins, histtype="stepfilled", color=colour, alpha=0.25)
         axes.hist(values, bins=bins, histtype="step", color=colour, linewidth=1.5)
         axes.axvline(max(median, least), color=colour, linestyle="--", label=label)
     axes.set_xscale("log")
-    plain_ticks(axes.xaxis, (1, 2, 5))
+    format_log_axis(axes.xaxis, (1, 2, 5))
     axes.set_xlabel(f"mean squared error of one image, {LOG_ERROR}")
     axes.set_ylabel("test images in a bin")
     figure.legend(loc="outside upper left", title="Reconstruction error of single images", alignment="left")
     return figure
 
 
-def median_index(errors: Scores, members: npt.NDArray[np.bool_]) -> int:
+def find_median(errors: Scores, members: npt.NDArray[np.bool_]) -> int:
     """Return where, among the members, the (lower) median error stands."""
     indices = np.flatnonzero(members)
     order = np.argsort(errors[indices], kind="stable")

@@ -21,7 +21,7 @@ Parameters = ParamSpec("Parameters")
 
 BLUE, ORANGE, GREY, GREEN = "#0072B2", "#D55E00", "#6B6B6B", "#009E73"
 # How the methods of one picture look: colour and marker.
-LOOKS = ((BLUE, "o"), (ORANGE, "s"), (GREY, "^"), (GREEN, "D"))
+SERIES_STYLES = ((BLUE, "o"), (ORANGE, "s"), (GREY, "^"), (GREEN, "D"))
 STYLE = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
@@ -43,7 +43,7 @@ STYLE = {
 WIDTH = 9.6  # inches, at 100 pixels each
 
 
-class Picture(Figure):
+class StyledFigure(Figure):
     """A figure that is written in our style too: matplotlib makes ticks and sizes only then."""
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
@@ -52,18 +52,18 @@ class Picture(Figure):
             super().savefig(*args, **kwargs)
 
 
-def picture(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
+def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     """Draw in our style alone, whatever matplotlibrc the user has."""
 
     @wraps(draw)
-    def styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+    def draw_styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
         with matplotlib.style.context(["default", STYLE]):
             return draw(*args, **kwargs)
 
-    return styled
+    return draw_styled
 
 
-def plain_ticks(axis: Axis, digits: Sequence[float]) -> None:
+def format_log_axis(axis: Axis, digits: Sequence[float]) -> None:
     """Label a logarithmic axis with plain numbers that begin with one of these digits."""
     axis.set_major_locator(LogLocator(subs=digits))
     axis.set_major_formatter("{x:g}")
@@ -71,12 +71,12 @@ def plain_ticks(axis: Axis, digits: Sequence[float]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def show(axes: Axes, image: Images) -> None:
+def show_image(axes: Axes, image: Images) -> None:
     """Show one grey-scale image as Fashion-MNIST is shown: black is 0, white is 1."""
     axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
 
 
-def bare(grid: npt.NDArray[Any], row_names: Sequence[str]) -> None:
+def format_image_grid(grid: npt.NDArray[Any], row_names: Sequence[str]) -> None:
     """Leave a grid of images without ticks, lines and frames, and name its rows."""
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
@@ -86,6 +86,6 @@ def bare(grid: npt.NDArray[Any], row_names: Sequence[str]) -> None:
         axes.set_ylabel(name, fontsize=11)
 
 
-def heading(figure: FigureBase, text: str) -> None:
+def add_title(figure: FigureBase, text: str) -> None:
     """Set the title at the left edge, where every other picture has it."""
     figure.suptitle(text, x=0.01, ha="left", fontsize=13)

@@ -41,7 +41,7 @@ class Detector(Protocol):
         """(N, D) → (N,) float64, the higher the more anomalous."""
 
 
-class Nearest:
+class NearestDetector:
     """Mean Euclidean distance to the nearest normal rows; `fit` raises ValueError if there are too few."""
 
     def __init__(self, neighbours: int) -> None:
@@ -60,7 +60,7 @@ class Nearest:
         return distances.mean(axis=1, dtype=np.float64)
 
 
-class Mahalanobis:
+class MahalanobisDetector:
     """Squared distance to the mean, (x − μ)ᵀ Σ⁻¹ (x − μ), Σ shrunk as Ledoit and Wolf (2004) have it."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Mahalanobis:
         return self.model.mahalanobis(rows.astype(np.float64))
 
 
-class PrincipalError:
+class PcaDetector:
     """Mean squared error of the reconstruction from principal components, fitted to normal rows."""
 
     def __init__(self, components: int) -> None:
@@ -93,7 +93,7 @@ class PrincipalError:
         return np.square(rows - self.model.reconstruct(rows), dtype=np.float64).mean(axis=1)
 
 
-class Estimator:
+class EstimatorDetector:
     """Any scikit-learn estimator whose `score_samples` is the higher the more normal a row is."""
 
     def __init__(self, model: Any) -> None:
@@ -109,7 +109,7 @@ class Estimator:
         return -np.asarray(self.model.score_samples(rows), np.float64)
 
 
-class Sum:
+class ScoreSum:
     """Several scores in one: Σ (ln s − μ) / σ, with the mean and deviation of ln s on normal images.
 
     The images must be others than those the scores were fitted to: a row is its own nearest neighbour.
@@ -136,17 +136,17 @@ class CodeDetector:
     Of a code of ReLU units a few large values would else decide every distance.
     `small_nearest`: nearest neighbours among pictures of half the size, which forgive a shift by a pixel;
     no network needed.
-    `combined`: the `Sum` of these three distances.
+    `combined`: the `ScoreSum` of these three distances.
     """
 
     def __init__(self, autoencoder: "Autoencoder", neighbours: int) -> None:
         self.autoencoder = autoencoder
         self.detectors: dict[str, Detector] = {
-            "code_nearest": Nearest(neighbours),
-            "code_mahalanobis": Mahalanobis(),
-            "small_nearest": Nearest(neighbours),
+            "code_nearest": NearestDetector(neighbours),
+            "code_mahalanobis": MahalanobisDetector(),
+            "small_nearest": NearestDetector(neighbours),
         }
-        self.sum = Sum()
+        self.sum = ScoreSum()
 
     def fit(self, images: Images, held_out: Images) -> Self:
         """Fit the distances to the images the network was trained on, their sum to the held-out ones."""
@@ -173,7 +173,7 @@ class CodeDetector:
         codes = predict(self.autoencoder.encoder, images)
         reconstructions = predict(self.autoencoder.decoder, codes)
         roots = np.sqrt(codes.reshape(len(codes), -1))
-        rows = {"code_nearest": roots, "code_mahalanobis": roots, "small_nearest": small(images)}
+        rows = {"code_nearest": roots, "code_mahalanobis": roots, "small_nearest": halve(images)}
         return rows, reconstructions
 
     def distances(self, rows: Mapping[str, Rows]) -> dict[str, Scores]:
@@ -181,18 +181,18 @@ class CodeDetector:
         return {name: detector.score(rows[name]) for name, detector in self.detectors.items()}
 
 
-def baselines(neighbours: int, components: int) -> dict[str, Detector]:
+def build_baseline_detectors(neighbours: int, components: int) -> dict[str, Detector]:
     """Make the detectors that a network has to beat and that need no seed; their rows are pixels."""
     return {
-        "pca_error": PrincipalError(components),
-        "nearest": Nearest(neighbours),
-        "one_class_svm": Estimator(OneClassSVM(nu=NU, gamma="scale", cache_size=500)),
+        "pca_error": PcaDetector(components),
+        "nearest": NearestDetector(neighbours),
+        "one_class_svm": EstimatorDetector(OneClassSVM(nu=NU, gamma="scale", cache_size=500)),
     }
 
 
-def forest(seed: int) -> Detector:
+def build_isolation_forest(seed: int) -> Detector:
     """Make an isolation forest (Liu et al. 2008), grown from `seed`; its rows are pixels."""
-    return Estimator(IsolationForest(n_estimators=TREES, random_state=seed))
+    return EstimatorDetector(IsolationForest(n_estimators=TREES, random_state=seed))
 
 
 def logarithm(scores: Scores) -> Scores:
@@ -200,12 +200,12 @@ def logarithm(scores: Scores) -> Scores:
     return np.log(np.maximum(scores, LEAST))
 
 
-def pixels(images: Images) -> Rows:
+def flatten(images: Images) -> Rows:
     """(N, H, W, 1) → one row of pixels an image."""
     return np.ascontiguousarray(images, np.float32).reshape(len(images), -1)
 
 
-def small(images: Images) -> Rows:
+def halve(images: Images) -> Rows:
     """Average squares of 2 × 2 pixels: (N, H, W, 1) → one row of H/2 · W/2 numbers an image."""
     height, width = images.shape[1] // 2, images.shape[2] // 2
     return images.reshape(len(images), height, 2, width, 2).mean(axis=(2, 4)).reshape(len(images), -1)
@@ -216,7 +216,7 @@ def of_class(parts: list[tuple[Images, Labels]], label: int) -> Images:
     return np.concatenate([images[np.flatnonzero(labels == label)] for images, labels in parts])
 
 
-def check_test(labels: Labels, label: int, class_name: str) -> None:
+def check_test_labels(labels: Labels, label: int, class_name: str) -> None:
     """Refuse a test split on which no rate of detection can be measured.
 
     Raises:
@@ -232,7 +232,7 @@ def check_test(labels: Labels, label: int, class_name: str) -> None:
         )
 
 
-def measure(scores: Scores, anomalous: npt.NDArray[np.bool_]) -> dict[str, float]:
+def measure_detection(scores: Scores, anomalous: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Say how well scores tell anomalous images from normal ones; both kinds are needed.
 
     `auroc`: the share of pairs, one of each kind, in which the anomalous image scores higher, equal scores

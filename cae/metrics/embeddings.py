@@ -34,7 +34,7 @@ class Settings(Section):
     seed: Seed
 
 
-class Map(NamedTuple):
+class Embedding(NamedTuple):
     """Codes placed in the plane."""
 
     points: Rows  # (N, 2)
@@ -53,7 +53,7 @@ def check(images: int, settings: Settings) -> None:
         )
 
 
-def by_components(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
+def embed_by_pca(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
     """Map test codes (N, D) into the plane by the first two components of the training codes: (N, 2) float64.
 
     Raises:
@@ -68,7 +68,7 @@ def by_components(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
     return fitted.transform(test)
 
 
-def by_tsne(test: Rows, linear: npt.NDArray[np.float64], settings: Settings) -> Rows:
+def embed_by_tsne(test: Rows, linear: npt.NDArray[np.float64], settings: Settings) -> Rows:
     """Map test codes (N, D) into the plane by t-SNE, which begins at their linear map (N, 2): (N, 2)."""
     # A start this small lets t-SNE pull the classes apart freely (Kobak and Berens 2019).
     start = linear / linear[:, 0].std() * 1e-4
@@ -76,32 +76,32 @@ def by_tsne(test: Rows, linear: npt.NDArray[np.float64], settings: Settings) -> 
     return tsne.fit_transform(test)
 
 
-def measured(points: npt.NDArray[np.floating], codes: Rows, labels: Labels, neighbours: int) -> Map:
+def measure(points: npt.NDArray[np.floating], codes: Rows, labels: Labels, neighbours: int) -> Embedding:
     """Say how faithful to the codes (N, D) a map (N, 2) of them is."""
     places = points.astype(np.float32)
     trust = float(trustworthiness(codes, places, n_neighbors=neighbours))
-    return Map(places, trust, leave_one_out(places, labels, neighbours))
+    return Embedding(places, trust, compute_knn_accuracy(places, labels, neighbours))
 
 
-def leave_one_out(rows: Rows, labels: Labels, neighbours: int) -> float:
+def compute_knn_accuracy(rows: Rows, labels: Labels, neighbours: int) -> float:
     """Return how often the nearest other rows vote for a row's own label."""
     model = KNeighborsClassifier(neighbours, algorithm="brute").fit(rows, labels)
     # Without an argument every row is asked, and none counts as its own neighbour.
     return float(accuracy_score(labels, model.predict(None)))
 
 
-def nearest(rows: Rows, queries: Rows, count: int) -> Indices:
+def find_nearest(rows: Rows, queries: Rows, count: int) -> Indices:
     """Return (Q, count) indices of the rows nearest to each query, the nearest first."""
     return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(rows).kneighbors(queries)[1]
 
 
-def between(start: Rows, end: Rows, steps: int) -> Rows:
+def interpolate(start: Rows, end: Rows, steps: int) -> Rows:
     """Return `steps` arrays on the straight line from `start` to `end`, both included, in equal steps."""
     weights = np.linspace(0, 1, steps, dtype=np.float32).reshape(-1, *[1] * start.ndim)
     return start * (1 - weights) + end * weights
 
 
-def table(drawn: Mapping[str, Map], by_code: float) -> pd.DataFrame:
+def tabulate(drawn: Mapping[str, Embedding], by_code: float) -> pd.DataFrame:
     """Tabulate how faithful maps are (map, trustworthiness, neighbours_accuracy), last the code itself."""
     rows = [
         {"map": name, "trustworthiness": map.trustworthiness, "neighbours_accuracy": map.accuracy}

@@ -31,7 +31,7 @@ ALL = "all"
 PROBES = ("linear", "knn")
 
 
-class Outcome(NamedTuple):
+class ProbeResult(NamedTuple):
     """What one probe answered for the test images."""
 
     features: str  # what the probe saw
@@ -93,7 +93,7 @@ class LinearProbe:
         return self.model.predict(rows)
 
 
-class NearestProbe:
+class KnnProbe:
     """The vote of the nearest labelled rows; among equals the lowest label wins."""
 
     def __init__(self, neighbours: int) -> None:
@@ -148,7 +148,7 @@ def check(labels: Splits[Labels], settings: Settings, class_names: Sequence[str]
         )
 
 
-def draw(labels: Labels, per_class: int, seed: int) -> Indices:
+def sample_per_class(labels: Labels, per_class: int, seed: int) -> Indices:
     """Draw `per_class` indices of each class; for one seed the smaller draws are part of the larger."""
     order = np.random.default_rng(seed).permutation(len(labels))
     drawn = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
@@ -161,12 +161,12 @@ def standardise(features: Splits[Rows]) -> Splits[Rows]:
     return Splits(*(scaler.transform(rows) for rows in features))
 
 
-def transfer(
+def run_probes(
     features: Mapping[str, Splits[Rows]],
     labels: Splits[Labels],
     settings: Settings,
     cores_left: int = 0,
-) -> list[Outcome]:
+) -> list[ProbeResult]:
     """Run both probes on every kind of features, with few labels and with all of them.
 
     Probes run side by side, each on one thread, so that no result depends on the number of cores.
@@ -174,16 +174,18 @@ def transfer(
     """
     everything = np.arange(len(labels.train))
     draws = [(ALL, everything)] + [
-        (str(count), draw(labels.train, count, seed))
+        (str(count), sample_per_class(labels.train, count, seed))
         for count in reversed(settings.labels_per_class)
         for seed in settings.seeds
     ]
 
-    def run(name: str, kind: str, probe: Probe, rows: Splits[Rows], count: str, drawn: Indices) -> Outcome:
+    def run(
+        name: str, kind: str, probe: Probe, rows: Splits[Rows], count: str, drawn: Indices
+    ) -> ProbeResult:
         # All rows are taken as they are: a copy of every training image would cost memory.
         train = rows.train if count == ALL else rows.train[drawn]
         probe.fit(train, labels.train[drawn], rows.validation, labels.validation)
-        return Outcome(name, kind, count, probe.predict(rows.test))
+        return ProbeResult(name, kind, count, probe.predict(rows.test))
 
     standardised = {name: standardise(rows) for name, rows in features.items()}
     # The longest first: then no core idles long at the end.
@@ -193,13 +195,13 @@ def transfer(
         for name in features
         for kind, probe, rows in (
             ("linear", LinearProbe(settings.regularisation), standardised),
-            ("knn", NearestProbe(settings.neighbours), features),
+            ("knn", KnnProbe(settings.neighbours), features),
         )
     ]
     return list(Parallel(n_jobs=-1 - cores_left, prefer="threads")(jobs))
 
 
-def accuracies(outcomes: list[Outcome], labels: Labels) -> pd.DataFrame:
+def tabulate_accuracies(outcomes: list[ProbeResult], labels: Labels) -> pd.DataFrame:
     """Tabulate accuracy: columns probe, features, labels_per_class, mean and sd over the seeds.
 
     `sd` is the sample's, with n − 1, and missing where a probe ran once. Rows keep the order of the outcomes.
@@ -217,7 +219,7 @@ def accuracies(outcomes: list[Outcome], labels: Labels) -> pd.DataFrame:
     return groups.agg(mean="mean", sd="std").reset_index()
 
 
-def headline(table: pd.DataFrame, features: str, fewest: int) -> dict[str, float]:
+def select_metrics(table: pd.DataFrame, features: str, fewest: int) -> dict[str, float]:
     """Pick what experiments are compared by: accuracy of both probes with the fewest labels and with all.
 
     The keys are linear_10, linear_all, knn_10 and knn_all, for 10 as the fewest.
@@ -227,7 +229,7 @@ def headline(table: pd.DataFrame, features: str, fewest: int) -> dict[str, float
     return {f"{probe}_{count}": float(means[probe, features, count]) for probe in PROBES for count in counts}
 
 
-def chart(table: pd.DataFrame, train_labels: Labels) -> pd.DataFrame:
+def tabulate_by_labels(table: pd.DataFrame, train_labels: Labels) -> pd.DataFrame:
     """Spread the accuracies for a chart: one row a number of labels, columns `PROBE FEATURES` and `… sd`.
 
     The first columns are labels_per_class and its decimal logarithm, for "all" that of the classes' mean.
@@ -243,7 +245,7 @@ def chart(table: pd.DataFrame, train_labels: Labels) -> pd.DataFrame:
     return spread
 
 
-def confusion(labels: Labels, predictions: Labels, class_names: Sequence[str]) -> pd.DataFrame:
+def tabulate_predictions(labels: Labels, predictions: Labels, class_names: Sequence[str]) -> pd.DataFrame:
     """Name what each image is and what the probe said, one row an image: `actual` and `predicted`."""
     names = np.array(class_names)
     return pd.DataFrame({"actual": names[labels], "predicted": names[predictions]})

@@ -26,7 +26,7 @@ PSNR_CAP = 100.0
 BATCH = 1000
 
 
-def summary(images: Images, reconstructions: Images) -> dict[str, float]:
+def summarise(images: Images, reconstructions: Images) -> dict[str, float]:
     """Average every metric over the images.
 
     Returns `bce` and `bce_above_floor` in nats a pixel, `mse`, `mae`, `psnr` (mean over images) and
@@ -40,8 +40,8 @@ def summary(images: Images, reconstructions: Images) -> dict[str, float]:
         "bce_above_floor": float((bce - floor(images)).mean()),
         "mse": float(errors.mean()),
         "mae": float(mae(images, reconstructions).mean()),
-        "psnr": float(decibels(errors).mean()),
-        "psnr_of_mean_mse": float(decibels(errors.mean())),
+        "psnr": float(psnr_from_mse(errors).mean()),
+        "psnr_of_mean_mse": float(psnr_from_mse(errors.mean())),
         "ssim": float(ssim(images, reconstructions).mean()),
     }
 
@@ -72,7 +72,7 @@ def per_image(metric: Metric) -> Metric:
     return over_all
 
 
-def rows(images: Images) -> npt.NDArray[np.float64]:
+def flatten(images: Images) -> npt.NDArray[np.float64]:
     """Turn (N, H, W, 1) into one float64 row of pixels per image."""
     return images.reshape(len(images), -1).astype(np.float64)
 
@@ -80,7 +80,7 @@ def rows(images: Images) -> npt.NDArray[np.float64]:
 @per_image
 def binary_crossentropy(images: Images, reconstructions: Images) -> Scores:
     """Return the mean over pixels of −x·ln y − (1 − x)·ln(1 − y), in nats, y clipped by 1e-7 as in Keras."""
-    x, y = rows(images), rows(np.clip(reconstructions.astype(np.float32), EPSILON, 1 - EPSILON))
+    x, y = flatten(images), flatten(np.clip(reconstructions.astype(np.float32), EPSILON, 1 - EPSILON))
     return -(x * np.log(y) + (1 - x) * np.log1p(-y)).mean(axis=1)
 
 
@@ -95,21 +95,21 @@ def floor(images: Images) -> Scores:
 @per_image
 def mse(images: Images, reconstructions: Images) -> Scores:
     """Return the mean squared error over pixels."""
-    return np.square(rows(images) - rows(reconstructions)).mean(axis=1)
+    return np.square(flatten(images) - flatten(reconstructions)).mean(axis=1)
 
 
 @per_image
 def mae(images: Images, reconstructions: Images) -> Scores:
     """Return the mean absolute error over pixels."""
-    return np.abs(rows(images) - rows(reconstructions)).mean(axis=1)
+    return np.abs(flatten(images) - flatten(reconstructions)).mean(axis=1)
 
 
 def psnr(images: Images, reconstructions: Images) -> Scores:
     """Return the peak signal-to-noise ratio in dB for a peak of 1, at most `PSNR_CAP`."""
-    return decibels(mse(images, reconstructions))
+    return psnr_from_mse(mse(images, reconstructions))
 
 
-def decibels(squared_error: npt.ArrayLike) -> Scores:
+def psnr_from_mse(squared_error: npt.ArrayLike) -> Scores:
     """Turn mean squared errors into PSNR = −10·log₁₀ MSE, capped at `PSNR_CAP` dB."""
     return -10 * np.log10(np.maximum(squared_error, 10 ** (-PSNR_CAP / 10)))
 

@@ -27,14 +27,15 @@ def main() -> None:
     autoencoder = load(MODELS / "autoencoder.keras", image_shape)
     strangers = digits(image_shape)
     detector = anomaly.CodeDetector(autoencoder, neighbours).fit(train, validation)
-    pca = anomaly.PrincipalError(autoencoder.code_size).fit(anomaly.pixels(train))
+    pca = anomaly.PcaDetector(autoencoder.code_size).fit(anomaly.flatten(train))
     known, strange = (
-        detector.scores(images) | {"pca_error": pca.score(anomaly.pixels(images))}
+        detector.scores(images) | {"pca_error": pca.score(anomaly.flatten(images))}
         for images in (test, strangers)
     )
     anomalous = np.repeat([False, True], [len(test), len(strangers)])
     measured = {
-        name: anomaly.measure(np.concatenate([known[name], strange[name]]), anomalous) for name in known
+        name: anomaly.measure_detection(np.concatenate([known[name], strange[name]]), anomalous)
+        for name in known
     }
 
     inputs.check()
@@ -42,7 +43,7 @@ def main() -> None:
     files.write_json(STUDY / "metrics/out_of_distribution.json", auroc)
     table = pd.DataFrame([{"method": name, **values} for name, values in measured.items()])
     files.write_csv(STUDY / "plots/out_of_distribution.csv", table)
-    figure = anomalies.distribution(
+    figure = anomalies.plot_score_distributions(
         {TITLES[name]: known[name] for name in SHOWN},
         {TITLES[name]: strange[name] for name in SHOWN},
         strangers[:10],

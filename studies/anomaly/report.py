@@ -40,9 +40,9 @@ def main() -> None:
     files.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
     shown = {TITLES[method]: [first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
     best = shown[TITLES[SHOWN[0]]]
-    roc = anomalies.roc(shown, labels, class_names, "square roots of grey values, first seed")
+    roc = anomalies.plot_roc_curves(shown, labels, class_names, "square roots of grey values, first seed")
     files.write_figure(STUDY / "plots/classes/roc.png", roc)
-    extremes = anomalies.extremes(images, best, labels, class_names)
+    extremes = anomalies.plot_ranking_ends(images, best, labels, class_names)
     files.write_figure(STUDY / "plots/classes/extremes.png", extremes)
     top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
@@ -60,7 +60,7 @@ def measure(
     return pd.DataFrame(
         column._replace(seed=column.seed or 0)._asdict()
         | {"class": class_names[label]}
-        | anomaly.measure(values, labels != label)
+        | anomaly.measure_detection(values, labels != label)
         for label, of_class in enumerate(scores)
         for column, values in of_class.items()
     )

@@ -28,7 +28,7 @@ def main() -> None:
     label = read_argument("label", int, range(len(class_names)))
     chosen = settings.load().anomaly
     # Labels of the test split are opened to refuse one that cannot be measured, and not used here again.
-    anomaly.check_test(splits.labels(PREPARED, "test"), label, class_names[label])
+    anomaly.check_test_labels(splits.labels(PREPARED, "test"), label, class_names[label])
     test = splits.images(PREPARED, "test")
     networks = {
         Column("", view, seed): load(STUDY / f"models/{label}/{view}-{seed}.keras", test.shape[1:])
@@ -61,10 +61,13 @@ def fit(
     for view, see in normal.VIEWS.items():
         of_view = {
             Column(name, view): detector
-            for name, detector in anomaly.baselines(chosen.neighbours, code_size).items()
+            for name, detector in anomaly.build_baseline_detectors(chosen.neighbours, code_size).items()
         }
-        of_view |= {Column("isolation_forest", view, seed): anomaly.forest(seed) for seed in chosen.seeds}
-        rows = anomaly.pixels(see(images))
+        of_view |= {
+            Column("isolation_forest", view, seed): anomaly.build_isolation_forest(seed)
+            for seed in chosen.seeds
+        }
+        rows = anomaly.flatten(see(images))
         run_side_by_side(delayed(detector.fit)(rows) for detector in of_view.values())
         baselines |= of_view
     return by_code, baselines
@@ -79,7 +82,7 @@ def score(
     for column, detector in by_code.items():
         by_method = detector.scores(seen[column.view])
         scores |= {column._replace(method=method): values for method, values in by_method.items()}
-    rows = {view: anomaly.pixels(images) for view, images in seen.items()}
+    rows = {view: anomaly.flatten(images) for view, images in seen.items()}
     of_baselines = run_side_by_side(
         delayed(detector.score)(rows[column.view]) for column, detector in baselines.items()
     )

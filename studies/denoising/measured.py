@@ -74,8 +74,8 @@ def scores(clean: Images, denoised: Images) -> dict[str, float]:
     """Return PSNR in dB, the mean over images (N, H, W, 1) and that of their mean MSE, and mean SSIM."""
     errors = quality.mse(clean, denoised)
     return {
-        "psnr": float(quality.decibels(errors).mean()),
-        "psnr_of_mean_mse": float(quality.decibels(errors.mean())),
+        "psnr": float(quality.psnr_from_mse(errors).mean()),
+        "psnr_of_mean_mse": float(quality.psnr_from_mse(errors.mean())),
         "ssim": float(quality.ssim(clean, denoised).mean()),
     }
 

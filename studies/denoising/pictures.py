@@ -8,7 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cae.datasets.noise import Noise
-from cae.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, bare, heading, picture
+from cae.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    WIDTH,
+    StyledFigure,
+    add_title,
+    format_image_grid,
+    styled,
+)
 from studies.denoising import TITLES
 
 Grey = npt.NDArray[np.uint8]
@@ -32,10 +42,10 @@ NOISES = {
 }
 
 
-@picture
+@styled
 def curves(table: pd.DataFrame) -> Figure:
     """Draw PSNR and SSIM by the standard deviation of Gaussian noise, one line a method."""
-    figure = Picture(figsize=(WIDTH, 5.6))
+    figure = StyledFigure(figsize=(WIDTH, 5.6))
     noises, similarities = figure.subplots(1, 2)
     of_kind = table[table["kind"] == "gaussian"]
     for axes, column, label in ((noises, "psnr", "PSNR, dB"), (similarities, "ssim", "SSIM")):
@@ -56,15 +66,15 @@ def curves(table: pd.DataFrame) -> Figure:
     return figure
 
 
-@picture
+@styled
 def examples(clean: Grey, made: Mapping[str, Grey], shown: Sequence[Noise]) -> Figure:
     """Draw clean test images and what every method makes of them, a block of columns a noise.
 
     `clean` is (images, H, W); `made`, by what methods are called, (noises, images, H, W), both grey levels.
     """
     rows = {"clean": np.repeat(clean[np.newaxis], len(shown), axis=0), **made}
-    figure = Picture(figsize=(WIDTH, 0.6 * len(rows) + 0.8))
-    heading(figure, "Some test images, what noise made of them, and what came back")
+    figure = StyledFigure(figsize=(WIDTH, 0.6 * len(rows) + 0.8))
+    add_title(figure, "Some test images, what noise made of them, and what came back")
     # Names stand beside the first block alone, which is wider for it.
     (panels,) = figure.subfigures(1, len(shown), squeeze=False, width_ratios=[1.92] + [1] * (len(shown) - 1))
     for place, (panel, condition) in enumerate(zip(panels, shown, strict=True)):
@@ -74,7 +84,7 @@ def examples(clean: Grey, made: Mapping[str, Grey], shown: Sequence[Noise]) -> F
             for axes, image in zip(row, images[place], strict=True):
                 # Smoothed between pixels, so many small pictures would take twice the bytes.
                 axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        bare(grid, list(rows) if place == 0 else [""] * len(rows))
+        format_image_grid(grid, list(rows) if place == 0 else [""] * len(rows))
         for axes in grid[:, 0]:
             axes.yaxis.label.set(rotation=0, ha="right", va="center")
     return figure

@@ -62,7 +62,7 @@ def measure(
     rows = probes.standardise(codes)
     probe = LinearProbe(strengths).fit(rows.train, labels.train, rows.validation, labels.validation)
     return {
-        **quality.summary(images.test, method.decode(codes.test)),
+        **quality.summarise(images.test, method.decode(codes.test)),
         "linear_all": float((probe.predict(rows.test) == labels.test).mean()),
         "mse_by_bits": {
             str(count): float(quality.mse(images.test, method.decode(rounded)).mean())

@@ -4,15 +4,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
+from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, StyledFigure, add_title, format_log_axis, styled
 
 LOOKS = {"residual": (BLUE, "o", "residual network"), "PCA": (ORANGE, "s", "PCA")}
 
 
-@picture
+@styled
 def rate(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """Draw squared error and SSIM by the numbers of a code, ours and published."""
-    figure = Picture(figsize=(WIDTH, 4.6))
+    figure = StyledFigure(figsize=(WIDTH, 4.6))
     errors, similarities = figure.subplots(1, 2)
     of_numbers = published[published["numbers"].notna()]
     for axes, column in ((errors, "mse"), (similarities, "ssim")):
@@ -23,7 +23,7 @@ def rate(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
         axes.plot(of_numbers["numbers"], of_numbers[column], "^", color=GREY, linestyle=":", label=label)
         by_cost(axes, "numbers a picture")
     errors.set_yscale("log")
-    plain_ticks(errors.yaxis, (1, 2, 5))
+    format_log_axis(errors.yaxis, (1, 2, 5))
     errors.set_ylabel("mean squared error")
     similarities.set_ylabel("SSIM (published: another window)")
     figure.legend(
@@ -36,10 +36,10 @@ def rate(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
     return figure
 
 
-@picture
+@styled
 def bits(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """Draw squared error by the bits of a rounded code, the best of each method, and published figures."""
-    figure = Picture(figsize=(WIDTH, 4.6))
+    figure = StyledFigure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     for method, (colour, marker, label) in LOOKS.items():
         of_method = table[table["method"] == method]
@@ -47,11 +47,11 @@ def bits(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
     of_bits = published[published["bits"].notna()]
     axes.plot(of_bits["bits"], of_bits["mse"], "^", color=GREY, linestyle=":", label="published compressor")
     axes.set_yscale("log")
-    plain_ticks(axes.yaxis, (1, 2, 5))
+    format_log_axis(axes.yaxis, (1, 2, 5))
     axes.set_ylabel("mean squared error")
     by_cost(axes, "bits a picture")
     axes.legend()
-    heading(figure, "What is lost of a test image, by the bits of its code")
+    add_title(figure, "What is lost of a test image, by the bits of its code")
     return figure
 
 

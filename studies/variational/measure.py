@@ -45,5 +45,5 @@ def measured(
     return {
         "test": parts.summary() | {"active_units": int((variances > bound.ACTIVE).sum())},
         "units": {"kl": parts.divergence.mean(axis=0).tolist(), "variance_of_mean": variances.tolist()},
-        "grey": quality.summary(test, predict(network.network, test)),
+        "grey": quality.summarise(test, predict(network.network, test)),
     }

@@ -10,7 +10,7 @@ import pandas as pd
 from cae.core import files
 from cae.core.arrays import Images
 from cae.datasets import splits
-from cae.figures.codes import first_of_each_class
+from cae.figures.codes import find_first_of_each_class
 from cae.metrics import embeddings
 from cae.networks.autoencoder import Autoencoder, load, predict
 from stages import BASELINES, PREPARED
@@ -38,7 +38,7 @@ def main() -> None:
     of_pixel = files.read_csv(BASELINES / "floors.csv").set_index("split")["floor"]["test"]
     floor = -float(of_pixel) * test[0].size
     _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)
-    shown = first_of_each_class(splits.labels(PREPARED, "test"))
+    shown = find_first_of_each_class(splits.labels(PREPARED, "test"))
     network = networks[settings.BETA]
 
     inputs.check()
@@ -116,6 +116,6 @@ def samples(network: Autoencoder, seed: int) -> Images:
 def paths(network: Autoencoder, images: Images) -> Images:
     """Decode codes on the line from each image's to the next one's, last to first: (N, SIDE, H, W, 1)."""
     start = predict(network.encoder, images)
-    steps = embeddings.between(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
+    steps = embeddings.interpolate(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
     decoded = predict(network.decoder, steps.reshape(-1, network.code_size))
     return decoded.reshape(*steps.shape[:2], *decoded.shape[1:])

@@ -14,9 +14,11 @@ PERFECT = [np.where(label == LABELS, 0.0, 1.0) + np.arange(24) / 100 for label i
 USELESS = [np.ones(24) for _ in range(3)]
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    "roc": lambda: anomalies.roc({"perfect": PERFECT, "useless": USELESS}, LABELS, CLASS_NAMES, "first seed"),
-    "extremes": lambda: anomalies.extremes(IMAGES, PERFECT, LABELS, CLASS_NAMES, count=2),
-    "distribution": lambda: anomalies.distribution(
+    "roc": lambda: anomalies.plot_roc_curves(
+        {"perfect": PERFECT, "useless": USELESS}, LABELS, CLASS_NAMES, "first seed"
+    ),
+    "extremes": lambda: anomalies.plot_ranking_ends(IMAGES, PERFECT, LABELS, CLASS_NAMES, count=2),
+    "distribution": lambda: anomalies.plot_score_distributions(
         {"error": np.arange(1.0, 11)}, {"error": np.arange(11.0, 21)}, IMAGES[:3], "digits"
     ),
 }
@@ -42,7 +44,7 @@ def test_the_title_of_roc_says_which_scores_it_shows() -> None:
 
 
 def test_extremes_come_in_the_order_of_the_ranking() -> None:
-    panels = anomalies.extremes(IMAGES, PERFECT, LABELS, CLASS_NAMES, count=2).subfigs
+    panels = anomalies.plot_ranking_ends(IMAGES, PERFECT, LABELS, CLASS_NAMES, count=2).subfigs
     shown = [
         [round(float(np.max(np.asarray(axes.images[0].get_array()))) * 23) for axes in panel.axes]
         for panel in panels

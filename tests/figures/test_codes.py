@@ -32,17 +32,17 @@ DECODED = np.full((1, 5, 4, 4, 1), 0.25, np.float32)
 
 
 def transfer() -> Figure:
-    return codes.transfer(TABLE, NAMES)
+    return codes.plot_probe_accuracy(TABLE, NAMES)
 
 
 def retrieval() -> Figure:
-    return codes.retrieval(IMAGES[FIRST], LABELS[FIRST], IMAGES, LABELS, NEAREST, CLASS_NAMES)
+    return codes.plot_nearest(IMAGES[FIRST], LABELS[FIRST], IMAGES, LABELS, NEAREST, CLASS_NAMES)
 
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "transfer": transfer,
     "retrieval": retrieval,
-    "interpolation": lambda: codes.interpolation(
+    "interpolation": lambda: codes.plot_interpolation(
         ORIGINALS, DECODED, np.array([[0, 9]], np.uint8), CLASS_NAMES
     ),
 }
@@ -89,9 +89,9 @@ def test_interpolation_shows_the_decoded_codes_above_the_mixed_pixels() -> None:
 
 
 def test_the_first_image_of_each_class_is_taken() -> None:
-    assert codes.first_of_each_class(np.array([3, 1, 3, 0, 1], np.uint8)).tolist() == [3, 1, 0]
+    assert codes.find_first_of_each_class(np.array([3, 1, 3, 0, 1], np.uint8)).tolist() == [3, 1, 0]
 
 
 @pytest.mark.parametrize(("available", "expected"), [(10, [[0, 1], [2, 3]]), (3, [[0, 1]]), (1, [])])
 def test_pairs_are_as_many_as_there_are(available: int, expected: list[list[int]]) -> None:
-    assert codes.pairs(np.arange(available), 2).tolist() == expected
+    assert codes.pair_up(np.arange(available), 2).tolist() == expected

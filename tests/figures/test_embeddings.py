@@ -10,22 +10,24 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from cae.figures import embeddings
-from cae.metrics.embeddings import Map
+from cae.metrics.embeddings import Embedding
 from tests.default import CLASS_NAMES
 
 LABELS = np.repeat(np.array([0, 1, 9], np.uint8), 4)
 IMAGES = np.full((12, 4, 4, 1), 0.5, np.float32)
 POINTS = (np.random.default_rng(0).random((12, 2)) * [10, 5]).astype(np.float32)
-MAPS = {"pca": Map(POINTS, 0.9, 0.5), "tsne": Map(POINTS * 2, 0.99, 0.75)}
+MAPS = {"pca": Embedding(POINTS, 0.9, 0.5), "tsne": Embedding(POINTS * 2, 0.99, 0.75)}
 
 
 def drawn() -> Figure:
-    return embeddings.maps(MAPS, LABELS, CLASS_NAMES, by_code=0.8, neighbours=5)
+    return embeddings.plot_embeddings(MAPS, LABELS, CLASS_NAMES, by_code=0.8, neighbours=5)
 
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "maps": drawn,
-    "map_of_images": lambda: embeddings.map_of_images(POINTS, IMAGES, LABELS, CLASS_NAMES, columns=6),
+    "map_of_images": lambda: embeddings.plot_images_by_embedding(
+        POINTS, IMAGES, LABELS, CLASS_NAMES, columns=6
+    ),
 }
 
 
@@ -34,7 +36,7 @@ def test_maps_show_every_image_in_the_colour_of_its_class() -> None:
         (dots,) = axes.collections
         assert np.asarray(dots.get_offsets()) == pytest.approx(points)
         shades = [to_hex(shade[:3]).upper() for shade in np.asarray(dots.get_facecolor())]
-        assert shades == [embeddings.colour(int(label)).upper() for label in LABELS]
+        assert shades == [embeddings.get_class_colour(int(label)).upper() for label in LABELS]
 
 
 def test_maps_have_equal_scales_and_leave_no_point_outside() -> None:
@@ -64,7 +66,7 @@ def test_every_class_is_named_on_a_map() -> None:
 
 def test_names_that_would_collide_are_lifted_and_others_stay() -> None:
     places = np.array([[0.5, 0.5], [0.55, 0.51], [0.5, 0.9], [0.9, 0.5]], np.float32)
-    moved = embeddings.apart(places, width=0.2, height=0.1)
+    moved = embeddings.separate_labels(places, width=0.2, height=0.1)
     assert moved == pytest.approx(np.array([[0.5, 0.5], [0.55, 0.6], [0.5, 0.9], [0.9, 0.5]]))
 
 
@@ -74,7 +76,7 @@ def test_names_that_would_collide_are_lifted_and_others_stay() -> None:
     )
 )
 def test_no_two_names_collide(places: np.ndarray) -> None:
-    moved = embeddings.apart(places, width=0.25, height=0.05)
+    moved = embeddings.separate_labels(places, width=0.25, height=0.05)
     assert np.array_equal(moved[:, 0], places[:, 0])
     for index, one in enumerate(moved):
         for other in moved[:index]:
@@ -85,16 +87,18 @@ def test_no_two_names_collide(places: np.ndarray) -> None:
 def test_a_map_of_images_draws_the_image_nearest_the_middle_of_each_cell() -> None:
     # Two columns and one row: in the left half the second point is nearer the middle, at (1, 1).
     points = np.array([[0, 0], [0.9, 1.1], [4, 2]], np.float32)
-    assert embeddings.nearest_to_cells(points, columns=2, rows=1) == {(0, 0): 1, (1, 0): 2}
+    assert embeddings.find_nearest_to_cells(points, columns=2, rows=1) == {(0, 0): 1, (1, 0): 2}
 
 
 def test_a_map_of_images_lies_as_the_map_does() -> None:
     # Ink of class 0 at the low left corner, of class 1 at the high right one; white elsewhere.
     points = np.array([[0, 0], [2, 2]], np.float32)
     images = np.ones((2, 4, 4, 1), np.float32)
-    figure = embeddings.map_of_images(points, images, np.array([0, 1], np.uint8), CLASS_NAMES, columns=2)
+    figure = embeddings.plot_images_by_embedding(
+        points, images, np.array([0, 1], np.uint8), CLASS_NAMES, columns=2
+    )
     canvas = np.asarray(figure.axes[0].get_images()[0].get_array())
     assert canvas.shape == (8, 8, 3)
-    assert to_hex(canvas[7, 0]) == embeddings.colour(0).lower()
-    assert to_hex(canvas[0, 7]) == embeddings.colour(1).lower()
+    assert to_hex(canvas[7, 0]) == embeddings.get_class_colour(0).lower()
+    assert to_hex(canvas[0, 7]) == embeddings.get_class_colour(1).lower()
     assert to_hex(canvas[0, 0]) == to_hex(canvas[7, 7]) == "#ffffff"

@@ -29,11 +29,11 @@ OURS = reconstructions.Method("ours", 128, 12785, np.square(OFFSETS, dtype=np.fl
 PCA = reconstructions.Method("PCA-128", 128, 101136, OURS.errors / 2)
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    "loss_curves": lambda: reconstructions.loss_curves(HISTORY, FLOOR),
-    "examples": lambda: reconstructions.examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES),
-    "extremes": lambda: reconstructions.extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=2),
-    "error_by_class": lambda: reconstructions.error_by_class([OURS, PCA], LABELS, CLASS_NAMES),
-    "error_distribution": lambda: reconstructions.error_distribution([OURS, PCA]),
+    "loss_curves": lambda: reconstructions.plot_loss_curves(HISTORY, FLOOR),
+    "examples": lambda: reconstructions.plot_class_examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES),
+    "extremes": lambda: reconstructions.plot_extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=2),
+    "error_by_class": lambda: reconstructions.plot_error_by_class([OURS, PCA], LABELS, CLASS_NAMES),
+    "error_distribution": lambda: reconstructions.plot_error_distribution([OURS, PCA]),
 }
 
 
@@ -42,7 +42,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def test_loss_curves_stand_above_the_floor_with_the_losses_on_the_right() -> None:
-    figure = reconstructions.loss_curves(HISTORY, FLOOR)
+    figure = reconstructions.plot_loss_curves(HISTORY, FLOOR)
     figure.draw_without_rendering()
     losses, rates = figure.axes
     curves = {str(line.get_label()): line.get_ydata() for line in losses.lines}
@@ -58,14 +58,14 @@ def test_loss_curves_stand_above_the_floor_with_the_losses_on_the_right() -> Non
 
 
 def test_loss_curves_mark_the_epoch_of_least_validation_loss() -> None:
-    losses = reconstructions.loss_curves(HISTORY, FLOOR).axes[0]
+    losses = reconstructions.plot_loss_curves(HISTORY, FLOOR).axes[0]
     marked = next(line for line in losses.lines if str(line.get_label()).startswith("best epoch"))
     assert marked.get_xydata() == pytest.approx(np.array([[3, 0.275 - FLOOR]]))
     assert marked.get_label() == "best epoch 3: validation 0.27500\n0.03500 above the floor of 0.24000"
 
 
 def test_loss_curves_without_a_floor_show_the_losses_themselves() -> None:
-    losses = reconstructions.loss_curves(HISTORY, None).axes[0]
+    losses = reconstructions.plot_loss_curves(HISTORY, None).axes[0]
     assert losses.get_yscale() == "linear"
     assert losses.get_ylabel() == "nats a pixel"
     assert losses.lines[0].get_ydata() == pytest.approx(HISTORY["loss"])
@@ -74,11 +74,11 @@ def test_loss_curves_without_a_floor_show_the_losses_themselves() -> None:
 
 def test_a_loss_on_the_floor_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"on or below the floor of 0\.275"):
-        reconstructions.loss_curves(HISTORY, 0.275)
+        reconstructions.plot_loss_curves(HISTORY, 0.275)
 
 
 def test_reconstructions_show_the_median_image_of_each_class() -> None:
-    figure = reconstructions.examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES)
+    figure = reconstructions.plot_class_examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES)
     grid = np.array(figure.axes[:9]).reshape(3, 3)
     assert [axes.get_title() for axes in grid[0]] == ["T-shirt/top", "Trouser", "Ankle boot"]
     assert [axes.get_ylabel() for axes in grid[:, 0]] == ["original", "reconstruction", "error"]
@@ -88,7 +88,7 @@ def test_reconstructions_show_the_median_image_of_each_class() -> None:
 
 
 def test_the_error_has_one_scale_symmetric_about_zero_with_its_unit() -> None:
-    figure = reconstructions.examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES)
+    figure = reconstructions.plot_class_examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES)
     limits = {axes.get_images()[0].get_clim() for axes in figure.axes[6:9]}
     assert len(limits) == 1
     assert limits.pop() == pytest.approx((-0.08, 0.08), abs=1e-6)
@@ -96,18 +96,18 @@ def test_the_error_has_one_scale_symmetric_about_zero_with_its_unit() -> None:
 
 
 def test_perfect_reconstructions_can_be_drawn() -> None:
-    figure = reconstructions.examples(IMAGES, IMAGES, LABELS, CLASS_NAMES)
+    figure = reconstructions.plot_class_examples(IMAGES, IMAGES, LABELS, CLASS_NAMES)
     assert figure.axes[8].get_images()[0].get_clim() == (-1, 1)
 
 
 def test_of_an_even_class_the_lower_median_is_chosen() -> None:
     errors = np.array([0.4, 9.0, 0.1, 0.3, 0.2])
     members = np.array([True, False, True, True, True])
-    assert reconstructions.median_index(errors, members) == 4
+    assert reconstructions.find_median(errors, members) == 4
 
 
 def test_extremes_show_the_best_and_the_worst_in_order() -> None:
-    best, worst = reconstructions.extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=2).subfigs
+    best, worst = reconstructions.plot_extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=2).subfigs
     assert best.get_suptitle() == "The 2 best reconstructions of 9 test images"
     assert worst.get_suptitle() == "The 2 worst reconstructions of 9 test images"
     assert [axes.get_xlabel() for axes in best.axes[2:]] == ["MSE 0.0001", "MSE 0.0004"]
@@ -118,12 +118,12 @@ def test_extremes_show_the_best_and_the_worst_in_order() -> None:
 
 @pytest.mark.parametrize(("count", "images_drawn"), [(2, 8), (8, 32), (100, 36)])
 def test_extremes_draw_two_pictures_for_each_image_there_is(count: int, images_drawn: int) -> None:
-    figure = reconstructions.extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=count)
+    figure = reconstructions.plot_extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=count)
     assert sum(len(axes.get_images()) for axes in figure.axes) == images_drawn
 
 
 def test_class_errors_hold_the_mean_of_each_class_and_method() -> None:
-    table = reconstructions.class_errors([OURS, PCA], LABELS, CLASS_NAMES)
+    table = reconstructions.tabulate_class_errors([OURS, PCA], LABELS, CLASS_NAMES)
     assert list(table.columns) == ["class", "images", "ours", "PCA-128"]
     assert list(table["class"]) == ["T-shirt/top", "Trouser", "Ankle boot"]
     assert list(table["images"]) == [3, 3, 3]
@@ -134,7 +134,7 @@ def test_class_errors_hold_the_mean_of_each_class_and_method() -> None:
 
 def test_error_percentiles_hold_the_sorted_errors_and_their_ratio() -> None:
     spread = OURS._replace(errors=np.arange(101.0)[::-1])
-    table = reconstructions.error_percentiles(
+    table = reconstructions.tabulate_error_percentiles(
         [spread, spread._replace(name="half", errors=spread.errors / 2)]
     )
     assert list(table.columns) == ["percentile", "ours", "half", "ours / half"]
@@ -144,7 +144,7 @@ def test_error_percentiles_hold_the_sorted_errors_and_their_ratio() -> None:
 
 
 def test_error_by_class_draws_every_class_and_all_images_for_each_method() -> None:
-    figure = reconstructions.error_by_class([OURS, PCA], LABELS, CLASS_NAMES)
+    figure = reconstructions.plot_error_by_class([OURS, PCA], LABELS, CLASS_NAMES)
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [
         "Ankle boot",
@@ -160,14 +160,14 @@ def test_error_by_class_draws_every_class_and_all_images_for_each_method() -> No
 
 
 def test_a_legend_names_what_each_method_costs() -> None:
-    assert texts(reconstructions.error_by_class([OURS, PCA], LABELS, CLASS_NAMES)) == [
+    assert texts(reconstructions.plot_error_by_class([OURS, PCA], LABELS, CLASS_NAMES)) == [
         "ours: 128 numbers an image, 12,785 parameters",
         "PCA-128: 128 numbers an image, 101,136 parameters",
     ]
 
 
 def test_error_distribution_counts_every_image_and_marks_the_medians() -> None:
-    figure = reconstructions.error_distribution([OURS, PCA])
+    figure = reconstructions.plot_error_distribution([OURS, PCA])
     (axes,) = figure.axes
     medians = [float(np.ravel(line.get_xdata())[0]) for line in axes.lines]
     assert medians == pytest.approx([0.0025, 0.00125])
@@ -180,12 +180,12 @@ def test_error_distribution_counts_every_image_and_marks_the_medians() -> None:
 
 def test_a_perfect_image_is_counted_in_a_distribution() -> None:
     perfect = OURS._replace(errors=np.zeros(5))
-    axes = reconstructions.error_distribution([perfect]).axes[0]
+    axes = reconstructions.plot_error_distribution([perfect]).axes[0]
     assert axes.dataLim.ymax == 5
 
 
 def test_more_methods_than_looks_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
-        reconstructions.error_by_class(
+        reconstructions.plot_error_by_class(
             [OURS._replace(name=str(number)) for number in range(5)], LABELS, CLASS_NAMES
         )

@@ -39,7 +39,7 @@ def trust(rows: Rows, places: Rows, neighbours: int) -> float:
 
 def test_the_linear_map_is_along_the_components_of_the_training_codes(codes: Rows) -> None:
     train, test = codes[:60], codes[60:]
-    places = embeddings.by_components(train, test)
+    places = embeddings.embed_by_pca(train, test)
     centred = train - train.mean(axis=0, dtype=np.float64)
     directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
     by_hand = (test - train.mean(axis=0, dtype=np.float64)) @ directions.T
@@ -47,12 +47,12 @@ def test_the_linear_map_is_along_the_components_of_the_training_codes(codes: Row
 
 
 def test_a_map_comes_with_its_trustworthiness_and_its_vote(codes: Rows) -> None:
-    linear = embeddings.by_components(codes[:60], codes[60:])
-    for places in (linear, embeddings.by_tsne(codes[60:], linear, SETTINGS)):
+    linear = embeddings.embed_by_pca(codes[:60], codes[60:])
+    for places in (linear, embeddings.embed_by_tsne(codes[60:], linear, SETTINGS)):
         assert places.shape == (60, 2)
-        points, trustworthiness, accuracy = embeddings.measured(places, codes[60:], LABELS, 3)
+        points, trustworthiness, accuracy = embeddings.measure(places, codes[60:], LABELS, 3)
         assert trustworthiness == pytest.approx(trust(codes[60:], points, 3))
-        assert accuracy == embeddings.leave_one_out(points, LABELS, 3)
+        assert accuracy == embeddings.compute_knn_accuracy(points, LABELS, 3)
 
 
 def test_too_few_images_for_a_map_are_a_clear_error() -> None:
@@ -62,7 +62,9 @@ def test_too_few_images_for_a_map_are_a_clear_error() -> None:
 
 
 def test_the_table_of_maps_ends_with_the_code_itself() -> None:
-    table = embeddings.table({"pca": embeddings.Map(np.zeros((2, 2), np.float32), 0.9, 0.5)}, by_code=0.8)
+    table = embeddings.tabulate(
+        {"pca": embeddings.Embedding(np.zeros((2, 2), np.float32), 0.9, 0.5)}, by_code=0.8
+    )
     assert table.to_dict("list") == {
         "map": ["pca", "code"],
         "trustworthiness": [0.9, 1.0],
@@ -73,25 +75,25 @@ def test_the_table_of_maps_ends_with_the_code_itself() -> None:
 def test_leave_one_out_asks_the_others() -> None:
     # Each of the first three has two of its own nearest; the last has none of its own.
     rows = np.array([[0], [1], [2.1], [3.3]], np.float32)
-    assert embeddings.leave_one_out(rows, np.array([5, 5, 5, 7], np.uint8), 2) == 0.75
-    assert embeddings.leave_one_out(rows, np.array([5, 5, 5, 5], np.uint8), 2) == 1
+    assert embeddings.compute_knn_accuracy(rows, np.array([5, 5, 5, 7], np.uint8), 2) == 0.75
+    assert embeddings.compute_knn_accuracy(rows, np.array([5, 5, 5, 5], np.uint8), 2) == 1
 
 
 def test_codes_that_are_all_the_same_are_a_clear_error(codes: Rows) -> None:
     with pytest.raises(UserError, match="every test image the same code"):
-        embeddings.by_components(codes[:60], np.ones((60, 7), np.float32))
+        embeddings.embed_by_pca(codes[:60], np.ones((60, 7), np.float32))
 
 
 def test_the_nearest_rows_come_in_order_of_distance(codes: Rows) -> None:
     distances = np.linalg.norm(codes[100:, None].astype(np.float64) - codes[None, :100], axis=2)
     assert np.array_equal(
-        embeddings.nearest(codes[:100], codes[100:], 6), np.argsort(distances, axis=1)[:, :6]
+        embeddings.find_nearest(codes[:100], codes[100:], 6), np.argsort(distances, axis=1)[:, :6]
     )
 
 
 def test_steps_between_two_codes_are_equal_and_include_both() -> None:
     start, end = np.array([[0, 1]], np.float32), np.array([[1, 5]], np.float32)
-    steps = embeddings.between(start, end, 5)
+    steps = embeddings.interpolate(start, end, 5)
     assert steps.dtype == np.float32
     assert steps.tolist() == [[[0, 1]], [[0.25, 2]], [[0.5, 3]], [[0.75, 4]], [[1, 5]]]
 
@@ -100,12 +102,12 @@ def test_steps_between_two_codes_are_equal_and_include_both() -> None:
 def test_the_bits_do_not_depend_on_the_number_of_cores_or_a_thread_setting() -> None:
     program = (
         "import os, sys; os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))\n"
-        "import stages, hashlib; import numpy as np; from cae.metrics import maps\n"
+        "import stages, hashlib; import numpy as np; from cae.metrics import embeddings\n"
         "from tests.metrics.test_embeddings import SETTINGS\n"
         "codes = np.random.default_rng(0).random((1200, 64), np.float32)\n"
-        "linear = embeddings.by_components(codes[:600], codes[600:])\n"
-        "drawn = embeddings.by_tsne(codes[600:], linear, SETTINGS)\n"
-        "near = embeddings.nearest(codes[:600], codes[600:], 5)\n"
+        "linear = embeddings.embed_by_pca(codes[:600], codes[600:])\n"
+        "drawn = embeddings.embed_by_tsne(codes[600:], linear, SETTINGS)\n"
+        "near = embeddings.find_nearest(codes[:600], codes[600:], 5)\n"
         "print(hashlib.sha256(drawn.tobytes() + near.tobytes()).hexdigest())"
     )
     one, all_cores = (

@@ -14,7 +14,7 @@ from cae.core.arrays import Labels, Rows
 from cae.core.errors import UserError
 from cae.datasets.splits import Splits
 from cae.metrics import probes
-from cae.metrics.probes import ALL, LinearProbe, NearestProbe, Outcome
+from cae.metrics.probes import ALL, KnnProbe, LinearProbe, ProbeResult
 from tests.default import CLASS_NAMES
 
 SETTINGS = params.Probes(
@@ -45,7 +45,7 @@ def data() -> tuple[Splits[Rows], Splits[Labels]]:
     seed=st.integers(0, 99),
 )
 def test_a_draw_has_so_many_of_each_class_or_all_there_are(labels: Labels, per_class: int, seed: int) -> None:
-    chosen = probes.draw(labels, per_class, seed)
+    chosen = probes.sample_per_class(labels, per_class, seed)
     assert len(set(chosen)) == len(chosen)
     for label in np.unique(labels):
         assert (labels[chosen] == label).sum() == min(per_class, (labels == label).sum())
@@ -54,12 +54,16 @@ def test_a_draw_has_so_many_of_each_class_or_all_there_are(labels: Labels, per_c
 @given(seed=st.integers(0, 99), fewer=st.integers(1, 5), more=st.integers(0, 5))
 def test_a_smaller_draw_is_part_of_a_larger(seed: int, fewer: int, more: int) -> None:
     labels = np.arange(60, dtype=np.uint8) % 5
-    assert set(probes.draw(labels, fewer, seed)) <= set(probes.draw(labels, fewer + more, seed))
+    assert set(probes.sample_per_class(labels, fewer, seed)) <= set(
+        probes.sample_per_class(labels, fewer + more, seed)
+    )
 
 
 def test_another_seed_draws_other_images() -> None:
     labels = np.arange(200, dtype=np.uint8) % 5
-    assert not np.array_equal(probes.draw(labels, 4, seed=1), probes.draw(labels, 4, seed=2))
+    assert not np.array_equal(
+        probes.sample_per_class(labels, 4, seed=1), probes.sample_per_class(labels, 4, seed=2)
+    )
 
 
 def test_features_are_standardised_with_the_statistics_of_training_alone() -> None:
@@ -111,7 +115,7 @@ def test_nearest_neighbours_vote_as_by_hand(
     neighbours: int, data: tuple[Splits[Rows], Splits[Labels]]
 ) -> None:
     rows, labels = data
-    model = NearestProbe(neighbours).fit(rows.train, labels.train, rows.validation, labels.validation)
+    model = KnnProbe(neighbours).fit(rows.train, labels.train, rows.validation, labels.validation)
     distances = np.linalg.norm(rows.test[:, None].astype(np.float64) - rows.train[None], axis=2)
     votes = labels.train[np.argsort(distances, axis=1)[:, :neighbours]]
     # argmax takes the first of equals: the lowest label.
@@ -121,12 +125,12 @@ def test_nearest_neighbours_vote_as_by_hand(
 
 def test_every_accuracy_is_that_of_a_fit_of_its_own(data: tuple[Splits[Rows], Splits[Labels]]) -> None:
     rows, labels = data
-    table = probes.accuracies(probes.transfer({"code": rows}, labels, SETTINGS), labels.test)
+    table = probes.tabulate_accuracies(probes.run_probes({"code": rows}, labels, SETTINGS), labels.test)
     scores = table.set_index(["probe", "labels_per_class"])["mean"]
     standard = probes.standardise(rows)
     for count in ("2", "5", ALL):
         draws = [
-            probes.draw(labels.train, int(count), seed) if count != ALL else np.arange(90)
+            probes.sample_per_class(labels.train, int(count), seed) if count != ALL else np.arange(90)
             for seed in SETTINGS.seeds
         ]
         nearest = [
@@ -145,8 +149,8 @@ def test_every_accuracy_is_that_of_a_fit_of_its_own(data: tuple[Splits[Rows], Sp
         assert scores["linear", count] == pytest.approx(np.mean(linear))
 
 
-def outcome(features: str, kind: str, count: str, predictions: list[int]) -> Outcome:
-    return Outcome(features, kind, count, np.array(predictions, np.uint8))
+def outcome(features: str, kind: str, count: str, predictions: list[int]) -> ProbeResult:
+    return ProbeResult(features, kind, count, np.array(predictions, np.uint8))
 
 
 OUTCOMES = [
@@ -159,7 +163,7 @@ TRUTH = np.array([0, 0, 1, 1], np.uint8)
 
 
 def test_accuracies_are_means_and_sample_deviations_over_the_seeds() -> None:
-    table = probes.accuracies(OUTCOMES, TRUTH)
+    table = probes.tabulate_accuracies(OUTCOMES, TRUTH)
     assert table[["probe", "features", "labels_per_class"]].to_numpy().tolist() == [
         ["linear", "code", ALL],
         ["linear", "code", "10"],
@@ -181,7 +185,7 @@ def test_experiments_are_compared_by_the_fewest_labels_and_by_all() -> None:
             ("knn", "10", [1, 1, 0, 1]),
         )
     ]
-    assert probes.headline(probes.accuracies(outcomes, TRUTH), "code", fewest=10) == {
+    assert probes.select_metrics(probes.tabulate_accuracies(outcomes, TRUTH), "code", fewest=10) == {
         "linear_10": 0.75,
         "linear_all": 1.0,
         "knn_10": 0.25,
@@ -190,8 +194,8 @@ def test_experiments_are_compared_by_the_fewest_labels_and_by_all() -> None:
 
 
 def test_the_chart_has_a_row_a_number_of_labels_and_two_columns_a_line() -> None:
-    table = probes.accuracies(OUTCOMES, TRUTH)
-    chart = probes.chart(table, train_labels=np.repeat(np.arange(2, dtype=np.uint8), 1000))
+    table = probes.tabulate_accuracies(OUTCOMES, TRUTH)
+    chart = probes.tabulate_by_labels(table, train_labels=np.repeat(np.arange(2, dtype=np.uint8), 1000))
     assert chart["labels_per_class"].tolist() == ["10", ALL]
     assert chart["log10_labels_per_class"].tolist() == [1, 3]
     assert chart["linear code"].tolist() == pytest.approx([2 / 3, 0.75])
@@ -199,7 +203,7 @@ def test_the_chart_has_a_row_a_number_of_labels_and_two_columns_a_line() -> None
 
 
 def test_the_confusion_names_each_image_and_its_answer() -> None:
-    table = probes.confusion(np.array([0, 9], np.uint8), np.array([6, 9], np.uint8), CLASS_NAMES)
+    table = probes.tabulate_predictions(np.array([0, 9], np.uint8), np.array([6, 9], np.uint8), CLASS_NAMES)
     assert table.to_dict("list") == {
         "actual": ["T-shirt/top", "Ankle boot"],
         "predicted": ["Shirt", "Ankle boot"],

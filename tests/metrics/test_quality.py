@@ -89,7 +89,7 @@ def test_mse_is_zero_only_for_the_image_itself(images: Images, reconstructions: 
 
 @given(arrays(np.float64, 20, elements=st.floats(0, 1)))
 def test_psnr_never_rises_with_the_error(errors: Scores) -> None:
-    decibels = quality.decibels(np.sort(errors))
+    decibels = quality.psnr_from_mse(np.sort(errors))
     assert (np.diff(decibels) <= 0).all()
     assert (decibels >= 0).all()
 
@@ -151,7 +151,7 @@ def test_an_image_scores_the_same_in_any_company(
 def test_summary_holds_the_means() -> None:
     images, reconstructions = noise(10), noise(11)
     errors = quality.mse(images, reconstructions)
-    found = quality.summary(images, reconstructions)
+    found = quality.summarise(images, reconstructions)
     assert found == pytest.approx(
         {
             "bce": quality.binary_crossentropy(images, reconstructions).mean(),
@@ -167,13 +167,13 @@ def test_summary_holds_the_means() -> None:
 
 def test_summary_of_the_images_themselves_is_perfect() -> None:
     images = noise(12)
-    found = quality.summary(images, images)
+    found = quality.summarise(images, images)
     assert [found[key] for key in ("bce_above_floor", "mse", "mae")] == [0, 0, 0]
     assert (found["psnr"], found["psnr_of_mean_mse"]) == (100, 100)
     assert found["ssim"] == pytest.approx(1)
 
 
-@pytest.mark.parametrize("metric", [*PER_IMAGE, quality.summary])
+@pytest.mark.parametrize("metric", [*PER_IMAGE, quality.summarise])
 @pytest.mark.parametrize(
     ("images", "reconstructions", "message"),
     [

@@ -22,7 +22,7 @@ from cae.core import files
 from cae.datasets import splits
 from cae.metrics import embeddings, probes
 from cae.metrics.baselines import MeanImage, PrincipalComponents
-from cae.metrics.probes import LinearProbe, NearestProbe
+from cae.metrics.probes import KnnProbe, LinearProbe
 from stages import baselines, command, probe
 from tests import default
 
@@ -65,7 +65,7 @@ def fitted_objects(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[s
 
         monkeypatch.setattr(kind, "fit", noted)
 
-    for kind in (LinearProbe, NearestProbe, StandardScaler, PCA, MeanImage, PrincipalComponents):
+    for kind in (LinearProbe, KnnProbe, StandardScaler, PCA, MeanImage, PrincipalComponents):
         spy(kind)
 
     def hand_over() -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ def test_no_fit_sees_a_test_image_or_label(
     kinds = [kind for kind, _ in clean]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "LinearProbe": 28,
-        "NearestProbe": 28,
+        "KnnProbe": 28,
         "StandardScaler": 4,
         "PCA": 2,
         "MeanImage": 1,

@@ -38,31 +38,34 @@ def noise(count: int, seed: int = 0) -> Images:
 
 def test_nearest_averages_the_distances_to_the_nearest_rows() -> None:
     # From (0, 1): two corners at 1, two at √5.
-    detector = anomaly.Nearest(3).fit(SQUARE)
+    detector = anomaly.NearestDetector(3).fit(SQUARE)
     assert detector.score(np.array([[0, 1]], np.float32)) == pytest.approx([(1 + 1 + 5**0.5) / 3])
 
 
 def test_nearest_needs_as_many_rows_as_neighbours() -> None:
     with pytest.raises(ValueError, match="4 rows, but 5 neighbours"):
-        anomaly.Nearest(5).fit(SQUARE)
+        anomaly.NearestDetector(5).fit(SQUARE)
 
 
 def test_mahalanobis_measures_in_deviations_from_the_mean() -> None:
     rows = np.random.default_rng(0).normal([5, -5], [1, 3], (50_000, 2)).astype(np.float32)
-    found = anomaly.Mahalanobis().fit(rows).score(np.array([[5, -5], [7, -5], [5, -11]], np.float32))
+    found = anomaly.MahalanobisDetector().fit(rows).score(np.array([[5, -5], [7, -5], [5, -11]], np.float32))
     # Ledoit and Wolf shrink little where images are many: two deviations squared are 4 either way.
     assert found == pytest.approx([0, 4, 4], abs=0.15)
 
 
 def test_principal_error_is_what_lies_off_the_known_directions() -> None:
     line = np.linspace(0, 1, 5, dtype=np.float32)[:, None] * np.array([1, 0], np.float32)
-    detector = anomaly.PrincipalError(1).fit(line)
+    detector = anomaly.PcaDetector(1).fit(line)
     assert detector.score(np.array([[0.3, 0], [0.3, 0.4]], np.float32)) == pytest.approx(
         [0, 0.4**2 / 2], abs=1e-7
     )
 
 
-@pytest.mark.parametrize("detector", [*anomaly.baselines(3, components=16).values(), anomaly.forest(1)])
+@pytest.mark.parametrize(
+    "detector",
+    [*anomaly.build_baseline_detectors(3, components=16).values(), anomaly.build_isolation_forest(1)],
+)
 def test_every_baseline_scores_strangers_higher(detector: anomaly.Detector) -> None:
     generator = np.random.default_rng(0)
     normal = (0.5 + 0.02 * generator.standard_normal((200, 150))).astype(np.float32)
@@ -72,33 +75,33 @@ def test_every_baseline_scores_strangers_higher(detector: anomaly.Detector) -> N
 
 
 def test_a_forest_is_grown_from_its_seed_alone() -> None:
-    rows = anomaly.pixels(noise(60))
-    one, same, other = (anomaly.forest(seed).fit(rows).score(rows) for seed in (1, 1, 2))
+    rows = anomaly.flatten(noise(60))
+    one, same, other = (anomaly.build_isolation_forest(seed).fit(rows).score(rows) for seed in (1, 1, 2))
     assert (one == same).all()
     assert (one != other).any()
 
 
 def test_a_sum_adds_logarithms_standardised_on_normal_images() -> None:
     e = np.e
-    fitted = anomaly.Sum().fit({"a": np.array([1.0, e**2]), "b": np.array([e, e**5])})
+    fitted = anomaly.ScoreSum().fit({"a": np.array([1.0, e**2]), "b": np.array([e, e**5])})
     # ln a has the mean 1 and the deviation 1; ln b 3 and 2.
     found = fitted.score({"a": np.array([e**3]), "b": np.array([e**7]), "ignored": np.array([9.0])})
     assert found == pytest.approx([2 + 2])
 
 
 def test_a_sum_takes_distances_of_0_and_scores_without_spread() -> None:
-    fitted = anomaly.Sum().fit({"a": np.zeros(3), "b": np.array([1.0, 2.0, 3.0])})
+    fitted = anomaly.ScoreSum().fit({"a": np.zeros(3), "b": np.array([1.0, 2.0, 3.0])})
     assert np.isfinite(fitted.score({"a": np.array([0.0, 1.0]), "b": np.array([0.0, 1.0])})).all()
 
 
 def test_small_pictures_are_averages_of_squares() -> None:
     image = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
-    assert anomaly.small(image).tolist() == [[2.5, 4.5, 10.5, 12.5]]
+    assert anomaly.halve(image).tolist() == [[2.5, 4.5, 10.5, 12.5]]
 
 
 def test_measures_by_hand() -> None:
     # Ranks from the top: anomaly, normal, anomaly, normal. Of 4 pairs 3 are right; precision 1 and 2/3.
-    found = anomaly.measure(np.array([4.0, 3, 2, 1]), np.array([True, False, True, False]))
+    found = anomaly.measure_detection(np.array([4.0, 3, 2, 1]), np.array([True, False, True, False]))
     assert found == pytest.approx({"auroc": 3 / 4, "average_precision": (1 + 2 / 3) / 2})
 
 
@@ -108,11 +111,11 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(scored: list[tuple[int, 
     if anomalous.all() or not anomalous.any():
         return
     pairs = [(x > y) + (x == y) / 2 for x in scores[anomalous] for y in scores[~anomalous]]
-    assert anomaly.measure(scores, anomalous)["auroc"] == pytest.approx(np.mean(pairs))
+    assert anomaly.measure_detection(scores, anomalous)["auroc"] == pytest.approx(np.mean(pairs))
 
 
 def test_equal_scores_rank_as_chance_does() -> None:
-    found = anomaly.measure(np.ones(4), np.array([True, False, False, False]))
+    found = anomaly.measure_detection(np.ones(4), np.array([True, False, False, False]))
     assert found == {"auroc": 0.5, "average_precision": 0.25}
 
 
@@ -121,7 +124,7 @@ def test_equal_scores_rank_as_chance_does() -> None:
 )
 def test_a_test_split_that_cannot_be_measured_is_named(labels: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        anomaly.check_test(np.array(labels, np.uint8), 1, "Trouser")
+        anomaly.check_test_labels(np.array(labels, np.uint8), 1, "Trouser")
 
 
 def fitted_bytes(value: object) -> bytes:
