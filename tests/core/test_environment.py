@@ -88,15 +88,17 @@ import os
 from cae.core import environment
 before = {name: os.environ.get(name) for name in environment.VARIABLES}
 with environment.silence_stderr():
-    from cae.engine import steps, tasks
+    from cae.engine import engine, steps
+    from cae.networks import tasks
     import keras
 # Keras and TensorFlow set some themselves.
 names = set(environment.VARIABLES) - {"KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL"}
 print([name for name in names if os.environ.get(name) != before[name]])
 network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+task = tasks.reconstruct(network, engine.choose_engine("fast"), "cross_entropy")
 for attempt in (
     environment.set_variables,
-    lambda: steps.Steps(tasks.reconstruction(network), keras.optimizers.Adam(), shards=1),
+    lambda: steps.Steps(task, keras.optimizers.Adam(), shards=1),
 ):
     try:
         attempt()
