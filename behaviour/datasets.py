@@ -15,9 +15,10 @@ from PIL import Image
 
 from behaviour import Cases, examples
 from cae.core import files
-from cae.datasets import dicom, group_splits, intensity, layouts, nifti, prepared, resizing, splits, tiles
-from cae.datasets.preprocessing import Sight
-from cae.datasets.samples import Picture, Source
+from cae.datasets import group_splits, intensity, prepared, resizing, sources, splits, tiles
+from cae.datasets.formats import dicom, nifti
+from cae.datasets.preprocessing import Preprocessing
+from cae.datasets.samples import Sample, Source
 
 Pixels = npt.NDArray[Any]
 GREY, COLOUR = (
@@ -43,7 +44,7 @@ def read(source: Source) -> Any:
         [*picture[:5], None if picture.mask is None else str(picture.mask.relative_to(source.path))]
         for picture in source
     ]
-    return [source.kind, pictures, [skipped.name for skipped in source.skipped]]
+    return [source.kind.split()[0].lower(), pictures, [skipped.name for skipped in source.skipped]]
 
 
 def formats() -> Any:
@@ -64,7 +65,7 @@ def formats() -> Any:
         save(folder / "opaque.png", COLOUR[3], "RGBA")
         (folder / "plain.pgm").write_bytes(b"P2\n# x\n3 2\n900\n0 1 2\n300 400 900\n")
         (folder / "damaged.png").write_bytes((folder / "grey.png").read_bytes()[:60])
-        return read(layouts.opened(folder, skip_bad=True))
+        return read(sources.open_source(folder, skip_bad=True))
 
     return in_folder(write)
 
@@ -92,7 +93,7 @@ def layouts_of_folders() -> Any:
         (folder / "idx/train-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + GREY.tobytes()))
         labels = struct.pack(">2I", 0x801, len(GREY)) + examples.labels(len(GREY)).tobytes()
         (folder / "idx/train-labels-idx1-ubyte").write_bytes(labels)
-        return [read(layouts.opened(path)) for path in sorted(folder.iterdir())]
+        return [read(sources.open_source(path)) for path in sorted(folder.iterdir())]
 
     return in_folder(write)
 
@@ -105,30 +106,31 @@ def source_of_medical_formats() -> Any:
 def preprocessing() -> Any:
     """Scale grey values, change channels and sizes, cut tiles and join them, and write all of it to files."""
     frames = [GREY[0], GREY[1].astype(np.uint16) * 257, GREY[2] / np.float32(255), COLOUR[0]]
-    pictures = [Picture(str(place), pixels) for place, pixels in enumerate(frames)]
-    scaled = [intensity.windowed(picture) for picture in pictures]
+    pictures = [Sample(str(place), pixels) for place, pixels in enumerate(frames)]
+    scaled = [intensity.apply_window(picture) for picture in pictures]
     windows = [
-        intensity.windowed(Picture("w", GREY[3]), (20, 200)),
-        intensity.rescaled(GREY[3], 1.5, -1024.0),
+        intensity.apply_window(Sample("w", GREY[3]), (20, 200)),
+        intensity.apply_slope(GREY[3], 1.5, -1024.0),
     ]
-    channels = [intensity.in_channels(scaled[3], 1), intensity.in_channels(scaled[0], 3)]
+    channels = [intensity.convert_channels(scaled[3], 1), intensity.convert_channels(scaled[0], 3)]
     image = scaled[3]
-    resized = [resizing.resized(image, 7, 40), resizing.padded(image, 18, 17), resizing.closing(11)]
+    padded = resizing.pad_by_mirroring(image, 18, 17)
+    resized = [resizing.resize(image, 7, 40), padded, resizing.next_valid_side(11)]
     tiled = []
     for tiling in (tiles.Tiling(5, 3), tiles.Tiling(13, 13)):
         cut = list(tiling.cut(image))
-        tiled.append([cut, tiling.stitched([tile**2 for tile in cut], 11, 15)])
+        tiled.append([cut, tiling.stitch([tile**2 for tile in cut], 11, 15)])
 
     def write(folder: Path) -> Any:
         for place, pixels in enumerate(COLOUR):
             save(folder / f"source/{place}.png", pixels)
-        source = layouts.opened(folder / "source")
-        sight = Sight((10, 250), 1, (12, 20), tiles.Tiling(12, 8))
+        source = sources.open_source(folder / "source")
+        preprocessing = Preprocessing((10, 250), 1, (12, 20), tiles.Tiling(12, 8))
         listed = [
             picture._replace(side=("train", "validation", "threshold", "test")[place % 4])
-            for place, picture in enumerate(prepared.looked_through(source, sight))
+            for place, picture in enumerate(prepared.looked_through(source, preprocessing))
         ]
-        prepared.write(folder / "prepared", source, sight, listed, lambda: None)
+        prepared.write(folder / "prepared", source, preprocessing, listed, lambda: None)
         return files_of(folder / "prepared")
 
     return [scaled, windows, channels, resized, tiled, in_folder(write)]
@@ -149,8 +151,8 @@ def split() -> Any:
 
     return [
         drawn,
-        [group_splits.drawn(groups, [None] * 31, shares, seed) for seed in (1, 2)],
-        group_splits.drawn([str(index) for index in range(31)], parts, shares, 1),
+        [group_splits.assign_splits(groups, [None] * 31, shares, seed) for seed in (1, 2)],
+        group_splits.assign_splits([str(index) for index in range(31)], parts, shares, 1),
         in_folder(write),
     ]
 

@@ -30,7 +30,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from cae.core.errors import UserError
-from cae.datasets.layouts import opened
+from cae.datasets.sources import open_source
 
 SECONDS = 5.0  # of computing
 PATIENCE = 60.0  # seconds, also for others at work: a child that says nothing for so long hangs or is dead
@@ -174,7 +174,7 @@ def outcome(path: Path) -> str:
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
     start = time.process_time()
     try:
-        for _ in opened(path):
+        for _ in open_source(path):
             pass
         result = "pictures"
     except UserError as error:

@@ -34,7 +34,7 @@ def main() -> None:
     project = project_folder()
     inputs = Inputs.read("detect", project)
     whole = settings.load(project)
-    source, sight = project / whole.data.source, whole.data.sight
+    source, preprocessing = project / whole.data.source, whole.data.preprocessing
     unchanged = Unchanged(source)
     train = prepared.images(project / PREPARED, "train")
     test, held_out = (Prepared.read(project / PREPARED, side) for side in ("test", "threshold"))
@@ -42,7 +42,7 @@ def main() -> None:
     masks = partial(read_masks, source, test.pictures)
     methods = detectors(autoencoder, train, whole.split.seed)
     judged = {
-        name: judge(reconstruct, test, held_out, sight, whole.anomaly, masks())
+        name: judge(reconstruct, test, held_out, preprocessing, whole.anomaly, masks())
         for name, reconstruct in methods.items()
     }
     ours = judged[OURS]
@@ -51,7 +51,9 @@ def main() -> None:
     inputs.check()
     measured = tabulate(project, judged, test.pictures)
     shown = medians(ours.scores, test.pictures)
-    examples = write_maps(project, wrong(methods[OURS], test, sight, whole.anomaly), masks(), shown, ours)
+    examples = write_maps(
+        project, wrong(methods[OURS], test, preprocessing, whole.anomaly), masks(), shown, ours
+    )
     draw(project, test.pictures, ours, examples)
     write_detector(project / MODELS / "detector.keras", autoencoder, whole, test, ours.limit)
     tell(measured, held_out)
@@ -111,7 +113,7 @@ def write_detector(
     size = test.pictures[0].seen
     if chosen.data.tiles:
         size, threshold = (chosen.data.tiles.size, chosen.data.tiles.size), None
-    window = chosen.data.window or intensity.FULL.get(
+    window = chosen.data.window or intensity.FULL_RANGES.get(
         np.dtype(test.pictures[0].dtype), intensity.Window(0, 1)
     )
     model = build(autoencoder, size, window, chosen.anomaly.spot, threshold)

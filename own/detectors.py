@@ -11,7 +11,7 @@ from cae.core.arrays import Images
 from cae.core.blocks import split_blocks
 from cae.datasets.intensity import Image
 from cae.datasets.prepared import Listed, Prepared
-from cae.datasets.preprocessing import Sight
+from cae.datasets.preprocessing import Preprocessing
 from cae.metrics import error_maps
 from cae.metrics.baselines import MeanImage
 from cae.metrics.error_maps import ErrorMap
@@ -55,10 +55,10 @@ class Found(NamedTuple):
     errors: ErrorMap  # (H, W)
 
 
-def squared_errors(side: Prepared, sight: Sight, reconstruct: Reconstruct) -> Iterator[Found]:
+def squared_errors(side: Prepared, preprocessing: Preprocessing, reconstruct: Reconstruct) -> Iterator[Found]:
     """Yield each picture of a side with the squared error of each pixel, as the network saw it."""
     made = chain.from_iterable(reconstruct(block) for block in split_blocks(side.images))
     for picture, pieces in side.of_each():
-        original = sight.whole(iter(pieces), *picture.seen)
-        reconstruction = sight.whole(islice(made, picture.pieces), *picture.seen)
+        original = preprocessing.stitch(iter(pieces), *picture.seen)
+        reconstruction = preprocessing.stitch(islice(made, picture.pieces), *picture.seen)
         yield Found(picture, original, error_maps.compute_error_map(original, reconstruction))

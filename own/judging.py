@@ -11,7 +11,7 @@ from cae.core.arrays import Scores
 from cae.datasets import resizing
 from cae.datasets.masks import Mask
 from cae.datasets.prepared import Listed, Prepared
-from cae.datasets.preprocessing import Sight
+from cae.datasets.preprocessing import Preprocessing
 from cae.metrics import error_maps
 from cae.metrics.error_maps import ErrorMap
 from cae.metrics.localisation import Localisation
@@ -44,7 +44,7 @@ def judge(
     reconstruct: Reconstruct,
     test: Prepared,
     held_out: Prepared,
-    sight: Sight,
+    preprocessing: Preprocessing,
     chosen: Anomaly,
     masks: Iterable[Mask | None],
 ) -> Judged:
@@ -53,28 +53,30 @@ def judge(
     Raises:
         UserError: they are too few for the rate of false alarms.
     """
-    usual = squared_errors(held_out, sight, reconstruct)
+    usual = squared_errors(held_out, preprocessing, reconstruct)
     normal = np.array([error_maps.compute_score(found.errors, chosen.spot) for found in usual])
     threshold = Threshold.fit(normal, chosen.false_alarms) if len(normal) else None
     scores, localisation = [], Localisation()
-    for mask, found in zip(masks, squared_errors(test, sight, reconstruct), strict=True):
+    for mask, found in zip(masks, squared_errors(test, preprocessing, reconstruct), strict=True):
         scores.append(error_maps.compute_score(found.errors, chosen.spot))
         if mask is not None:
             localisation.add(wrongness(found, chosen), mask)
     return Judged(np.array(scores), localisation, threshold)
 
 
-def wrong(reconstruct: Reconstruct, test: Prepared, sight: Sight, chosen: Anomaly) -> Iterator[Found]:
+def wrong(
+    reconstruct: Reconstruct, test: Prepared, preprocessing: Preprocessing, chosen: Anomaly
+) -> Iterator[Found]:
     """Yield each test picture, and how wrong each of its pixels is, in the size that it came in."""
-    for found in squared_errors(test, sight, reconstruct):
-        image = resizing.resized(found.image, *found.picture.size)
+    for found in squared_errors(test, preprocessing, reconstruct):
+        image = resizing.resize(found.image, *found.picture.size)
         yield Found(found.picture, image, wrongness(found, chosen))
 
 
 def wrongness(found: Found, chosen: Anomaly) -> ErrorMap:
     """Return the root of squared errors, smoothed where that is asked for, in the picture's own size."""
     root = np.sqrt(error_maps.smooth(found.errors, chosen.spot))
-    return resizing.resized(root[..., np.newaxis], *found.picture.size)[..., 0]
+    return resizing.resize(root[..., np.newaxis], *found.picture.size)[..., 0]
 
 
 def rightness(judged: Judged, pictures: Sequence[Listed]) -> dict[str, float]:

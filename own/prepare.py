@@ -8,17 +8,16 @@ from cae.core import words
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.core.image_folder import check_name
-from cae.datasets import folders, group_splits, masks, prepared
-from cae.datasets.layouts import opened
+from cae.datasets import group_splits, masks, prepared
 from cae.datasets.prepared import Listed
 from cae.datasets.samples import Source
+from cae.datasets.sources import open_source
 from cae.metrics.thresholds import Threshold
 from own import project_folder, settings
 from own.unchanged import Unchanged
 from stages import PREPARED
 from stages.inputs import Inputs
 
-KINDS = {"image": "image files", "dicom": "DICOM", "nifti": "NIfTI", "idx": "IDX", "npz": "npz"}
 # Pictures of 12 bits that are stored in 16 end at 0.06.
 DARK = 0.1
 # Of a piece, at most: a batch of the default network has 4, and its widest layer 32 numbers a pixel.
@@ -30,11 +29,11 @@ def main() -> None:
     project = project_folder()
     inputs = Inputs.read("prepare", project)
     whole = settings.load(project)
-    source = opened(project / whole.data.source, whole.data.skip_bad)
-    sight = whole.data.sight
+    source = open_source(project / whole.data.source, whole.data.skip_bad)
+    preprocessing = whole.data.preprocessing
     unchanged = Unchanged(source.path)
 
-    pictures = prepared.looked_through(source, sight)
+    pictures = prepared.looked_through(source, preprocessing)
     for skipped in source.skipped:
         print(f"skipped: {skipped.reason}", file=sys.stderr)
     pictures = split(pictures, whole.split, normal_class(source, whole.data.normal, pictures))
@@ -47,9 +46,9 @@ def main() -> None:
         unchanged.check()
         inputs.check()
 
-    prepared.write(project / PREPARED, source, sight, pictures, check)
+    prepared.write(project / PREPARED, source, preprocessing, pictures, check)
     tell_if_dark(prepared.images(project / PREPARED, "train"), whole.data.window)
-    print(f"{source.path}, {KINDS[source.kind]}:", described(pictures))
+    print(f"{source.path}, {source.kind}:", described(pictures))
 
 
 def normal_class(source: Source, asked: str | None, pictures: Sequence[Listed]) -> str | None:
@@ -73,14 +72,14 @@ def split(pictures: Sequence[Listed], chosen: settings.Split, normal: str | None
     """Give every picture its side: what is not normal is for the test alone.
 
     Raises:
-        UserError: as `group_splits.drawn`, or what belongs together is partly normal.
+        UserError: as `group_splits.assign_splits`, or what belongs together is partly normal.
     """
     odd = [normal is not None and picture.label != normal for picture in pictures]
     if all(odd):
         raise UserError(f"no picture is of the class {normal!r}, which is to be learned: add some")
     usual = [picture for picture, is_odd in zip(pictures, odd) if not is_odd]
     drawn = iter(
-        group_splits.drawn(
+        group_splits.assign_splits(
             [picture.group for picture in usual],
             [picture.part for picture in usual],
             chosen.shares,
@@ -100,7 +99,7 @@ def print_split(source: Source, pictures: Sequence[Listed], seed: int) -> None:
     """Say where the sides came from, and what cannot be measured on a test without normal pictures."""
     given = {picture.side for picture in pictures if picture.side == picture.part} - {"train"}
     drawn = {picture.side for picture in pictures} - given
-    origin = "your folders say" if source.kind in folders.DECODERS else "the source says"
+    origin = "the source says" if source.kind in ("IDX", "npz") else "your folders say"
     if not given:
         said = f"drawn with split.seed {seed}"
     # What is only left of a folder train is as that says, too.

@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from cae.core import config, params
 from cae.datasets.group_splits import Shares
-from cae.datasets.preprocessing import Sight
-from cae.datasets.resizing import closing
+from cae.datasets.preprocessing import Preprocessing
+from cae.datasets.resizing import next_valid_side
 from cae.datasets.tiles import Tiling
 
 # Structural similarity looks at so many pixels a side; the next side on which networks close.
@@ -40,10 +40,10 @@ class Tiles(config.Section):
         """Refuse tiles that leave gaps, or that would have to be mirrored at their edges."""
         if self.stride > self.size:
             raise ValueError(f"a stride of {self.stride} leaves gaps between tiles of {self.size}: lower it")
-        if closing(self.size) != self.size:
+        if next_valid_side(self.size) != self.size:
             raise ValueError(
                 f"size {self.size} must be 4 more than a multiple of 8, on which every network closes: "
-                f"{closing(self.size)} is the next"
+                f"{next_valid_side(self.size)} is the next"
             )
         return self
 
@@ -60,10 +60,10 @@ class Data(config.Section):
     skip_bad: bool
 
     @property
-    def sight(self) -> Sight:
+    def preprocessing(self) -> Preprocessing:
         """All of that but the source."""
         tiling = None if self.tiles is None else Tiling(self.tiles.size, self.tiles.stride)
-        return Sight(self.window, self.channels, self.size, tiling)
+        return Preprocessing(self.window, self.channels, self.size, tiling)
 
 
 class Split(config.Section):

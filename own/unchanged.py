@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cae.core.errors import UserError
-from cae.datasets.safety import quoted
+from cae.datasets.safety import quote
 
 
 class Unchanged:
@@ -16,7 +16,7 @@ class Unchanged:
     def check(self) -> None:
         """Raise UserError where the source is no longer as it was."""
         if states(self.source) != self.states:
-            raise UserError(f"{quoted(self.source)} changed while it was read: run again")
+            raise UserError(f"{quote(self.source)} changed while it was read: run again")
 
 
 def states(source: Path) -> list[tuple[str, int, int]]:

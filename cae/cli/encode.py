@@ -13,11 +13,11 @@ from cae.cli.views import Seeing, codes
 from cae.core import files, words
 from cae.core.errors import UserError
 from cae.datasets.prepared import begin
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.networks.resizable import ResizableAutoencoder
 
 
-def encode(pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, out: Path) -> int:
+def encode(pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing, out: Path) -> int:
     """Write `names` (N,) and `codes` float32 (N, D) to an `.npz`; return N.
 
     Raises:

@@ -9,7 +9,7 @@ import keras
 from cae.cli import graph
 from cae.core import files
 from cae.core.errors import UserError
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.networks import end_to_end
 from cae.networks.resizable import ResizableAutoencoder
 
@@ -61,8 +61,8 @@ def check_size(trained: ResizableAutoencoder, size: tuple[int, int]) -> None:
 
 
 def fitting(
-    pictures: Iterable[Picture], trained: ResizableAutoencoder, size: tuple[int, int]
-) -> Iterator[Picture]:
+    pictures: Iterable[Sample], trained: ResizableAutoencoder, size: tuple[int, int]
+) -> Iterator[Sample]:
     """Pass on pictures that the model takes as they are; UserError names another."""
     wanted = (*size, trained.channels)
     for picture in pictures:

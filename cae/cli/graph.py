@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from cae.core.errors import UserError
-from cae.datasets.safety import extra
+from cae.datasets.safety import import_extra
 
 # The version of ONNX's operations that brought Erf.
 ERF_SINCE = 9
@@ -19,9 +19,9 @@ ERF_SINCE = 9
 
 def packages() -> ModuleType:
     """Return the module `onnx`; UserError unless it and what Keras writes ONNX with are installed."""
-    handler = extra("tf2onnx.handler", "ONNX", "onnx")
+    handler = import_extra("tf2onnx.handler", "ONNX", "onnx")
     handler.tf_op("Erfc").register_compat_handler(complement, ERF_SINCE)
-    return extra("onnx", "ONNX", "onnx")
+    return import_extra("onnx", "ONNX", "onnx")
 
 
 def complement(graph: Any, node: Any, **_: Any) -> None:

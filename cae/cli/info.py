@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from cae.core import words
 from cae.core.words import make_printable
-from cae.datasets.samples import Picture, Source
+from cae.datasets.samples import Sample, Source
 from cae.networks.resizable import ResizableAutoencoder
 
 
 def info(
-    trained: ResizableAutoencoder, source: Source | None = None, pictures: Iterable[Picture] = ()
+    trained: ResizableAutoencoder, source: Source | None = None, pictures: Iterable[Sample] = ()
 ) -> None:
     """Print what a network takes and gives, and of a source how many pictures of which kinds it holds.
 
@@ -33,7 +33,7 @@ def info(
         pixels = picture.pixels
         kinds[f"{' × '.join(map(str, pixels.shape))}, {pixels.dtype}"] += 1
         labels.update([picture.label] if picture.label is not None else [])
-        parts.update([picture.part] if picture.part is not None else [])
+        parts.update([picture.split] if picture.split is not None else [])
     print(f"source     {make_printable(str(source.path))}, {source.kind}")
     for title, counts in (("pictures", kinds), ("class", labels), ("part", parts)):
         for name, count in sorted(counts.items()):

@@ -22,8 +22,8 @@ from cae.core import words
 from cae.core.errors import UserError
 from cae.core.words import make_printable
 from cae.datasets.intensity import check_window
-from cae.datasets.layouts import opened
-from cae.datasets.samples import Picture, Source
+from cae.datasets.samples import Sample, Source
+from cae.datasets.sources import open_source
 from cae.metrics.error_maps import check_spot
 from cae.metrics.thresholds import CONFIDENCE, Threshold
 from cae.networks.resizable import ResizableAutoencoder
@@ -64,7 +64,7 @@ def look(chosen: Namespace) -> None:
     check_apart(files, folders, inputs)
     if chosen.command == "score":
         check_scoring(chosen)
-    source, trained = opened(chosen.images, chosen.skip_bad), ResizableAutoencoder(chosen.model)
+    source, trained = open_source(chosen.images, chosen.skip_bad), ResizableAutoencoder(chosen.model)
     height, width = trained.image_shape[:2]
     size = (height, width) if chosen.resize else sized(chosen.resize_to)
     seeing = Seeing(chosen.window, chosen.grey, size, chosen.tiles)
@@ -97,7 +97,7 @@ def describe(chosen: Namespace) -> None:
     if chosen.images is None:
         info(trained)
         return
-    source = opened(chosen.images, chosen.skip_bad)
+    source = open_source(chosen.images, chosen.skip_bad)
     with counted(source) as pictures:
         info(trained, source, pictures)
 
@@ -141,7 +141,7 @@ def fitted(
     chosen: Namespace,
     trained: ResizableAutoencoder,
     seeing: Seeing,
-    suiting: Callable[[Iterable[Picture]], Iterable[Picture]] = iter,
+    suiting: Callable[[Iterable[Sample]], Iterable[Sample]] = iter,
 ) -> Threshold | None:
     """Fit a threshold to normal pictures, where there are any, and say what it is worth.
 
@@ -154,7 +154,7 @@ def fitted(
     if chosen.normal is None:
         return None
     rate = FALSE_ALARMS if chosen.false_alarms is None else chosen.false_alarms
-    with counted(opened(chosen.normal, chosen.skip_bad)) as pictures:
+    with counted(open_source(chosen.normal, chosen.skip_bad)) as pictures:
         threshold = Threshold.fit(scores(suiting(pictures), trained, seeing, chosen.spot), rate)
     print(
         f"threshold {threshold.value:.6g}, from {words.pluralize(threshold.normals, 'picture')}: false "
@@ -165,7 +165,7 @@ def fitted(
 
 
 @contextmanager
-def counted(source: Source) -> Iterator[Iterator[Picture]]:
+def counted(source: Source) -> Iterator[Iterator[Sample]]:
     """Give the pictures of a source one after another; list the bad files on stderr at the end.
 
     On a terminal, pictures and time are counted.
@@ -176,7 +176,7 @@ def counted(source: Source) -> Iterator[Iterator[Picture]]:
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("", total=None)
 
-            def passing() -> Iterator[Picture]:
+            def passing() -> Iterator[Sample]:
                 for picture in source:
                     yield picture
                     progress.advance(task)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cae.core.errors import UserError
-from cae.datasets import file_types
+from cae.datasets import formats
 
 
 def check_apart(files: Sequence[Path], folders: Sequence[Path], inputs: Sequence[Path]) -> None:
@@ -23,5 +23,6 @@ def check_apart(files: Sequence[Path], folders: Sequence[Path], inputs: Sequence
             if read.is_dir() and out.resolve().is_relative_to(read.resolve()):
                 raise UserError(f"{out} lies in {read}, which is read: name another place")
     for out in files:
-        if out.is_file() and file_types.kind_of(out) not in (None, "npz"):
+        file_format = formats.detect_format(out) if out.is_file() else None
+        if file_format and file_format.kind != "npz":
             raise UserError(f"{out} is a picture, and would be written over: name another file")

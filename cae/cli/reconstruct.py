@@ -7,11 +7,11 @@ import numpy as np
 
 from cae.cli.views import Seeing, answers
 from cae.core.image_folder import ImageFolder
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.networks.resizable import ResizableAutoencoder
 
 
-def reconstruct(pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, out: Path) -> int:
+def reconstruct(pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing, out: Path) -> int:
     """Write a PNG a picture into the folder `out`, 256 levels, in the size of the picture; return how many.
 
     Raises:

@@ -11,7 +11,7 @@ from cae.core import files
 from cae.core.arrays import Scores
 from cae.core.image_folder import ImageFolder
 from cae.core.words import make_printable
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.figures.error_maps import colour_error_map
 from cae.metrics import error_maps
 from cae.metrics.thresholds import Threshold
@@ -19,7 +19,7 @@ from cae.networks.resizable import ResizableAutoencoder
 
 
 def score(
-    pictures: Iterable[Picture],
+    pictures: Iterable[Sample],
     trained: ResizableAutoencoder,
     seeing: Seeing,
     out: Path,
@@ -52,7 +52,7 @@ def score(
 
 
 def scores(
-    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, spot: float | None = None
+    pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing, spot: float | None = None
 ) -> Scores:
     """Return the scores (N,) of pictures; raises as `score`."""
     made = answers(pictures, trained, seeing)

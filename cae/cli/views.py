@@ -12,7 +12,7 @@ from cae.core.blocks import block_size
 from cae.core.errors import UserError
 from cae.datasets import intensity, resizing
 from cae.datasets.intensity import Image
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.datasets.tiles import Tiling
 from cae.metrics import error_maps
 from cae.metrics.error_maps import ErrorMap
@@ -55,10 +55,10 @@ class Answer(NamedTuple):
 
     def sized(self, image: Image) -> Image:
         """Bring an image (H, W, C) of the answer to the size of the picture that came in."""
-        return resizing.resized(image, *self.size)
+        return resizing.resize(image, *self.size)
 
 
-def answers(pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing) -> Iterator[Answer]:
+def answers(pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing) -> Iterator[Answer]:
     """Yield what a network makes of pictures, in their order.
 
     Pictures that it does not close on are mirrored at their lower and right edges first, and cut back.
@@ -79,7 +79,7 @@ def answers(pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: 
 
 
 def codes(
-    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing
+    pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing
 ) -> Iterator[tuple[str, Rows]]:
     """Yield the name and the code (D,) of each picture, in their order; raises as `answers`."""
     for batch in batches(pictures, trained, seeing):
@@ -90,7 +90,7 @@ def codes(
 
 
 def batches(
-    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing
+    pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing
 ) -> Iterator[list[View]]:
     """Group pictures that follow one another and have one size, as many as fit."""
     batch: list[View] = []
@@ -98,7 +98,7 @@ def batches(
         image = seen(picture, trained, seeing)
         height, width = picture.pixels.shape[:2]
         if seeing.size is not None:
-            image = resizing.resized(image, *seeing.size)
+            image = resizing.resize(image, *seeing.size)
         if batch and (batch[0].image.shape != image.shape or len(batch) >= block_size(*image.shape[:2])):
             yield batch
             batch = []
@@ -107,19 +107,19 @@ def batches(
         yield batch
 
 
-def seen(picture: Picture, trained: ResizableAutoencoder, seeing: Seeing) -> Image:
+def seen(sample: Sample, trained: ResizableAutoencoder, seeing: Seeing) -> Image:
     """Return a picture as (H, W, C) in [0, 1]; UserError where its grey values or channels do not suit."""
-    image = intensity.in_channels(intensity.windowed(picture, seeing.window))
+    image = intensity.convert_channels(intensity.apply_window(sample, seeing.window))
     found, wanted = image.shape[-1], trained.channels
     if seeing.grey and wanted != 1:
         raise UserError(f"--grey makes grey pictures, but {trained.path} takes those in colour: leave it out")
     if found == wanted:
         return image
     if wanted == 1 and seeing.grey:
-        return intensity.in_channels(image, 1)
+        return intensity.convert_channels(image, 1)
     remedy = "add --grey" if wanted == 1 else "take pictures in colour, or a network for grey ones"
     raise UserError(
-        f"{picture.name!r} has {words.pluralize(found, 'channel')} and {trained.path} takes pictures with "
+        f"{sample.name!r} has {words.pluralize(found, 'channel')} and {trained.path} takes pictures with "
         f"{wanted}: {remedy}"
     )
 
@@ -127,12 +127,12 @@ def seen(picture: Picture, trained: ResizableAutoencoder, seeing: Seeing) -> Ima
 def closed(images: Image, trained: ResizableAutoencoder) -> Image:
     """Mirror images (N, H, W, C) at their lower and right edges up to sizes that the network closes on."""
     if trained.takes(*images.shape[1:3]):
-        return resizing.padded(images, *trained.image_shape[:2])
-    return resizing.padded(images, *map(trained.closing, images.shape[1:3]))
+        return resizing.pad_by_mirroring(images, *trained.image_shape[:2])
+    return resizing.pad_by_mirroring(images, *map(trained.closing, images.shape[1:3]))
 
 
 def tiled(
-    pictures: Iterable[Picture], trained: ResizableAutoencoder, seeing: Seeing, stride: int
+    pictures: Iterable[Sample], trained: ResizableAutoencoder, seeing: Seeing, stride: int
 ) -> Iterator[Answer]:
     """Answer each picture tile by tile; where tiles overlap, the reconstruction is their mean."""
     side, width = trained.image_shape[:2]
@@ -145,7 +145,7 @@ def tiled(
         image = seen(picture, trained, seeing)
         made = reconstructed(tiling.cut(image), trained)
         size = (image.shape[0], image.shape[1])
-        yield Answer(picture.name, image, tiling.stitched(made, *size), size)
+        yield Answer(picture.name, image, tiling.stitch(made, *size), size)
 
 
 def reconstructed(tiles: Iterator[Image], trained: ResizableAutoencoder) -> Iterator[Image]:

@@ -1,4 +1,4 @@
-"""The sides of a split, drawn so that nothing leaks: what belongs together stays on one side."""
+"""Assign samples to splits without leakage: the samples of one group stay in one split."""
 
 import hashlib
 import math
@@ -7,97 +7,95 @@ from typing import NamedTuple
 
 from cae.core import words
 from cae.core.errors import UserError
-from cae.datasets.safety import quoted
+from cae.datasets.safety import quote
 
 
 class Shares(NamedTuple):
-    """How much of all groups each side gets."""
+    """The share of all groups that each split gets."""
 
     train: float
     validation: float
     test: float
-    # Normal pictures that set the threshold of a decision; 0 for none.
+    # Normal samples that an anomaly threshold is fitted to; 0 for none.
     threshold: float = 0
 
 
-def drawn(
+def assign_splits(
     groups: Sequence[str],
-    parts: Sequence[str | None],
+    given: Sequence[str | None],
     shares: Shares,
     seed: int,
-    own: Collection[str] = (),
+    others: Collection[str] = (),
 ) -> list[str]:
-    """Say of every picture whether it is for train, validation, threshold or test.
+    """Return the split of every sample: train, validation, threshold or test.
 
-    A side that the source has itself is kept; those that it lacks are drawn from its other pictures, in the
-    proportion of their shares. Whole groups are drawn, at least one a side, so the shares are those of
-    groups. A group's place in the draw depends on the seed and its name alone: more pictures move few of the
-    others.
+    Splits that the source gives are kept; missing ones are drawn from its other samples, in proportion to
+    their shares. Whole groups are drawn, at least one per split, so the shares are those of groups. The place
+    of a group in the draw depends on the seed and its name alone: adding samples moves few of the others.
 
     Args:
-        groups: of every picture, what must stay on one side.
-        parts: of every picture, the part that the source puts it in, or None.
-        shares: each above 0, but that of the threshold may be 0; together 1.
-        seed: another one, another draw.
-        own: further sides that the source has, with none of these pictures on them.
+        groups: the group of every sample.
+        given: the split that the source gives to every sample, or None.
+        shares: each above 0, except that of threshold, which may be 0; together 1.
+        seed: of the draw.
+        others: further splits that the source gives, with none of these samples.
 
     Raises:
-        UserError: shares that are none, too few groups for the sides, or a group that the source itself
-            splits.
+        UserError: invalid shares, too few groups, or a group that the source itself splits.
     """
     check_shares(shares)
-    kept = {*parts, *own} - {None, "train"}
-    wanted = {side: share for side, share in shares._asdict().items() if side not in kept and share}
-    pool = {group for group, part in zip(groups, parts) if part in (None, "train")}
-    dealt = deal(pool, wanted, seed)
-    sides = [part if part in kept and part else dealt[group] for group, part in zip(groups, parts)]
-    check_groups(groups, sides)
-    return sides
+    kept = {*given, *others} - {None, "train"}
+    missing = {split: share for split, share in shares._asdict().items() if split not in kept and share}
+    pool = {group for group, split in zip(groups, given) if split in (None, "train")}
+    drawn = assign_groups(pool, missing, seed)
+    splits = [split if split in kept and split else drawn[group] for group, split in zip(groups, given)]
+    check_groups(groups, splits)
+    return splits
 
 
-def deal(groups: set[str], shares: dict[str, float], seed: int) -> dict[str, str]:
-    """Deal groups to sides: train gets what the others' rounded shares, at least one each, leave."""
+def assign_groups(groups: set[str], shares: dict[str, float], seed: int) -> dict[str, str]:
+    """Assign groups to splits: train gets what the others' rounded shares, at least one each, leave."""
     if len(groups) < len(shares):
         raise UserError(
-            f"{words.pluralize(len(groups), 'group')} of pictures (files, patients or volumes) cannot be "
-            f"split into {', '.join(shares)} without a leak: at least {len(shares)} are needed. Add some, "
-            "or put pictures into folders train, validation and test yourself."
+            f"{words.pluralize(len(groups), 'group')} of images (files, patients or volumes) cannot be "
+            f"split into {', '.join(shares)} without leakage: at least {len(shares)} are needed. Add some, "
+            "or put images into folders train, validation and test yourself."
         )
-    order = sorted(groups, key=lambda group: (rank(group, seed), group))
+    order = sorted(groups, key=lambda group: (hash_group(group, seed), group))
     total = sum(shares.values())
-    dealt = dict.fromkeys(order, "train")
-    others = [side for side in shares if side != "train"]
+    splits = dict.fromkeys(order, "train")
+    others = [split for split in shares if split != "train"]
     start = 0
-    for index, side in enumerate(others):
-        # Every side that is still to come, train among them, needs a group as well.
+    for index, split in enumerate(others):
+        # Every split that follows, and train, needs a group as well.
         spare = len(order) - start - (len(others) - index)
-        end = start + min(max(1, round(len(order) * shares[side] / total)), spare)
-        dealt |= dict.fromkeys(order[start:end], side)
+        end = start + min(max(1, round(len(order) * shares[split] / total)), spare)
+        splits |= dict.fromkeys(order[start:end], split)
         start = end
-    return dealt
+    return splits
 
 
-def rank(group: str, seed: int) -> bytes:
-    """Return the place of a group in the draw."""
+def hash_group(group: str, seed: int) -> bytes:
+    """Return a hash that decides the place of a group in the draw."""
     return hashlib.sha256(f"{seed}:{group}".encode(errors="surrogateescape")).digest()
 
 
 def check_shares(shares: Shares) -> None:
-    """Raise UserError unless every share is above 0, or 0 where it may be, and all are 1."""
-    least = min(shares.train, shares.validation, shares.test)
-    if not (least > 0 and shares.threshold >= 0 and math.isclose(sum(shares), 1)):
-        named = ", ".join(f"{side} {share:g}" for side, share in shares._asdict().items())
+    """Raise UserError unless every share is above 0, or 0 for threshold, and their sum is 1."""
+    smallest = min(shares.train, shares.validation, shares.test)
+    if not (smallest > 0 and shares.threshold >= 0 and math.isclose(sum(shares), 1)):
+        listed = ", ".join(f"{split} {share:g}" for split, share in shares._asdict().items())
         raise UserError(
-            f"The shares are {named}: each must be above 0, only threshold may be 0, and all together 1."
+            f"The shares are {listed}: each must be above 0, only threshold may be 0, and their sum 1."
         )
 
 
-def check_groups(groups: Sequence[str], sides: Sequence[str]) -> None:
-    """Raise UserError where a group stands on two sides."""
+def check_groups(groups: Sequence[str], splits: Sequence[str]) -> None:
+    """Raise UserError if a group is in two splits."""
     first: dict[str, str] = {}
-    for group, side in zip(groups, sides):
-        if first.setdefault(group, side) != side:
+    for group, split in zip(groups, splits):
+        if first.setdefault(group, split) != split:
             raise UserError(
-                f"{quoted(group)} has pictures in {first[group]} and in {side}: what belongs together must "
-                "be on one side, or the test knows what was trained on. Move them."
+                f"{quote(group)} has images in {first[group]} and in {split}, but a group must be in one "
+                "split: otherwise training images leak into the test. Move them."
             )

@@ -1,4 +1,4 @@
-"""Where the defects of pictures are, as the source says it."""
+"""The masks of defects, for sources that have them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,59 +9,58 @@ import numpy as np
 import numpy.typing as npt
 
 from cae.core.errors import UserError
-from cae.datasets import folders
 from cae.datasets.prepared import Listed
-from cae.datasets.safety import quoted
-from cae.datasets.samples import Frame
+from cae.datasets.safety import quote
+from cae.datasets.samples import Sample
+from cae.datasets.sources import open_source
 
 Mask = npt.NDArray[np.bool_]
 """(H, W), true where the defect is."""
 
 
 def read_masks(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
-    """Yield where the defects of pictures are, one after another; None where their source does not say.
+    """Yield the masks of images one after another; None for images without one.
 
-    Where any picture has a mask, normal ones are without defect.
+    If any image has a mask, normal ones have empty masks.
 
     Raises:
-        UserError: a file of masks cannot be read, has not as many as there are pictures in its file, or one
-            of another size.
+        UserError: a file of masks cannot be read, or its masks differ from its images in number or size.
     """
     any_masked = any(picture.mask is not None for picture in pictures)
-    for (mask, _), group in groupby(pictures, lambda picture: (picture.mask, name_file(picture))):
+    for (mask, _), group in groupby(pictures, lambda picture: (picture.mask, find_file_name(picture))):
         if mask is None:
             yield from (np.zeros(one.size, bool) if any_masked and one.normal else None for one in group)
         else:
             yield from read_file(source / mask, group)
 
 
-def name_file(picture: Listed) -> str:
-    """Name the file that a picture is of, perhaps one of several: NAME#3 is of NAME."""
+def find_file_name(picture: Listed) -> str:
+    """Return the name of the file that an image is from: NAME for NAME#3."""
     return re.sub(r"#\d+\Z", "", picture.name)
 
 
 def read_file(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
-    """Read the masks of the pictures of one file, in their order; raises as `read_masks`."""
-    for frame, picture in zip_longest(folders.decode_file(path), pictures):
-        if frame is None or picture is None:
-            found = "fewer" if frame is None else "more"
-            raise UserError(f"{quoted(path)} holds {found} masks than its file pictures: as many are needed")
-        yield make_mask(path, frame, picture)
+    """Read the masks of the images of one file, in their order; raises as `read_masks`."""
+    for sample, picture in zip_longest(open_source(path), pictures):
+        if sample is None or picture is None:
+            found = "fewer" if sample is None else "more"
+            raise UserError(f"{quote(path)} holds {found} masks than its file has images")
+        yield make_mask(path, sample, picture)
 
 
-def make_mask(path: Path, frame: Frame, picture: Listed) -> Mask:
-    """Turn a frame of a file of masks into the mask of a picture: what is not 0, in any channel."""
-    marked = frame.pixels != 0
+def make_mask(path: Path, sample: Sample, picture: Listed) -> Mask:
+    """Turn a stored mask into the mask of an image: true where any channel is not 0."""
+    marked = sample.pixels != 0
     mask: Mask = marked if marked.ndim == 2 else marked.any(axis=-1)
     if mask.shape != picture.size:
         raise UserError(
-            f"{quoted(path)} has {mask.shape[0]}×{mask.shape[1]} pixels, but its picture "
-            f"{picture.size[0]}×{picture.size[1]}: as many are needed"
+            f"{quote(path)} has {mask.shape[0]}×{mask.shape[1]} pixels, but its image has "
+            f"{picture.size[0]}×{picture.size[1]}"
         )
     return mask
 
 
-def check_masks(source: Path, pictures: Iterable[Listed]) -> None:
+def check_masks(source: Path, pictures: Sequence[Listed]) -> None:
     """Read every mask once; raises as `read_masks`."""
-    for _ in read_masks(source, list(pictures)):
+    for _ in read_masks(source, pictures):
         pass

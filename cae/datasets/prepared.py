@@ -19,9 +19,9 @@ from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.datasets import splits
 from cae.datasets.intensity import Image
-from cae.datasets.preprocessing import Sight
-from cae.datasets.safety import quoted
-from cae.datasets.samples import Picture, Source, uniform
+from cae.datasets.preprocessing import Preprocessing
+from cae.datasets.safety import quote
+from cae.datasets.samples import Sample, Source, check_uniform
 
 PICTURES = "pictures.json"
 SIDES = ("train", "validation", "threshold", "test")
@@ -76,37 +76,43 @@ class Prepared(NamedTuple):
         return [picture.label for picture in self.pictures for _ in range(picture.pieces)]
 
 
-def looked_through(source: Source, sight: Sight) -> list[Listed]:
+def looked_through(source: Source, preprocessing: Preprocessing) -> list[Listed]:
     """List the pictures of a source.
 
     Raises:
         UserError: a picture cannot be read, or differs from the first where all must be alike.
     """
-    return [listed(picture, sight.image(picture), source.path, sight) for picture in alike(source, sight)]
+    return [
+        listed(sample, preprocessing.apply(sample), source.path, preprocessing)
+        for sample in alike(source, preprocessing)
+    ]
 
 
-def alike(source: Source, sight: Sight) -> Iterator[Picture]:
-    """Pass pictures on while they are alike where `sight` does not make them so."""
-    sizes = sight.size is None and sight.tiling is None
-    # Scanners store each picture in the type that suits its slope; a window is in the units they measure in.
-    measured = source.kind in ("dicom", "nifti") and sight.window is not None
-    return uniform(source, sizes=sizes, channels=sight.channels is None, depths=not measured)
+def alike(source: Source, preprocessing: Preprocessing) -> Iterator[Sample]:
+    """Yield samples, which must be alike where preprocessing does not make them so."""
+    sizes = preprocessing.size is None and preprocessing.tiling is None
+    # Scanners store each image in the type that suits its slope; a window is in physical units.
+    same_units = source.calibrated and preprocessing.window is not None
+    return check_uniform(source, sizes=sizes, channels=preprocessing.channels is None, dtypes=not same_units)
 
 
-def listed(picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:
-    """Say what is to be known of a picture, which looks as `image`."""
+def listed(sample: Sample, image: Image, root: Path, preprocessing: Preprocessing) -> Listed:
+    """Say what is to be known of a sample, which is preprocessed to `image`."""
     height, width = image.shape[:2]
-    first = next(sight.pieces(image))
-    mask = None if picture.mask is None else picture.mask.relative_to(root).as_posix()
-    size = (picture.pixels.shape[0], picture.pixels.shape[1])
-    kept = (picture.name, picture.label, picture.part, picture.group, mask)
-    return Listed(
-        *kept, size, (height, width), sight.counted(height, width), first.shape, str(picture.pixels.dtype)
-    )
+    first = next(preprocessing.cut(image))
+    mask = None if sample.mask is None else sample.mask.relative_to(root).as_posix()
+    size = (sample.pixels.shape[0], sample.pixels.shape[1])
+    kept = (sample.name, sample.label, sample.split, sample.group, mask)
+    tiles = preprocessing.count_tiles(height, width)
+    return Listed(*kept, size, (height, width), tiles, first.shape, str(sample.pixels.dtype))
 
 
 def write(
-    folder: Path, source: Source, sight: Sight, pictures: Sequence[Listed], check: Callable[[], None]
+    folder: Path,
+    source: Source,
+    preprocessing: Preprocessing,
+    pictures: Sequence[Listed],
+    check: Callable[[], None],
 ) -> None:
     """Write the pieces of every side, and the list of the pictures, each of which has its side by now.
 
@@ -125,11 +131,15 @@ def write(
         listing = stack.enter_context(files.open_atomically(folder / PICTURES))
         for side, file in handles.items():
             begin(file, (counts[side], *pictures[0].shape))
-        for known, picture in zip_longest(pictures, alike(source, sight)):
-            image = None if picture is None else sight.image(picture)
-            if image is None or known is None or known != again(known, picture, image, source.path, sight):
-                raise UserError(f"{quoted(source.path)} changed while it was read: run again")
-            for piece in sight.pieces(image):
+        for known, picture in zip_longest(pictures, alike(source, preprocessing)):
+            image = None if picture is None else preprocessing.apply(picture)
+            if (
+                image is None
+                or known is None
+                or known != again(known, picture, image, source.path, preprocessing)
+            ):
+                raise UserError(f"{quote(source.path)} changed while it was read: run again")
+            for piece in preprocessing.cut(image):
                 handles[known.side].write(piece.astype("<f4").tobytes())
         # Bit by bit: as one text, the list would take more memory than everything else that is known of it.
         for part in LISTING.iterencode([picture._asdict() for picture in pictures]):
@@ -138,9 +148,9 @@ def write(
         check()
 
 
-def again(known: Listed, picture: Picture, image: Image, root: Path, sight: Sight) -> Listed:
+def again(known: Listed, sample: Sample, image: Image, root: Path, preprocessing: Preprocessing) -> Listed:
     """List a picture once more, on the side that it was given."""
-    return listed(picture, image, root, sight)._replace(side=known.side, normal=known.normal)
+    return listed(sample, image, root, preprocessing)._replace(side=known.side, normal=known.normal)
 
 
 def begin(file: IO[bytes], shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""How a picture becomes what a network learns from: grey values, channels, a size, pieces of one shape."""
+"""Preprocess samples for a network: scale grey values, convert channels, resize, cut into tiles."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,47 +6,48 @@ from typing import NamedTuple
 
 from cae.datasets import intensity, resizing
 from cae.datasets.intensity import Image
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.datasets.tiles import Tiling
 
 
-class Sight(NamedTuple):
-    """What is done to every picture. Nothing is resized, cut or converted unless asked for."""
+class Preprocessing(NamedTuple):
+    """What is done to every sample. By default, nothing is resized, cut or converted."""
 
-    # The grey values that become 0 and 1; None: as `intensity.windowed`.
+    # The grey values that become 0 and 1; for None see `intensity.apply_window`.
     window: tuple[float, float] | None = None
-    # 1 or 3; None keeps.
+    # 1 or 3; None keeps the channels.
     channels: int | None = None
-    # Height and width to stretch to; None keeps.
+    # Height and width to resize to; None keeps the size.
     size: tuple[int, int] | None = None
-    # None: a picture is one piece.
+    # None: an image is one tile.
     tiling: Tiling | None = None
 
-    def image(self, picture: Picture) -> Image:
-        """Return a picture as (H, W, C) in [0, 1]; UserError where its grey values do not suit."""
-        image = intensity.in_channels(intensity.windowed(picture, self.window), self.channels)
-        return image if self.size is None else resizing.resized(image, *self.size)
+    def apply(self, sample: Sample) -> Image:
+        """Return a sample as an image (H, W, C) in [0, 1]; raises as `intensity.apply_window`."""
+        image = intensity.convert_channels(intensity.apply_window(sample, self.window), self.channels)
+        return image if self.size is None else resizing.resize(image, *self.size)
 
-    def pieces(self, image: Image) -> Iterator[Image]:
-        """Yield the pieces (h, w, C) of an image (H, W, C): its tiles, or all of it.
+    def cut(self, image: Image) -> Iterator[Image]:
+        """Yield the tiles (h, w, C) of an image (H, W, C), or all of it without a tiling.
 
-        Its lower and right edges are mirrored up to a tile, or to sides on which networks close.
+        It is mirrored at its lower and right edges up to a tile, or to sides that networks give back
+        unchanged.
         """
         if self.tiling is None:
-            yield resizing.padded(image, *map(resizing.closing, image.shape[:2]))
+            yield resizing.pad_by_mirroring(image, *map(resizing.next_valid_side, image.shape[:2]))
         else:
             yield from self.tiling.cut(image)
 
-    def counted(self, height: int, width: int) -> int:
-        """Return how many pieces an image of a size gives."""
-        return 1 if self.tiling is None else len(self.tiling.places(height, width))
+    def count_tiles(self, height: int, width: int) -> int:
+        """Count the tiles of an image of a size."""
+        return 1 if self.tiling is None else len(self.tiling.list_positions(height, width))
 
-    def whole(self, pieces: Iterable[Image], height: int, width: int) -> Image:
-        """Put maps (h, w, C) of the pieces of one image together again: (height, width, C).
+    def stitch(self, tiles: Iterable[Image], height: int, width: int) -> Image:
+        """Stitch the tiles (h, w, C) of one image, in the order of `cut`, to (height, width, C).
 
-        Where tiles overlap it is their mean; what was mirrored is cut off.
+        Overlapping tiles are averaged; padding is cut off.
         """
         if self.tiling is not None:
-            return self.tiling.stitched(pieces, height, width)
-        (piece,) = islice(pieces, 2)
-        return piece[:height, :width]
+            return self.tiling.stitch(tiles, height, width)
+        (tile,) = islice(tiles, 2)
+        return tile[:height, :width]

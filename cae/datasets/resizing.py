@@ -1,4 +1,4 @@
-"""Heights and widths: resizing, only where asked, and padding to what a network closes on."""
+"""Resize images, and pad them to sizes that networks give back unchanged."""
 
 import numpy as np
 import PIL.Image
@@ -6,11 +6,11 @@ import PIL.Image
 from cae.datasets.intensity import Image
 
 
-def resized(image: Image, height: int, width: int) -> Image:
-    """Resize an image (H, W, C) to (height, width, C), each channel in float32, by Pillow's bilinear filter.
+def resize(image: Image, height: int, width: int) -> Image:
+    """Resize an image (H, W, C) to (height, width, C) with Pillow's bilinear filter, channel by channel.
 
-    The filter widens with the scale: making an image smaller averages all of its pixels, so that no pattern
-    appears that was not there. The shape is not kept: 2×4 to 2×2 squeezes.
+    The filter widens with the scale: shrinking averages all pixels, so that no new patterns appear. The
+    aspect ratio is not kept.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -20,23 +20,23 @@ def resized(image: Image, height: int, width: int) -> Image:
         )
         for channel in range(image.shape[-1])
     ]
-    # The weights of a pixel add up to 1 only nearly.
+    # The filter's weights add up to 1 only nearly.
     return np.stack([np.asarray(channel) for channel in channels], axis=-1).clip(0, 1)
 
 
-def padded(images: Image, height: int, width: int) -> Image:
-    """Bring images (…, H, W, C) to at least height × width by mirroring them at their lower and right edges.
+def pad_by_mirroring(images: Image, height: int, width: int) -> Image:
+    """Pad images (…, H, W, C) to at least height × width by mirroring them at their lower and right edges.
 
-    The edge itself is not repeated: a network sees texture go on, not a border.
+    The edge itself is not repeated: texture continues without a border.
     """
     missing = (max(0, height - images.shape[-3]), max(0, width - images.shape[-2]))
-    more = [(0, 0)] * (images.ndim - 3) + [(0, missing[0]), (0, missing[1]), (0, 0)]
-    return np.pad(images, more, mode="reflect")
+    padding = [(0, 0)] * (images.ndim - 3) + [(0, missing[0]), (0, missing[1]), (0, 0)]
+    return np.pad(images, padding, mode="reflect")
 
 
-def closing(side: int) -> int:
-    """Return the least side, at least `side`, on which every network here closes: 4 more than 8 · n.
+def next_valid_side(side: int) -> int:
+    """Return the smallest side from `side` on that every network here gives back unchanged: 8 · n + 4.
 
-    The mission's network halves a side three times, rounding up, and takes 2 pixels off on its way back.
+    The default network halves a side three times, rounding up, and loses 2 pixels in its decoder.
     """
     return side + (4 - side) % 8

@@ -1,37 +1,39 @@
-"""What stands between files of unknown origin and the rest: limits, links, and one kind of error."""
+"""Read files of unknown origin safely: limits on sizes and links, and errors that name the file."""
 
+import gzip
 import importlib
 import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 
 from cae.core import words
 from cae.core.errors import UserError
 
-# The largest picture: 8192 × 8192, and 256 MiB once decoded. Decoders need a few times that.
+# The largest image: 8192 × 8192, and 256 MiB once decoded. Decoders need a few times that.
 PIXELS = 2**26
 BYTES = 2**28
-# What is read at once: a file that announces more than it holds costs no memory.
+# Bytes read at once: a file that announces more than it holds costs no memory.
 CHUNK = 2**20
+GZIP_MAGIC = bytes.fromhex("1f8b")
 Item = TypeVar("Item")
 
 
-class RefusedError(Exception):
-    """A file cannot be used; the message follows its name: what was found, what is allowed, how to fix it."""
+class UnsupportedError(Exception):
+    """A file cannot be used. The message continues the file's name: what it holds, what is supported."""
 
 
-def quoted(name: Path | str) -> str:
-    """Write a name as a Python string, so that a newline or a blank in it shows."""
+def quote(name: Path | str) -> str:
+    """Write a name as a Python string, so that newlines and blanks in it show."""
     return repr(str(name))
 
 
-def guarded(path: Path, items: Iterator[Item]) -> Iterator[Item]:
-    """Pass on what a decoder makes of the file `path`, its warnings silenced.
+def convert_errors(path: Path, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield what is decoded from the file `path`, without the decoder's warnings.
 
     Raises:
         UserError: the decoder raised anything at all; the message names the file.
@@ -39,33 +41,33 @@ def guarded(path: Path, items: Iterator[Item]) -> Iterator[Item]:
     while True:
         try:
             with warnings.catch_warnings():
-                # Decoders warn of oddities in metadata; what harms the pixels they raise.
+                # Decoders warn of oddities in metadata; they raise where pixels are affected.
                 warnings.simplefilter("ignore")
                 item = next(items)
         except StopIteration:
             return
         except UserError:
             raise
-        except RefusedError as error:
-            raise UserError(f"{quoted(path)} {error}") from error
         except Exception as error:  # decoders raise whatever their parsers stumble over
-            raise UserError(f"{quoted(path)} {damage(error)}") from error
+            raise UserError(f"{quote(path)} {describe_error(error)}") from error
         yield item
 
 
-def damage(error: Exception) -> str:
-    """Say in one line what a decoder met, and how to fix it."""
+def describe_error(error: Exception) -> str:
+    """Describe in one line why a file could not be decoded, and how to fix it; continues the file's name."""
+    if isinstance(error, UnsupportedError):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror}. Put a file there that you may read, or leave it out."
-    # A private name tells a user nothing.
+        return f"cannot be read: {error.strerror}. Make it readable, or remove it."
+    # A private class name tells a user nothing.
     name = type(error).__name__
     kind = "" if name.startswith("_") else f"{name}: "
     reason = f"{kind}{error}".partition("\n")[0][:200]
-    return f"is damaged or of an unknown kind ({reason}). Copy or export it again, or leave it out."
+    return f"is damaged or in an unknown format ({reason}). Copy or export it again, or remove it."
 
 
-class Clamped(io.BufferedReader):
-    """A file to read that asks for no more memory than it has bytes, whatever a header in it announces."""
+class BoundedFile(io.BufferedReader):
+    """A file opened for reading that never allocates more than its own size, whatever its header says."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
@@ -77,39 +79,20 @@ class Clamped(io.BufferedReader):
         return super().read(left if size is None or size < 0 else min(size, left))
 
 
-def check_size(height: int, width: int, channels: int = 1, itemsize: int = 1) -> None:
-    """Raise RefusedError unless a picture of that size has 1 or 3 channels and fits the limits."""
-    if min(height, width) < 1 or channels not in (1, 3):
-        raise RefusedError(
-            f"holds pictures of {height}×{width}×{channels}: every side must be at least 1 pixel, "
-            "and 1 or 3 channels are read. Save it as a grey or an RGB picture."
-        )
-    if height * width > PIXELS or height * width * channels * itemsize > BYTES:
-        raise RefusedError(
-            f"holds a picture of {height}×{width} with {channels * itemsize} bytes a pixel: at most "
-            f"{PIXELS:,} pixels and {BYTES:,} bytes are decoded. Cut it into smaller ones, or leave it out."
-        )
+def open_unpacked(path: Path) -> IO[bytes]:
+    """Open a file for reading, unpacked if it is gzipped, whatever its name."""
+    with path.open("rb") as stored:
+        gzipped = stored.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return cast(IO[bytes], gzip.open(path, "rb")) if gzipped else path.open("rb")
 
 
-def check_type(dtype: np.dtype[Any]) -> None:
-    """Raise RefusedError unless pixels are integers or floats of at most 64 bits."""
-    if dtype.kind not in "uif" or dtype.itemsize > 8:
-        raise RefusedError(
-            f"holds values of type {dtype}: whole numbers and floats of at most 64 bits are read. Convert it."
-        )
-
-
-def exactly(stream: IO[bytes], count: int) -> bytes:
-    """Read `count` bytes.
-
-    Raises:
-        RefusedError: the stream ends before.
-    """
+def read_exactly(stream: IO[bytes], count: int) -> bytes:
+    """Read `count` bytes; UnsupportedError if the stream ends before."""
     parts, missing = [], count
     while missing:
         part = stream.read(min(missing, CHUNK))
         if not part:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"is truncated: {words.pluralize(missing, 'byte')} missing at its end. Copy or export it "
                 "again."
             )
@@ -118,33 +101,53 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
     return b"".join(parts)
 
 
-def check_within(root: Path, path: Path) -> None:
-    """Raise RefusedError where a link leads out of the folder `root`, to a folder or to nothing."""
+def check_size(height: int, width: int, channels: int = 1, itemsize: int = 1) -> None:
+    """Raise UnsupportedError unless an image of that size has 1 or 3 channels and is within the limits."""
+    if min(height, width) < 1 or channels not in (1, 3):
+        raise UnsupportedError(
+            f"holds images of {height}×{width}×{channels}: every side must be at least 1 pixel, "
+            "with 1 or 3 channels. Save it as a grey or RGB image."
+        )
+    if height * width > PIXELS or height * width * channels * itemsize > BYTES:
+        raise UnsupportedError(
+            f"holds an image of {height}×{width} with {channels * itemsize} bytes per pixel: at most "
+            f"{PIXELS:,} pixels and {BYTES:,} bytes are supported. Cut it into smaller ones, or remove it."
+        )
+
+
+def check_type(dtype: np.dtype[Any]) -> None:
+    """Raise UnsupportedError unless pixels are integers or floats of at most 64 bits."""
+    if dtype.kind not in "uif" or dtype.itemsize > 8:
+        raise UnsupportedError(
+            f"holds values of type {dtype}: integers and floats of at most 64 bits are supported. Convert it."
+        )
+
+
+def check_inside(root: Path, path: Path) -> None:
+    """Raise UserError if a link leads out of the folder `root`, to a folder or to nothing."""
     below = len(path.relative_to(root).parts)
-    if not any(place.is_symlink() for place in (path, *path.parents[: below - 1])):
+    if not any(parent.is_symlink() for parent in (path, *path.parents[: below - 1])):
         return
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
-        raise RefusedError("is a link that leads to nothing. Remove it, or put the file there.") from error
+        raise UserError(
+            f"{quote(path)} is a link that leads to nothing. Remove it, or add the file."
+        ) from error
     if not target.is_relative_to(root.resolve()):
-        raise RefusedError(
-            f"is a link to {quoted(target)}, outside of the source. Put a copy of the file there instead."
+        raise UserError(
+            f"{quote(path)} is a link to {quote(target)}, outside the source. Put a copy of the file there."
         )
     if not target.is_file():
-        raise RefusedError("is a link to a folder: its pictures would come twice. Remove it.")
+        raise UserError(f"{quote(path)} is a link to a folder, whose images would be read twice. Remove it.")
 
 
-def extra(module: str, needed_for: str, name: str = "medical") -> ModuleType:
-    """Import a module of the optional extra `name`.
-
-    Raises:
-        UserError: it is not installed.
-    """
+def import_extra(module: str, needed_for: str, extra: str = "medical") -> ModuleType:
+    """Import a module of the optional dependencies `extra`; UserError if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise UserError(
             f"{needed_for} needs the package {module.partition('.')[0]}, which is not installed. "
-            f"Install it with: pip install '.[{name}]'"
+            f"Install it with: pip install '.[{extra}]'"
         ) from error

@@ -1,4 +1,4 @@
-"""What a source gives: pictures as they are stored, one after another, and a list of the bad files."""
+"""What a source yields: samples with their pixels as stored, one after another, and a list of bad files."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,36 +9,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cae.core import words
 from cae.core.errors import UserError
-from cae.datasets.safety import quoted
+from cae.datasets.safety import quote
 
 Pixels = npt.NDArray[Any]
-"""(H, W) or (H, W, C), 1 or 3 channels; whole numbers or floats of at most 64 bits; may be read only."""
+"""(H, W) or (H, W, C), 1 or 3 channels; integers or floats of at most 64 bits; may be read only."""
 
 
-class Frame(NamedTuple):
-    """One picture of a file, before it has a name."""
+class Sample(NamedTuple):
+    """One image as stored, and what its file and folders say about it."""
 
-    pixels: Pixels
-    # Whom it belongs to where that is more than its file, such as a patient; "" otherwise.
-    group: str = ""
-    # Whether its file holds others as well.
-    several: bool = False
-
-
-class Picture(NamedTuple):
-    """A picture as stored, and what its place says about it."""
-
-    # Its path below the source, with "/" between folders; "#3" at the end for the fourth picture of a file.
+    # The path below the source, with "/" between folders; "#3" at the end for the fourth image of a file.
     name: str
     pixels: Pixels
-    # The name of its class: of MVTec AD, good or the defect.
+    # The name of its class; for MVTec AD, "good" or the defect.
     label: str | None = None
-    # Where the source splits itself: train, validation or test.
-    part: str | None = None
-    # What must stay on one side of a split: its file, patient or volume.
+    # The split that the source assigns it to: train, validation, threshold or test.
+    split: str | None = None
+    # Samples of one group (file, patient or volume) must stay in one split.
     group: str = ""
-    # The file with the mask of its defect, of MVTec AD.
+    # The file with the mask of its defect, for MVTec AD.
     mask: Path | None = None
 
 
@@ -50,52 +41,57 @@ class Skipped(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A file of a source, or a part of one, that is read when asked."""
+    """One file of a source, read when asked."""
 
     name: str
-    read: Callable[[], Iterator[Picture]]
+    read: Callable[[], Iterator[Sample]]
 
 
 @dataclass(eq=False)
 class Source:
-    """The pictures of one place, in a fixed order: by name, whatever the file system says.
+    """The samples of a file or folder, in a fixed order: by name, whatever the file system's order.
 
-    To iterate reads one picture after another, and to iterate again reads them again. What is wrong with a
-    file is a UserError that names it; with `skip_bad`, none of its pictures comes, and `skipped` lists it
-    instead.
+    Each iteration reads the samples again, one after another. A bad file is a UserError that names it; with
+    `skip_bad`, none of its samples is yielded, and `skipped` lists it instead.
 
     Raises:
         UserError: on iterating, a bad file without `skip_bad`, or no good one with it.
     """
 
     path: Path
-    # The format of its files: image, dicom, nifti, idx or npz.
+    # The kind of its files: image files, DICOM, NIfTI, IDX or npz.
     kind: str
     entries: Sequence[Entry]
     skip_bad: bool = False
-    # The class of normal pictures where the layout says so itself: MVTec AD's good.
+    # Whether pixels are in physical units, such as Hounsfield units, whatever the type they are stored in.
+    calibrated: bool = False
+    # The class of normal images where the layout names it: "good" for MVTec AD.
     normal: str | None = None
-    # Of the last iteration, as far as it got.
+    # The bad files of the last iteration, as far as it got.
     skipped: list[Skipped] = field(default_factory=list, init=False)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[Sample]:
         self.skipped.clear()
         for entry in self.entries:
             try:
-                yield from sound(entry) if self.skip_bad else entry.read()
+                yield from read_checked(entry) if self.skip_bad else entry.read()
             except UserError as error:
                 if not self.skip_bad:
                     raise
                 self.skipped.append(Skipped(entry.name, str(error)))
         if len(self.skipped) == len(self.entries):
             raise UserError(
-                f"{quoted(self.path)} holds no picture that can be read; {len(self.skipped)} were skipped, "
-                f"the first because {self.skipped[0].reason}"
+                f"No image in {quote(self.path)} can be read: "
+                f"{words.pluralize(len(self.skipped), 'file')} skipped. The first error: "
+                f"{self.skipped[0].reason}"
             )
 
 
-def sound(entry: Entry) -> Iterator[Picture]:
-    """Return the pictures of an entry after all of them could be read; several are read twice, not kept."""
+def read_checked(entry: Entry) -> Iterator[Sample]:
+    """Return the samples of an entry once all of them could be read.
+
+    An entry with several samples is read twice rather than kept in memory.
+    """
     first = list(islice(entry.read(), 2))
     if len(first) < 2:
         return iter(first)
@@ -104,63 +100,47 @@ def sound(entry: Entry) -> Iterator[Picture]:
     return entry.read()
 
 
-def pictures(
-    name: str,
-    frames: Iterator[Frame],
-    label: str | None = None,
-    part: str | None = None,
-    mask: Path | None = None,
-) -> Iterator[Picture]:
-    """Name the pictures of a file: as the file where it has one, else NAME#0, NAME#1 and so on."""
-    for index, frame in enumerate(frames):
-        own = f"{name}#{index}" if frame.several else name
-        yield Picture(own, frame.pixels, label, part, frame.group or name, mask)
-
-
-def uniform(
-    pictures: Iterable[Picture], *, sizes: bool = True, channels: bool = True, depths: bool = True
-) -> Iterator[Picture]:
-    """Pass pictures on while all have one size, number of channels and depth where they must.
-
-    Args:
-        pictures: as a source gives them.
-        sizes: False where they are resized or cut into tiles anyway.
-        channels: False where they are converted anyway.
-        depths: False where values mean the same in every depth.
-
-    Raises:
-        UserError: a picture differs from the first; both are named.
-    """
-    wanted = {"size": sizes, "number of channels": channels, "depth": depths}
-    first: tuple[str, dict[str, str]] | None = None
-    for picture in pictures:
-        found = traits(picture.pixels)
-        first = first or (picture.name, found)
-        for trait, value in first[1].items():
-            if wanted[trait] and found[trait] != value:
-                raise UserError(
-                    f"{quoted(first[0])} has the {trait} {value} and {quoted(picture.name)} {found[trait]}: "
-                    f"all pictures must have one {trait}. {REMEDIES[trait]}, or leave one of them out."
-                )
-        yield picture
-
-
 REMEDIES = {
-    "size": "Ask for a size (data.size) or for tiles (data.tiles)",
-    "number of channels": "Ask for 1 or 3 channels (data.channels)",
-    "depth": "Convert them to one, or of DICOM and NIfTI say a window (data.window)",
+    "size": "Set a size (data.size) or tiles (data.tiles)",
+    "number of channels": "Set 1 or 3 channels (data.channels)",
+    "data type": "Convert them to one type, or set a window for DICOM and NIfTI (data.window)",
 }
 
 
-def traits(pixels: Pixels) -> dict[str, str]:
-    """Say in words what may differ between pictures."""
-    return {
-        "size": f"{pixels.shape[0]}×{pixels.shape[1]}",
-        "number of channels": str(pixels.shape[2] if pixels.ndim == 3 else 1),
-        "depth": str(pixels.dtype),
-    }
+def check_uniform(
+    samples: Iterable[Sample], *, sizes: bool = True, channels: bool = True, dtypes: bool = True
+) -> Iterator[Sample]:
+    """Yield samples while all have the size, number of channels and data type of the first.
+
+    Args:
+        samples: as a source yields them.
+        sizes: False if they are resized or cut into tiles anyway.
+        channels: False if they are converted anyway.
+        dtypes: False if values mean the same in every type.
+
+    Raises:
+        UserError: a sample differs from the first; both are named.
+    """
+    checked = {"size": sizes, "number of channels": channels, "data type": dtypes}
+    first: tuple[str, dict[str, str]] | None = None
+    for sample in samples:
+        pixels = sample.pixels
+        properties = {
+            "size": f"{pixels.shape[0]}×{pixels.shape[1]}",
+            "number of channels": str(pixels.shape[2] if pixels.ndim == 3 else 1),
+            "data type": str(pixels.dtype),
+        }
+        first = first or (sample.name, properties)
+        for name, value in first[1].items():
+            if checked[name] and properties[name] != value:
+                raise UserError(
+                    f"{quote(first[0])} has the {name} {value} and {quote(sample.name)} has "
+                    f"{properties[name]}, but all images must have the same {name}. {REMEDIES[name]}, or "
+                    "remove one of them."
+                )
+        yield sample
 
 
-def native(pixels: Pixels) -> Pixels:
-    """Bring the bytes of values into this machine's order; the values stay."""
+def to_native_byte_order(pixels: Pixels) -> Pixels:
+    """Return the same values in this machine's byte order."""
     return np.asarray(pixels, pixels.dtype.newbyteorder("="))

@@ -39,13 +39,13 @@ class ResizableAutoencoder:
             for layer in network.layers
         ):
             return False
-        longer = (*(resizing.closing(side + 1) for side in self.image_shape[:2]), self.channels)
+        longer = (*(resizing.next_valid_side(side + 1) for side in self.image_shape[:2]), self.channels)
         return bool(stretched(network, longer).output_shape[1:] == longer)
 
     def takes(self, height: int, width: int) -> bool:
         """Whether pictures of a size have its own, or come to it by mirroring their edges as for training."""
         own = self.image_shape[:2]
-        return own in ((height, width), (resizing.closing(height), resizing.closing(width)))
+        return own in ((height, width), (resizing.next_valid_side(height), resizing.next_valid_side(width)))
 
     def of_size(self, height: int, width: int) -> Autoencoder:
         """Return the network for pictures of a size on which it closes."""
@@ -62,7 +62,7 @@ class ResizableAutoencoder:
             UserError: the network takes its own size alone.
         """
         if self.stretches:
-            return resizing.closing(side)
+            return resizing.next_valid_side(side)
         raise UserError(
             f"{self.path} takes pictures of {self.image_shape[0]}×{self.image_shape[1]} alone: add --resize, "
             "which stretches them to that size, or, but to encode, --tiles, which cuts them into such pieces"

@@ -67,7 +67,7 @@ def test_even_the_fewer_pictures_fill_a_call_of_training_and_one_of_validation(t
     memory.begin(tmp_path, 1)
     own = settings.load(tmp_path)
     picture = np.zeros((memory.SIDE, memory.SIDE, 1), np.float32)
-    pieces = memory.PICTURES * len(list(own.data.sight.pieces(picture)))
+    pieces = memory.PICTURES * len(list(own.data.preprocessing.cut(picture)))
     assert pieces * min(own.split.train, own.split.validation) >= training.IMAGES_A_CALL
 
 

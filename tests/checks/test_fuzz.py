@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cae.datasets.layouts import opened
+from cae.datasets.sources import open_source
 from checks import fuzz
 
 NAMES = sorted(fuzz.samples())
@@ -14,7 +14,7 @@ NAMES = sorted(fuzz.samples())
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sample_can_be_read_before_it_is_damaged(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(fuzz.packed(name, fuzz.samples()[name]))
-    assert list(opened(tmp_path / name))
+    assert list(open_source(tmp_path / name))
 
 
 def test_the_same_seed_makes_the_same_files() -> None:

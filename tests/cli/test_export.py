@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cae.cli import DEFAULT, graph, line
 from cae.cli.export import Raw, export
 from cae.core import files
 from cae.core.errors import UserError
-from cae.datasets import idx
+from cae.datasets.formats import idx
 from cae.networks import end_to_end, residual
 from cae.networks.resizable import ResizableAutoencoder
 
@@ -33,7 +34,7 @@ needs_onnx = pytest.mark.skipif(
 def shirts(count: int) -> Pixels:
     """Pictures (N, 28, 28, 1) uint8: of the test split where it was fetched, else drawn."""
     if RAW.exists():
-        return idx.read_idx(RAW)[:count, ..., np.newaxis]
+        return np.stack(list(islice(idx.read_values(RAW, idx.IMAGES_MAGIC), count)))[..., np.newaxis]
     rows, columns = np.mgrid[:28, :28]
     widths = np.random.default_rng(0).integers(6, 13, (count, 1, 1))
     body = (abs(columns - 13.5) < widths - 2) & (rows > 3)

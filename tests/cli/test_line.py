@@ -14,7 +14,7 @@ from cae.cli import DEFAULT, line
 from cae.cli.views import Seeing, answers
 from cae.core import files
 from cae.core.errors import UserError
-from cae.datasets import layouts
+from cae.datasets import sources
 from cae.figures.error_maps import COLOURS
 from cae.networks.resizable import ResizableAutoencoder
 
@@ -98,7 +98,7 @@ def test_a_threshold_comes_from_normal_pictures(
 def test_a_spot_makes_the_score_that_of_the_worst_place(photos: Path, tmp_path: Path) -> None:
     scores, maps = tmp_path / "scores.csv", tmp_path / "maps"
     line.run(["score", str(photos), "--out", str(scores), "--maps", str(maps), "--spot", "1.5"])
-    source, trained = layouts.opened(photos), ResizableAutoencoder(DEFAULT)
+    source, trained = sources.open_source(photos), ResizableAutoencoder(DEFAULT)
     for answer, score in zip(answers(source, trained, Seeing()), pd.read_csv(scores)["score"], strict=True):
         smooth = gaussian_filter(answer.squared_error, 1.5, mode="mirror", truncate=3)
         assert score == smooth.max()
@@ -188,7 +188,7 @@ def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> No
     (tmp_path / "photos").mkdir()
     colours = np.random.default_rng(0).integers(0, 90, (60, 60, 3), dtype=np.uint8)
     Image.fromarray(colours).save(tmp_path / "photos/a.png")
-    (picture,) = layouts.opened(tmp_path / "photos")
+    (picture,) = sources.open_source(tmp_path / "photos")
     for options, seeing in (
         (["--resize"], Seeing((0, 90), grey=True, size=(28, 28))),
         (["--resize-to", "28", "36"], Seeing((0, 90), grey=True, size=(28, 36))),
@@ -207,7 +207,7 @@ def test_options_on_the_way_to_the_network_are_carried_out(tmp_path: Path) -> No
 def test_a_window_may_begin_below_0(low: str, photos: Path, tmp_path: Path) -> None:
     rest = ["--out", str(tmp_path / "scores.csv"), "--window", low, "400"]
     line.run(["score", str(photos), *rest])
-    made = answers(layouts.opened(photos), ResizableAutoencoder(DEFAULT), Seeing((float(low), 400)))
+    made = answers(sources.open_source(photos), ResizableAutoencoder(DEFAULT), Seeing((float(low), 400)))
     expected = [answer.squared_error.mean() for answer in made]
     np.testing.assert_allclose(pd.read_csv(tmp_path / "scores.csv")["score"], expected, rtol=1e-6)
 

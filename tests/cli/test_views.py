@@ -11,7 +11,7 @@ from cae.cli.views import Seeing
 from cae.core import files
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.datasets.samples import Picture
+from cae.datasets.samples import Sample
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
 from cae.networks.resizable import ResizableAutoencoder
@@ -19,10 +19,10 @@ from cae.networks.resizable import ResizableAutoencoder
 TRAINED = ResizableAutoencoder(DEFAULT)
 
 
-def pictures(*shapes: tuple[int, ...], seed: int = 0) -> Iterator[Picture]:
+def pictures(*shapes: tuple[int, ...], seed: int = 0) -> Iterator[Sample]:
     draws = np.random.default_rng(seed)
     for place, shape in enumerate(shapes):
-        yield Picture(f"{place}.png", draws.integers(0, 256, shape, dtype=np.uint8))
+        yield Sample(f"{place}.png", draws.integers(0, 256, shape, dtype=np.uint8))
 
 
 def test_pictures_of_its_own_size_get_the_answers_of_the_pipeline() -> None:
@@ -87,7 +87,7 @@ def test_colour_is_made_grey_only_where_asked() -> None:
 
 def test_a_window_says_what_is_black_and_white() -> None:
     values = np.array([[-1000, 0], [500, 1000]], np.int16).repeat(14, 0).repeat(14, 1)
-    (answer,) = views.answers([Picture("ct", values)], TRAINED, Seeing(window=(0, 1000)))
+    (answer,) = views.answers([Sample("ct", values)], TRAINED, Seeing(window=(0, 1000)))
     np.testing.assert_array_equal(np.unique(answer.image), [0, 0.5, 1])
 
 

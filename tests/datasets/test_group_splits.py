@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cae.core.errors import UserError
-from cae.datasets.group_splits import Shares, drawn
+from cae.datasets.group_splits import Shares, assign_splits
 
 SHARES = Shares(0.8, 0.1, 0.1)
 GROUPS = st.lists(st.sampled_from([f"patient {number}" for number in range(30)]), min_size=1).filter(
@@ -24,7 +24,7 @@ ANY_SHARES = st.tuples(*[st.integers(1, 20)] * 3).map(
 def test_no_group_stands_on_two_sides_and_no_side_is_empty(
     groups: list[str], shares: Shares, seed: int
 ) -> None:
-    sides = drawn(groups, [None] * len(groups), shares, seed)
+    sides = assign_splits(groups, [None] * len(groups), shares, seed)
     assert len(set(zip(groups, sides))) == len(set(groups))
     assert set(sides) == {"train", "validation", "test"}
 
@@ -34,13 +34,13 @@ def test_no_group_stands_on_two_sides_and_no_side_is_empty(
 def test_the_order_of_the_pictures_changes_nothing(groups: list[str], random: Random) -> None:
     order = list(range(len(groups)))
     random.shuffle(order)
-    before = dict(zip(groups, drawn(groups, [None] * len(groups), SHARES, 1)))
-    after = drawn([groups[place] for place in order], [None] * len(groups), SHARES, 1)
+    before = dict(zip(groups, assign_splits(groups, [None] * len(groups), SHARES, 1)))
+    after = assign_splits([groups[place] for place in order], [None] * len(groups), SHARES, 1)
     assert [before[groups[place]] for place in order] == after
 
 
 def split(count: int, shares: Shares = SHARES, seed: int = 1) -> Counter[str]:
-    return Counter(drawn([str(number) for number in range(count)], [None] * count, shares, seed))
+    return Counter(assign_splits([str(number) for number in range(count)], [None] * count, shares, seed))
 
 
 @pytest.mark.parametrize(
@@ -58,36 +58,38 @@ def test_train_keeps_one_however_small_its_share() -> None:
 
 def test_another_seed_is_another_draw() -> None:
     groups = [str(number) for number in range(50)]
-    draws = [drawn(groups, [None] * 50, SHARES, seed) for seed in (1, 1, 2)]
+    draws = [assign_splits(groups, [None] * 50, SHARES, seed) for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
 
 
 def test_one_more_picture_moves_few_others() -> None:
     groups = [str(number) for number in range(101)]
-    before, after = (drawn(groups[:count], [None] * count, SHARES, 1) for count in (100, 101))
+    before, after = (assign_splits(groups[:count], [None] * count, SHARES, 1) for count in (100, 101))
     assert sum(one != other for one, other in zip(before, after)) <= 2
 
 
 def test_the_parts_of_a_source_are_kept() -> None:
     parts = ["train", "validation", "test", "train", "test"]
-    assert drawn([*"abcde"], parts, SHARES, 1) == parts
+    assert assign_splits([*"abcde"], parts, SHARES, 1) == parts
 
 
 def test_a_side_that_the_source_lacks_is_drawn_from_its_training_pictures() -> None:
     groups = [str(number) for number in range(100)]
-    sides = drawn(groups, ["train"] * 90 + ["test"] * 10, SHARES, 1)
+    sides = assign_splits(groups, ["train"] * 90 + ["test"] * 10, SHARES, 1)
     assert sides[90:] == ["test"] * 10
     assert Counter(sides[:90]) == {"train": 80, "validation": 10}
 
 
 def test_a_source_without_a_test_part_gets_one() -> None:
-    sides = drawn([str(number) for number in range(99)], ["train"] * 90 + ["validation"] * 9, SHARES, 1)
+    sides = assign_splits(
+        [str(number) for number in range(99)], ["train"] * 90 + ["validation"] * 9, SHARES, 1
+    )
     assert Counter(sides) == {"train": 80, "test": 10, "validation": 9}
 
 
 def test_a_group_that_the_source_itself_splits_is_named() -> None:
     with pytest.raises(UserError, match=r"'c' has pictures in (train|validation) and in test"):
-        drawn(["a", "b", "c", "c"], ["train", "train", "train", "test"], SHARES, 1)
+        assign_splits(["a", "b", "c", "c"], ["train", "train", "train", "test"], SHARES, 1)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_a_group_that_the_source_itself_splits_is_named() -> None:
 )
 def test_too_few_groups_are_named(groups: list[str], parts: list[str | None], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        drawn(groups, parts, SHARES, 1)
+        assign_splits(groups, parts, SHARES, 1)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +117,8 @@ def test_too_few_groups_are_named(groups: list[str], parts: list[str | None], me
 )
 def test_shares_that_are_none_are_named(shares: tuple[float, float, float]) -> None:
     with pytest.raises(UserError, match="each must be above 0, only threshold may be 0, and all together 1"):
-        drawn([*"abc"], [None] * 3, Shares(*shares), 1)
+        assign_splits([*"abc"], [None] * 3, Shares(*shares), 1)
 
 
 def test_names_that_are_no_utf_8_can_be_drawn() -> None:
-    assert len(drawn(["\udcff", "b", "c"], [None] * 3, SHARES, 1)) == 3
+    assert len(assign_splits(["\udcff", "b", "c"], [None] * 3, SHARES, 1)) == 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cae.core.errors import UserError
-from cae.datasets import idx
+from cae.datasets.formats import idx
 
 SHAPES = st.one_of(
     arrays.array_shapes(min_dims=1, max_dims=1, max_side=6),

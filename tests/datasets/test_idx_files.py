@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from cae.core.errors import UserError
-from cae.datasets import layouts
+from cae.datasets import sources
 
 IMAGES = np.arange(3 * 5 * 7, dtype=np.uint8).reshape(3, 5, 7)
 LABELS = np.array([9, 0, 4], np.uint8)
@@ -33,10 +33,10 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_a_folder_gives_both_parts_with_their_labels(folder: Path) -> None:
-    source = layouts.opened(folder)
+    source = sources.open_source(folder)
     assert source.kind == "idx"
     found = list(source)
-    assert [(picture.label, picture.part) for picture in found] == [
+    assert [(picture.label, picture.split) for picture in found] == [
         (None, "test"),
         ("9", "train"),
         ("0", "train"),
@@ -52,7 +52,7 @@ def test_one_picture_is_unpacked_at_a_time(folder: Path) -> None:
     for path in folder.glob("train-images*"):
         stored = encode(IMAGES)[:-70]
         path.write_bytes(gzip.compress(stored) if path.suffix else stored)
-    pictures = iter(layouts.opened(folder))
+    pictures = iter(sources.open_source(folder))
     # The first of the three is there; that the others are not is found on the way.
     assert [next(pictures).part, next(pictures).label] == ["test", "9"]
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte(\.gz)?' is truncated: 35 bytes missing"):
@@ -72,7 +72,7 @@ def test_labels_that_do_not_pair_are_named(folder: Path, labels: Any, message: s
     for path in folder.glob("train-labels*"):
         path.write_bytes(encode(labels.astype(np.uint8)))
     with pytest.raises(UserError, match=message):
-        list(layouts.opened(folder))
+        list(sources.open_source(folder))
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_labels_that_do_not_pair_are_named(folder: Path, labels: Any, message: s
 def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
     with pytest.raises(UserError, match=rf"train-images-idx3-ubyte' .*{message}"):
-        list(layouts.opened(tmp_path))
+        list(sources.open_source(tmp_path))
 
 
 def test_labels_alone_are_named(tmp_path: Path) -> None:
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(encode(LABELS))
     with pytest.raises(UserError, match="holds labels and no images"):
-        layouts.opened(tmp_path)
+        sources.open_source(tmp_path)
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "train-images-idx3-ubyte").symlink_to("../images")
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte' is a link to .*outside of the source"):
-        list(layouts.opened(tmp_path / "source"))
+        list(sources.open_source(tmp_path / "source"))

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from cae.core.errors import UserError
-from cae.datasets import image_files
-from cae.datasets.safety import guarded
+from cae.datasets.formats import image_files
+from cae.datasets.safety import convert_errors
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
 DEEP = np.arange(35, dtype=np.uint16).reshape(5, 7) * 1800
@@ -23,7 +23,7 @@ TURNED = 0x0112
 
 
 def read(path: Path) -> list[npt.NDArray[Any]]:
-    return [frame.pixels for frame in guarded(path, image_files.frames(path))]
+    return [frame.pixels for frame in convert_errors(path, image_files.frames(path))]
 
 
 def save(path: Path, pixels: npt.NDArray[Any], **options: Any) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from cae.core.errors import UserError
-from cae.datasets import folders, image_files, layouts
+from cae.datasets import sources
+from cae.datasets.formats import image_files
 from cae.datasets.samples import Source
 from checks.fuzz import make_dicom, make_nifti, write_to_bytes
 
@@ -38,12 +39,12 @@ def names(source: Source) -> list[str]:
 
 
 def described(source: Source) -> dict[str, tuple[str | None, str | None]]:
-    return {picture.name: (picture.label, picture.part) for picture in source}
+    return {picture.name: (picture.label, picture.split) for picture in source}
 
 
 def test_a_flat_folder_gives_its_pictures_by_name(tree: Tree) -> None:
     folder = tree("b.png", "a.png", "a 10.png", "a 2.png")
-    source = layouts.opened(folder)
+    source = sources.open_source(folder)
     assert source.kind == "image"
     assert names(source) == ["a 10.png", "a 2.png", "a.png", "b.png"]
     np.testing.assert_array_equal(next(iter(source)).pixels, GREY + 2)
@@ -52,13 +53,13 @@ def test_a_flat_folder_gives_its_pictures_by_name(tree: Tree) -> None:
 def test_the_order_is_not_that_of_the_file_system(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tree("x/b.png", "x/a.png", "y/c.png", "x-ray/d.png")
     listed = Path.iterdir
-    forwards = names(layouts.opened(folder))
+    forwards = names(sources.open_source(folder))
     monkeypatch.setattr(Path, "iterdir", lambda self: iter(sorted(listed(self), reverse=True)))
-    assert names(layouts.opened(folder)) == forwards == ["x-ray/d.png", "x/a.png", "x/b.png", "y/c.png"]
+    assert names(sources.open_source(folder)) == forwards == ["x-ray/d.png", "x/a.png", "x/b.png", "y/c.png"]
 
 
 def test_a_source_can_be_read_twice(tree: Tree) -> None:
-    source = layouts.opened(tree("a.png", "b.png"))
+    source = sources.open_source(tree("a.png", "b.png"))
     first, second = list(source), list(source)
     for one, other in zip(first, second, strict=True):
         assert (one.name, one.group) == (other.name, other.group)
@@ -66,7 +67,7 @@ def test_a_source_can_be_read_twice(tree: Tree) -> None:
 
 
 def test_one_folder_a_class_gives_labels(tree: Tree) -> None:
-    source = layouts.opened(tree("cats/1.png", "dogs/1.png", "dogs/2.png"))
+    source = sources.open_source(tree("cats/1.png", "dogs/1.png", "dogs/2.png"))
     assert described(source) == {
         "cats/1.png": ("cats", None),
         "dogs/1.png": ("dogs", None),
@@ -76,20 +77,20 @@ def test_one_folder_a_class_gives_labels(tree: Tree) -> None:
 
 @pytest.mark.parametrize("below", ["", "cat/"], ids=["flat", "classes"])
 def test_a_folder_in_parts_splits_itself(tree: Tree, below: str) -> None:
-    source = layouts.opened(tree(f"train/{below}1.png", f"Val/{below}1.png", f"test/{below}1.png"))
+    source = sources.open_source(tree(f"train/{below}1.png", f"Val/{below}1.png", f"test/{below}1.png"))
     label = below.rstrip("/") or None
     assert list(described(source).values()) == [(label, "validation"), (label, "test"), (label, "train")]
 
 
 def test_a_class_may_be_called_test(tree: Tree) -> None:
-    assert set(described(layouts.opened(tree("test/1.png", "rest/1.png"))).values()) == {
+    assert set(described(sources.open_source(tree("test/1.png", "rest/1.png"))).values()) == {
         ("test", None),
         ("rest", None),
     }
 
 
 def test_one_class_alone_is_a_class(tree: Tree) -> None:
-    assert described(layouts.opened(tree("good/1.png"))) == {"good/1.png": ("good", None)}
+    assert described(sources.open_source(tree("good/1.png"))) == {"good/1.png": ("good", None)}
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def mvtec(tree: Tree) -> Path:
 
 
 def test_mvtec_gives_defects_and_their_masks(mvtec: Path) -> None:
-    source = layouts.opened(mvtec)
+    source = sources.open_source(mvtec)
     assert source.normal == "good"
     assert described(source) == {
         "test/dent/000.png": ("dent", "test"),
@@ -119,7 +120,7 @@ def test_mvtec_gives_defects_and_their_masks(mvtec: Path) -> None:
 def test_a_defect_without_its_mask_is_named_where_others_have_theirs(mvtec: Path) -> None:
     (mvtec / "ground_truth" / "scratch" / "000_mask.png").rename(mvtec / "ground_truth/scratch/9_mask.png")
     with pytest.raises(UserError, match=r"scratch/000\.png' has no mask .*000_mask\.png.*Add it"):
-        list(layouts.opened(mvtec))
+        list(sources.open_source(mvtec))
 
 
 # One picture each, of the shape of GREY.
@@ -150,7 +151,7 @@ def test_folders_mean_the_same_whatever_the_format(tmp_path: Path, layout: str, 
     for name in LAYOUTS[layout]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}{ending}").write_bytes(FORMATS[ending]())
-    source = layouts.opened(tmp_path)
+    source = sources.open_source(tmp_path)
     assert described(source) == {f"{name}{ending}": place for name, place in LAYOUTS[layout].items()}
     assert source.normal == ("good" if layout == "MVTec AD" else None)
 
@@ -160,7 +161,7 @@ def test_masks_may_have_the_format_of_their_files(tmp_path: Path, ending: str) -
     for name in ("train/good/1", "test/bent/1", "ground_truth/bent/1_mask"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}{ending}").write_bytes(FORMATS[ending]())
-    masks = {picture.name: picture.mask for picture in layouts.opened(tmp_path)}
+    masks = {picture.name: picture.mask for picture in sources.open_source(tmp_path)}
     assert masks[f"test/bent/1{ending}"] == tmp_path / f"ground_truth/bent/1_mask{ending}"
 
 
@@ -175,7 +176,7 @@ def test_the_name_of_a_mask_is_that_of_its_file_without_its_ending(
     for path, content in contents.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    found = folders.find_mask(tmp_path, tmp_path / "test/bent" / name)
+    found = sources.find_mask(tmp_path, tmp_path / "test/bent" / name)
     assert found is not None
     assert found.name.lower() == mask
 
@@ -190,21 +191,21 @@ def test_a_dicom_file_is_one_whatever_its_free_bytes_say(tmp_path: Path, beginni
     content = make_dicom(GREY.astype(np.uint16), RescaleSlope="3.5")
     (tmp_path / name).write_bytes(beginning.ljust(128, b"\0") + content[128:])
     for path in (tmp_path, tmp_path / name):
-        source = layouts.opened(path)
+        source = sources.open_source(path)
         assert source.kind == "dicom"
         np.testing.assert_array_equal(next(iter(source)).pixels, np.float32(3.5) * GREY)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "dat", ""])
 def test_a_picture_is_found_under_a_lying_name(tree: Tree, suffix: str) -> None:
-    assert names(layouts.opened(tree(f"a.{suffix}"))) == [f"a.{suffix}"]
+    assert names(sources.open_source(tree(f"a.{suffix}"))) == [f"a.{suffix}"]
 
 
 def test_what_is_no_picture_is_passed_over(tree: Tree) -> None:
     folder = tree("a.png", ".hidden.png", ".cache/b.png")
     (folder / "notes.txt").write_text("P5 is a format")
     (folder / "table.xlsx").write_bytes(b"PK\x03\x04")
-    assert names(layouts.opened(folder)) == ["a.png"]
+    assert names(sources.open_source(folder)) == ["a.png"]
 
 
 ODD = ["with blanks.png", "ünï — 写真.png", "new\nline.png", "-rf.png", "'\".png", "a#3.png", "\udcff.png"]
@@ -213,10 +214,10 @@ ODD = ["with blanks.png", "ünï — 写真.png", "new\nline.png", "-rf.png", "'
 @pytest.mark.parametrize("name", ODD)
 def test_odd_names_work(tree: Tree, name: str) -> None:
     folder = tree(name)
-    assert names(layouts.opened(folder)) == [name]
+    assert names(sources.open_source(folder)) == [name]
     (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UserError) as raised:
-        list(layouts.opened(folder))
+        list(sources.open_source(folder))
     assert repr(f"{folder}/{name}") in str(raised.value)
     assert str(raised.value).isprintable()
 
@@ -226,7 +227,7 @@ def test_an_odd_folder_works(tree: Tree, name: str, monkeypatch: pytest.MonkeyPa
     folder = tree("a.png")
     monkeypatch.chdir(folder.parent)
     folder.rename(name)
-    assert names(layouts.opened(Path(name))) == ["a.png"]
+    assert names(sources.open_source(Path(name))) == ["a.png"]
 
 
 @pytest.mark.parametrize("target", ["file", "folder", "nothing", "itself"])
@@ -238,8 +239,8 @@ def test_links_that_lead_out_or_nowhere_are_refused(tree: Tree, tmp_path: Path, 
     places = {"file": "../outside/secret.png", "folder": "../outside", "nothing": "x.png", "itself": "a.png"}
     (folder / "a.png").symlink_to(places[target])
     with pytest.raises(UserError, match=r"a\.png' is a link (to '.*outside|that leads to nothing)"):
-        list(layouts.opened(folder))
-    source = layouts.opened(folder, skip_bad=True)
+        list(sources.open_source(folder))
+    source = sources.open_source(folder, skip_bad=True)
     assert names(source) == ["good.png"]
     assert [skipped.name for skipped in source.skipped] == ["a.png"]
 
@@ -248,7 +249,7 @@ def test_a_link_to_a_folder_inside_is_refused(tree: Tree) -> None:
     folder = tree("cats/a.png")
     (folder / "dogs").symlink_to("cats")
     with pytest.raises(UserError, match=r"dogs' is a link to a folder: its pictures would come twice"):
-        list(layouts.opened(folder))
+        list(sources.open_source(folder))
 
 
 def test_links_inside_and_to_the_source_itself_are_followed(tree: Tree, tmp_path: Path) -> None:
@@ -256,8 +257,8 @@ def test_links_inside_and_to_the_source_itself_are_followed(tree: Tree, tmp_path
     (folder / "b.png").symlink_to("a.png")
     (tmp_path / "link").symlink_to(folder)
     (tmp_path / "link.png").symlink_to(folder / "a.png")
-    assert names(layouts.opened(tmp_path / "link")) == ["a.png", "b.png"]
-    assert names(layouts.opened(tmp_path / "link.png")) == ["link.png"]
+    assert names(sources.open_source(tmp_path / "link")) == ["a.png", "b.png"]
+    assert names(sources.open_source(tmp_path / "link.png")) == ["link.png"]
 
 
 def test_a_mask_must_not_lead_out(mvtec: Path, tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_a_mask_must_not_lead_out(mvtec: Path, tmp_path: Path) -> None:
     mask.rename(tmp_path / "mask.png")
     mask.symlink_to(tmp_path / "mask.png")
     with pytest.raises(UserError, match=r"scratch/000\.png' is a link to .*outside of the source"):
-        list(layouts.opened(mvtec))
+        list(sources.open_source(mvtec))
 
 
 def damage(folder: Path) -> None:
@@ -284,13 +285,13 @@ def test_a_bad_file_is_named(tree: Tree) -> None:
     with pytest.raises(
         UserError, match=r"images/bad\.png' is damaged.*Copy or export it again, or leave it out"
     ):
-        list(layouts.opened(folder))
+        list(sources.open_source(folder))
 
 
 def test_bad_files_are_skipped_as_a_whole_and_listed(tree: Tree) -> None:
     folder = tree("a.png", "z.png")
     damage(folder)
-    source = layouts.opened(folder, skip_bad=True)
+    source = sources.open_source(folder, skip_bad=True)
     for _ in range(2):
         assert names(source) == ["a.png", "z.png"]
         assert [skipped.name for skipped in source.skipped] == [
@@ -306,7 +307,7 @@ def test_skipping_everything_is_an_error(tree: Tree) -> None:
     folder = tree("a.png")
     (folder / "a.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"holds no picture that can be read; 1 were skipped, .*a\.png"):
-        list(layouts.opened(folder, skip_bad=True))
+        list(sources.open_source(folder, skip_bad=True))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def test_skipping_everything_is_an_error(tree: Tree) -> None:
 )
 def test_a_tree_that_means_nothing_is_named(tree: Tree, pictures: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        layouts.opened(tree(*pictures))
+        sources.open_source(tree(*pictures))
 
 
 @pytest.mark.parametrize(
@@ -333,18 +334,18 @@ def test_a_tree_that_means_nothing_is_named(tree: Tree, pictures: list[str], mes
 def test_folders_are_classes_where_every_picture_lies_in_one(
     tree: Tree, pictures: list[str], labels: list[str | None]
 ) -> None:
-    assert [picture.label for picture in layouts.opened(tree(*pictures))] == labels
+    assert [picture.label for picture in sources.open_source(tree(*pictures))] == labels
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no pictures: PNG.*are read, DICOM and NIfTI as well\. Put"):
-        layouts.opened(tmp_path)
+        sources.open_source(tmp_path)
 
 
 def test_a_folder_with_an_archive_points_to_it(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=GREY[None])
     with pytest.raises(UserError, match=r"If you mean '.*a\.npz', name the file itself"):
-        layouts.opened(tmp_path)
+        sources.open_source(tmp_path)
 
 
 def test_a_folder_above_idx_files_points_to_theirs(tmp_path: Path) -> None:
@@ -352,14 +353,14 @@ def test_a_folder_above_idx_files_points_to_theirs(tmp_path: Path) -> None:
     for part in ("train", "t10k"):
         (tmp_path / f"FashionMNIST/raw/{part}-images-idx3-ubyte").write_bytes(IDX)
     with pytest.raises(UserError, match=r"the IDX files in '.*FashionMNIST/raw', name that folder"):
-        layouts.opened(tmp_path)
+        sources.open_source(tmp_path)
 
 
 def test_two_kinds_in_one_folder_are_named(tree: Tree) -> None:
     folder = tree("a.png")
     (folder / "b.dcm").write_bytes(make_dicom(GREY))
     with pytest.raises(UserError, match=r"holds '.*a\.png' \(image\) and '.*b\.dcm' \(dicom\): one kind"):
-        layouts.opened(folder)
+        sources.open_source(folder)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +376,7 @@ def test_a_file_that_is_none_of_these_is_named(tmp_path: Path, content: bytes | 
     if content is not None:
         (tmp_path / "a").write_bytes(content)
     with pytest.raises(UserError, match=f"a' {message}"):
-        layouts.opened(tmp_path / "a")
+        sources.open_source(tmp_path / "a")
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
@@ -387,7 +388,7 @@ def test_what_may_not_be_read_is_named(tree: Tree, what: str, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "open" if what == "file" else "iterdir", refuse)
     with pytest.raises(UserError, match="cannot be read: Permission denied"):
-        layouts.opened(folder / "a.png" if what == "file" else folder)
+        sources.open_source(folder / "a.png" if what == "file" else folder)
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -409,7 +410,7 @@ def test_a_single_file_is_told_by_its_content(tmp_path: Path, kind: str, name: s
     path = files(tmp_path)[kind]
     if name:
         path = path.rename(tmp_path / name)
-    source = layouts.opened(path)
+    source = sources.open_source(path)
     assert source.kind == kind
     (picture,) = source
     np.testing.assert_array_equal(picture.pixels, GREY)
@@ -422,19 +423,19 @@ def test_a_missing_package_is_named_with_the_command(
     path = files(tmp_path)[kind]
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(UserError, match=rf"needs the package {package}.*pip install '\.\[medical\]'"):
-        layouts.opened(path, skip_bad=True)
+        sources.open_source(path, skip_bad=True)
 
 
 def test_one_picture_is_in_memory_at_a_time(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    original = image_files.frames
+    original = image_files.decode
 
-    def counted(path: Path) -> Any:
-        read.append(path.name)
-        return original(path)
+    def counted(image: Image.Image) -> Any:
+        read.append("a.png")
+        return original(image)
 
-    monkeypatch.setitem(folders.DECODERS, "image", counted)
-    source = iter(layouts.opened(tree("a.png", "b.png", "c.png")))
+    monkeypatch.setattr(image_files, "decode", counted)
+    source = iter(sources.open_source(tree("a.png", "b.png", "c.png")))
     assert not read
     next(source)
     assert read == ["a.png"]
@@ -443,7 +444,7 @@ def test_one_picture_is_in_memory_at_a_time(tree: Tree, monkeypatch: pytest.Monk
 def test_a_picture_is_its_own_group_and_pages_share_theirs(tree: Tree) -> None:
     folder = tree("a.png")
     Image.fromarray(GREY).save(folder / "b.tif", save_all=True, append_images=[Image.fromarray(GREY)])
-    assert [(picture.name, picture.group) for picture in layouts.opened(folder)] == [
+    assert [(picture.name, picture.group) for picture in sources.open_source(folder)] == [
         ("a.png", "a.png"),
         ("b.tif#0", "b.tif"),
         ("b.tif#1", "b.tif"),
@@ -452,19 +453,19 @@ def test_a_picture_is_its_own_group_and_pages_share_theirs(tree: Tree) -> None:
 
 def test_a_file_that_may_not_be_read_is_a_bad_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tree("a.png", "IM0001")
-    opened = Path.open
+    original = Path.open
 
     def forbidden(path: Path, *arguments: Any, **options: Any) -> Any:
         if path.name == "IM0001":
             raise PermissionError(13, "Permission denied")
-        return opened(path, *arguments, **options)
+        return original(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", forbidden)
     with pytest.raises(UserError, match=r"IM0001' cannot be read: Permission denied"):
-        list(layouts.opened(folder))
+        list(sources.open_source(folder))
 
 
 def test_a_gzipped_picture_is_passed_over_as_other_files_are(tree: Tree) -> None:
     folder = tree("a.png")
     (folder / "b.png.gz").write_bytes(gzip.compress((folder / "a.png").read_bytes()))
-    assert [picture.name for picture in layouts.opened(folder)] == ["a.png"]
+    assert [picture.name for picture in sources.open_source(folder)] == ["a.png"]

@@ -15,17 +15,17 @@ from hypothesis.extra import numpy as arrays
 from pydicom.uid import JPEGLSLossless
 
 from cae.core.errors import UserError
-from cae.datasets import layouts
-from cae.datasets.samples import Picture
+from cae.datasets import sources
+from cae.datasets.samples import Sample
 from checks.fuzz import make_dicom, make_nifti
 
 CT = np.arange(-500, -465, dtype=np.int16).reshape(5, 7)
 VOLUME = np.arange(7 * 5 * 3, dtype=np.int16).reshape(7, 5, 3)
 
 
-def read(path: Path, content: bytes) -> list[Picture]:
+def read(path: Path, content: bytes) -> list[Sample]:
     path.write_bytes(content)
-    return list(layouts.opened(path))
+    return list(sources.open_source(path))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_slices_of_a_patient_are_one_group_whatever_their_folders(tmp_path: 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(make_dicom(CT, **tags))
     (tmp_path / "DICOMDIR").write_bytes(make_dicom(CT, Rows=None))
-    source = layouts.opened(tmp_path)
+    source = sources.open_source(tmp_path)
     assert source.kind == "dicom"
     assert [picture.group for picture in source] == ["A", "B", "A", "1.2", "1.2", "two/deep/4"]
 
@@ -235,5 +235,5 @@ def test_a_volume_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, m
 
 def test_one_slice_is_unpacked_at_a_time(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(make_nifti(np.zeros((64, 64, 500), np.uint8))))
-    pictures = iter(layouts.opened(tmp_path / "a.nii.gz"))
+    pictures = iter(sources.open_source(tmp_path / "a.nii.gz"))
     assert next(pictures).pixels.shape == (64, 64)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cae.datasets import netpbm
-from cae.datasets.safety import RefusedError
+from cae.datasets.formats import netpbm
+from cae.datasets.safety import UnsupportedError
 
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=5)
 PIXELS = st.one_of(
@@ -71,5 +71,5 @@ def test_values_are_not_stretched_to_the_maximum(tmp_path: Path, raw: bool) -> N
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.pgm").write_bytes(content)
-    with pytest.raises(RefusedError, match=message):
+    with pytest.raises(UnsupportedError, match=message):
         netpbm.read(tmp_path / "a.pgm")

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cae.core.errors import UserError
-from cae.datasets import layouts
-from cae.datasets.safety import exactly
+from cae.datasets import sources
+from cae.datasets.safety import read_exactly
 
 IMAGES = np.arange(3 * 5 * 7, dtype=np.uint8).reshape(3, 5, 7)
 
@@ -38,10 +38,10 @@ def test_the_splits_of_medmnist_are_kept_with_their_labels(tmp_path: Path) -> No
         test_images=IMAGES[:2] + 2,
         test_labels=np.array([[1], [0]]),
     )
-    source = layouts.opened(path)
+    source = sources.open_source(path)
     assert source.kind == "npz"
     found = list(source)
-    assert [(picture.name, picture.label, picture.part) for picture in found] == [
+    assert [(picture.name, picture.label, picture.split) for picture in found] == [
         ("test_images#0", "1", "test"),
         ("test_images#1", "0", "test"),
         ("train_images#0", "2", "train"),
@@ -54,8 +54,8 @@ def test_the_splits_of_medmnist_are_kept_with_their_labels(tmp_path: Path) -> No
 
 
 def test_images_alone_are_read_without_part_or_label(tmp_path: Path) -> None:
-    found = list(layouts.opened(write(tmp_path / "a.npz", images=IMAGES)))
-    assert [(picture.label, picture.part) for picture in found] == [(None, None)] * 3
+    found = list(sources.open_source(write(tmp_path / "a.npz", images=IMAGES)))
+    assert [(picture.label, picture.split) for picture in found] == [(None, None)] * 3
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_images_alone_are_read_without_part_or_label(tmp_path: Path) -> None:
     ids=["numbers", "several", "text"],
 )
 def test_labels_become_names(tmp_path: Path, labels: npt.NDArray[Any], expected: list[str]) -> None:
-    source = layouts.opened(write(tmp_path / "a.npz", images=IMAGES, labels=labels))
+    source = sources.open_source(write(tmp_path / "a.npz", images=IMAGES, labels=labels))
     assert [picture.label for picture in source] == expected
 
 
@@ -87,7 +87,7 @@ def test_pixels_of_any_type_come_back(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "a.npz"
     (np.savez_compressed if packed else np.savez)(path, images=images)
-    found = [picture.pixels for picture in layouts.opened(path)]
+    found = [picture.pixels for picture in sources.open_source(path)]
     assert {pixels.dtype for pixels in found} == {images.dtype.newbyteorder("=")}
     np.testing.assert_array_equal(found, images)
 
@@ -104,7 +104,7 @@ def test_objects_are_never_unpickled(tmp_path: Path, key: str, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     members = {"images": IMAGES, key: np.array([Bomb()] * 3, object)}
     with pytest.raises(UserError, match=rf"holds Python objects in {key}\.npy, which are never unpickled"):
-        list(layouts.opened(write(tmp_path / "a.npz", **members)))
+        list(sources.open_source(write(tmp_path / "a.npz", **members)))
     assert not (tmp_path / "exploded").exists()
 
 
@@ -145,7 +145,7 @@ def test_what_an_array_announces_is_checked_before_it_is_read(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     with pytest.raises(UserError, match=rf"a\.npz' .*{message}"):
-        list(layouts.opened(packed(tmp_path / "a.npz", content)))
+        list(sources.open_source(packed(tmp_path / "a.npz", content)))
 
 
 def test_a_zip_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_zip_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
         # What a bomb says about itself; to make a real one would take a minute.
         info.file_size = len(header) + 1100 * 2**20
     with pytest.raises(UserError, match=r"unpacks images\.npy from .* bytes to 1,153,.*It is a bomb"):
-        list(layouts.opened(tmp_path / "a.npz"))
+        list(sources.open_source(tmp_path / "a.npz"))
 
 
 def test_a_member_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -> None:
@@ -168,14 +168,14 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -
     assert stored.count(true) == 2
     path.write_bytes(stored.replace(true, claimed))
     with pytest.raises(UserError, match=r"a\.npz' is damaged .*CRC"):
-        list(layouts.opened(path))
+        list(sources.open_source(path))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_unusual_packing_is_refused(tmp_path: Path, method: int) -> None:
     path = packed(tmp_path / "a.npz", npy((1, 2, 2)) + bytes(4), level=method)
     with pytest.raises(UserError, match=r"packs images\.npy in an unusual way"):
-        list(layouts.opened(path))
+        list(sources.open_source(path))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_unusual_packing_is_refused(tmp_path: Path, method: int) -> None:
 )
 def test_other_arrays_are_named(tmp_path: Path, members: dict[str, npt.NDArray[Any]], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        list(layouts.opened(write(tmp_path / "a.npz", **members)))
+        list(sources.open_source(write(tmp_path / "a.npz", **members)))
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
     for end in range(4, len(whole), 7):
         path.write_bytes(whole[:end])
         with pytest.raises(UserError, match=r"a\.npz' is damaged"):
-            list(layouts.opened(path))
+            list(sources.open_source(path))
 
 
 def test_a_picture_is_unpacked_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,9 +207,9 @@ def test_a_picture_is_unpacked_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
 
     def watched(stream: Any, count: int) -> bytes:
         sizes.append(count)
-        return exactly(stream, count)
+        return read_exactly(stream, count)
 
-    monkeypatch.setattr("cae.datasets.npz.exactly", watched)
-    pictures = iter(layouts.opened(write(tmp_path / "a.npz", images=np.zeros((1000, 8, 8), np.uint8))))
+    monkeypatch.setattr("cae.datasets.formats.npz.read_exactly", watched)
+    pictures = iter(sources.open_source(write(tmp_path / "a.npz", images=np.zeros((1000, 8, 8), np.uint8))))
     next(pictures)
     assert sizes == [64]

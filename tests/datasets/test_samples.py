@@ -7,19 +7,19 @@ import numpy.typing as npt
 import pytest
 
 from cae.core.errors import UserError
-from cae.datasets.safety import damage
-from cae.datasets.samples import Picture, uniform
+from cae.datasets.safety import describe_error
+from cae.datasets.samples import Sample, check_uniform
 
 GREY = np.zeros((5, 7), np.uint8)
 
 
-def picture(name: str, pixels: npt.NDArray[Any]) -> Picture:
-    return Picture(name, pixels, group=name)
+def picture(name: str, pixels: npt.NDArray[Any]) -> Sample:
+    return Sample(name, pixels, group=name)
 
 
 def test_pictures_that_agree_pass() -> None:
     pictures = [picture("a", GREY), picture("b", GREY[..., np.newaxis]), picture("c", GREY)]
-    assert list(uniform(iter(pictures))) == pictures
+    assert list(check_uniform(iter(pictures))) == pictures
 
 
 @pytest.mark.parametrize(
@@ -32,26 +32,26 @@ def test_pictures_that_agree_pass() -> None:
 )
 def test_pictures_that_differ_are_named(other: npt.NDArray[Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        list(uniform([picture("a\n", GREY), picture("b", other)]))
+        list(check_uniform([picture("a\n", GREY), picture("b", other)]))
 
 
 def test_sizes_and_channels_may_differ_where_they_are_changed_anyway() -> None:
     pictures = [picture("a", GREY), picture("b", np.zeros((9, 9, 3), np.uint8))]
-    assert list(uniform(pictures, sizes=False, channels=False)) == pictures
+    assert list(check_uniform(pictures, sizes=False, channels=False)) == pictures
     with pytest.raises(UserError, match="number of channels"):
-        list(uniform(pictures, sizes=False))
+        list(check_uniform(pictures, sizes=False))
     with pytest.raises(UserError, match="size"):
-        list(uniform(pictures, channels=False))
+        list(check_uniform(pictures, channels=False))
 
 
 def test_depths_may_never_differ() -> None:
     pictures = [picture("a", GREY), picture("b", GREY.astype(np.float32))]
     with pytest.raises(UserError, match="depth"):
-        list(uniform(pictures, sizes=False, channels=False))
+        list(check_uniform(pictures, sizes=False, channels=False))
 
 
 def test_pictures_are_checked_as_they_pass() -> None:
-    passing = uniform(iter([picture("a", GREY), picture("b", GREY[:2])]))
+    passing = check_uniform(iter([picture("a", GREY), picture("b", GREY[:2])]))
     assert next(passing).name == "a"
 
 
@@ -59,5 +59,5 @@ def test_a_decoders_private_names_are_not_told() -> None:
     class _BrokenTile(Exception):
         pass
 
-    assert "(no such tile)" in damage(_BrokenTile("no such tile"))
-    assert "(ValueError: no such tile)" in damage(ValueError("no such tile"))
+    assert "(no such tile)" in describe_error(_BrokenTile("no such tile"))
+    assert "(ValueError: no such tile)" in describe_error(ValueError("no such tile"))

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from cae.core import files
-from cae.datasets.intensity import windowed
-from cae.datasets.resizing import padded
-from cae.datasets.samples import Picture
+from cae.datasets.intensity import apply_window
+from cae.datasets.resizing import pad_by_mirroring
+from cae.datasets.samples import Sample
 from cae.metrics import error_maps
 from cae.networks import convolutional, end_to_end, residual
 from cae.networks.autoencoder import Autoencoder, predict
@@ -37,8 +37,8 @@ def by_steps(
 ) -> dict[str, Pixels]:
     """What the model is to give, one step after another as the commands take them."""
     height, width = pixels.shape[1:3]
-    images = windowed(Picture("drawn", pixels), window)
-    larger = padded(images, *autoencoder.network.input_shape[1:3])
+    images = apply_window(Sample("drawn", pixels), window)
+    larger = pad_by_mirroring(images, *autoencoder.network.input_shape[1:3])
     made = predict(autoencoder.network, larger)[:, :height, :width]
     maps = [error_maps.compute_error_map(image, again) for image, again in zip(images, made, strict=True)]
     return {

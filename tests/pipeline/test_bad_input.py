@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cae.core import files
-from cae.datasets import mirrors
+from cae.datasets import fashion_mnist
 from tests import default
 from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
 
@@ -27,7 +27,7 @@ ALONE = {"PATH": str(Path(sys.executable).parent), "no_proxy": "", "NO_PROXY": "
     ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
 )
 without_package = pytest.mark.skipif(
-    mirrors.PACKAGE_FOLDER.exists(), reason="this machine has the data set as an installed package"
+    fashion_mnist.PACKAGE_FOLDER.exists(), reason="this machine has the data set as an installed package"
 )
 
 

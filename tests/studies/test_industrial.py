@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cae.core.errors import UserError
-from cae.datasets.layouts import opened
+from cae.datasets.sources import open_source
 from studies.industrial import defects, draw, settings, textures
 
 DRAWING = settings.load().drawing
@@ -112,9 +112,9 @@ def test_the_folder_is_read_as_mvtec_with_its_parts_and_masks(
     shown = ("000_056", "028_056", "112_056", "140_056")
     few = {path: picture for path, picture in pictures.items() if Path(path).stem.startswith(shown)}
     draw.write(tmp_path / "pictures", few)
-    source = opened(tmp_path / "pictures")
+    source = open_source(tmp_path / "pictures")
     assert source.normal == "good"
-    found = {(picture.part, picture.label, picture.mask and picture.mask.parent.name) for picture in source}
+    found = {(picture.split, picture.label, picture.mask and picture.mask.parent.name) for picture in source}
     good = {(part, "good", None) for part in PARTS}
     strange = {("test", name, None) for name in textures.TEXTURES if name != DRAWING.normal}
     assert found == good | strange | {("test", kind, kind) for kind in defects.KINDS}
