@@ -1,8 +1,8 @@
-"""Exact resume: what a training run needs to go on after being killed, as if it never was.
+"""Checkpoints: the state of a training run after its last finished epoch, from which a killed run resumes.
 
-One file holds everything after a finished epoch; it is replaced atomically, so a kill at any moment leaves
-the state of the last finished epoch. The file is named by a fingerprint of data, parameters and code, and
-ends in a digest of that name and its content: a run never picks up another's state, or a damaged one.
+A checkpoint is one file, FINGERPRINT.state. The fingerprint is computed from data, parameters and code, so a
+run never resumes from the state of another one. The file is replaced atomically after each epoch, so a kill
+at any moment leaves the state of the last finished epoch. It ends in a digest, so damage is noticed.
 """
 
 import hashlib
@@ -29,8 +29,7 @@ except ImportError:  # Windows: no lock
     fcntl = None  # type: ignore[assignment]  # the module does not exist there
 
 Arrays = Sequence[npt.NDArray[Any]]
-# Bytes of a SHA-256.
-DIGEST = 32
+DIGEST_BYTES = 32  # of SHA-256
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,10 @@ class State:
     """A training run after a finished epoch."""
 
     arrays: Mapping[str, Arrays]  # "weights", "optimizer" and "best_weights"
-    values: Mapping[str, Any]  # numbers that JSON holds exactly: history, early stopping
+    values: Mapping[str, Any]  # what JSON stores exactly: the history and early stopping
 
     def to_bytes(self) -> bytes:
-        """Pack everything into one `.npz`."""
+        """Return everything as the content of one `.npz` file."""
         arrays = {
             f"{group}/{index:03}": array
             for group, members in self.arrays.items()
@@ -53,7 +52,7 @@ class State:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "State":
-        """Unpack what `to_bytes` packed, every bit of it."""
+        """Return the state that `to_bytes` turned into `content`, equal to the bit."""
         arrays: dict[str, list[npt.NDArray[Any]]] = {}
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             values = json.loads(str(file["values"]))
@@ -64,83 +63,90 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The saved state of one run; `name` is the run's fingerprint."""
+    """The stored state of one network of one run.
+
+    A folder belongs to one run at a time, which holds its lock.
+    """
 
     folder: Path
-    name: str
+    run: str  # the fingerprint of the run
+    network: str = ""  # which network, if the run trains several
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self.folder / f"{self.name}.state"
-
-    def compute_digest(self, content: bytes) -> bytes:
-        """Return the SHA-256 that stands behind the content of the file."""
-        return hashlib.sha256(self.name.encode() + content).digest()
+        return self.folder / f"{'-'.join(filter(None, (self.run, self.network)))}.state"
 
     def save(self, state: State) -> None:
-        """Replace the saved state.
+        """Replace the stored state, then remove the states of earlier runs, which were killed.
 
         Raises:
             UserError: the folder cannot be written or the disk is full; the old state is kept.
         """
         content = state.to_bytes()
         files.write_bytes(self.path, content + self.compute_digest(content))
+        for path in list_leftovers(self.folder):
+            if not path.name.startswith(self.run):
+                remove(path)
 
     def load(self) -> State | None:
-        """Return the saved state, or None where there is none, or a damaged one, which is set aside.
+        """Return the stored state, or None if there is none; a damaged file is renamed and reported.
 
         Raises:
-            UserError: it cannot be read, or is damaged and cannot be set aside.
+            UserError: the file cannot be read, or is damaged and cannot be renamed.
         """
         try:
             stored = self.path.read_bytes()
         except FileNotFoundError:
             return None
         except IsADirectoryError:
-            self.set_aside("a folder")
+            self.set_aside("it is a folder")
             return None
         except OSError as error:
             raise UserError(
-                f"{self.path}, where training goes on, cannot be read ({error.strerror}): make it readable, "
-                "or delete it; then training starts afresh"
+                f"The checkpoint {self.path} cannot be read ({error.strerror}): make it readable to resume "
+                "training, or delete it to start from the beginning"
             ) from error
-        content, digest = stored[:-DIGEST], stored[-DIGEST:]
+        content, digest = stored[:-DIGEST_BYTES], stored[-DIGEST_BYTES:]
         if digest != self.compute_digest(content):
-            self.set_aside("not what was saved")
+            self.set_aside("its digest is wrong")
             return None
         return State.from_bytes(content)
 
+    def compute_digest(self, content: bytes) -> bytes:
+        """Return the SHA-256 of the file's name and content, which the file ends in."""
+        return hashlib.sha256(self.path.stem.encode() + content).digest()
+
     def set_aside(self, reason: str) -> None:
-        """Move the file out of the way, and say so; UserError where that fails."""
-        aside = self.path.with_suffix(".damaged")
+        """Rename a damaged file to NAME.damaged and print a note; UserError if it cannot be renamed."""
+        damaged = self.path.with_suffix(".damaged")
         try:
-            remove(aside)
-            self.path.replace(aside)
+            remove(damaged)
+            self.path.replace(damaged)
         except OSError as error:
             raise UserError(
-                f"{self.path}, where training goes on, cannot be read ({reason}), nor moved away "
-                f"({error.strerror}): delete it, then run again; training starts afresh"
+                f"The checkpoint {self.path} is damaged ({reason}) and cannot be renamed "
+                f"({error.strerror}): delete it, then run again; training starts from the beginning"
             ) from error
         print(
-            f"note: {self.path}, where training was to go on, is damaged ({reason}): it is now {aside}, and "
-            "training starts afresh",
+            f"note: the checkpoint {self.path} is damaged ({reason}). It was renamed to {damaged}, and "
+            "training starts from the beginning",
             file=sys.stderr,
         )
 
     def clear(self) -> None:
-        """Remove this run's state, those of killed runs with other fingerprints, and damaged ones."""
-        for path in (*self.folder.glob("*.state"), *self.folder.glob("*.damaged")):
+        """Remove the stored states of this run, of killed runs, and damaged files."""
+        for path in list_leftovers(self.folder):
             remove(path)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other process off the folder while the block runs.
+        """Keep every other run out of the folder while the block runs.
 
-        The system drops the lock when the process ends, however it ends.
+        The system releases the lock when the process ends, even if it is killed.
 
         Raises:
-            UserError: another process holds it; a killed `dvc` can leave its training process alive.
+            UserError: another process holds the lock; a killed `dvc` can leave its training process alive.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -157,8 +163,8 @@ class Checkpoint:
                 file.seek(0)
                 holder = file.read().strip()
                 raise UserError(
-                    f"Process {holder} is already training here. Wait for it to end, or stop it with "
-                    f"kill {holder}; then run again: what it has finished is kept."
+                    f"Process {holder} is already training here. Wait until it ends, or stop it with "
+                    f"kill {holder} and run again: its finished epochs are kept."
                 ) from error
             file.truncate(0)
             file.write(str(os.getpid()))
@@ -166,8 +172,13 @@ class Checkpoint:
             yield
 
 
+def list_leftovers(folder: Path) -> list[Path]:
+    """List what runs have left in a folder of checkpoints, files half-written at a kill included."""
+    return [path for pattern in ("*.state", "*.damaged", ".*.part") for path in folder.glob(pattern)]
+
+
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with what it holds, if there is one."""
+    """Remove a file, or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

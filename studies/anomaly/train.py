@@ -50,7 +50,7 @@ def train(
             ).network
             task = tasks.reconstruct(network, choose_engine(study.training.engine), "cross_entropy")
             # Kept until all are trained: killed, the stage goes on after its last finished epoch.
-            kept = replace(checkpoint, name=f"{checkpoint.name}-{name}")
+            kept = replace(checkpoint, network=str(name))
             training.fit(task, train, held_out, study.recipe(seed), kept)
             networks[name] = network
             print(f"{view}, seed {seed}: network trained", flush=True)

@@ -40,7 +40,7 @@ def main() -> None:
             ).network
             task = tasks.reconstruct(network, choose_engine(recipe.engine), "cross_entropy")
             # Kept until all are trained: killed, the stage goes on after its last finished epoch.
-            kept = replace(checkpoint, name=f"{checkpoint.name}-{seed}")
+            kept = replace(checkpoint, network=str(seed))
             history = training.fit(task, train, validation, recipe, kept)
             networks[seed] = network
             print(f"rate {rate:g}, seed {seed}: validation {history['val_loss'].min():.5f}", flush=True)

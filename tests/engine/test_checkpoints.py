@@ -1,10 +1,8 @@
-"""Checkpoints: what is loaded is what was saved, for the same run alone, by one process at a time."""
+"""Checkpoints: a run resumes from its own last state alone, and one process at a time uses a folder."""
 
-import io
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import redirect_stderr
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +14,9 @@ from hypothesis.extra import numpy as arrays
 from cae.core.errors import UserError
 from cae.engine.checkpoints import Checkpoint, State
 
-ROOT = Path(__file__).parents[2]
-STATE = State(
-    {"weights": [np.arange(3, dtype=np.float32)], "optimizer": [np.array(7)], "best_weights": []},
-    {"history": [{"epoch": 1, "loss": 1 / 3}], "stopping": {"wait": 0}},
-)
-
-HOLD = """
+STATE = State({"weights": [np.arange(3, dtype=np.float32)]}, {"history": [{"epoch": 1, "loss": 1 / 3}]})
+# Locks a folder until its input ends.
+LOCK = """
 import sys
 from pathlib import Path
 from cae.engine.checkpoints import Checkpoint
@@ -32,8 +26,9 @@ with Checkpoint(Path(sys.argv[1]), "run").lock():
 """
 
 
-def test_there_is_nothing_to_load_at_first(tmp_path: Path) -> None:
-    assert Checkpoint(tmp_path, "run").load() is None
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    return Checkpoint(tmp_path, "run")
 
 
 @given(
@@ -42,60 +37,68 @@ def test_there_is_nothing_to_load_at_first(tmp_path: Path) -> None:
     ),
     st.floats(allow_nan=False, allow_infinity=False),
 )
-def test_every_bit_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, weights: list[np.ndarray], loss: float
-) -> None:
-    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoints"), "run")
-    checkpoint.save(State({"weights": weights}, {"loss": loss}))
-    loaded = checkpoint.load()
-    assert loaded is not None
-    assert loaded.values == {"loss": loss}
-    assert [a.tobytes() for a in loaded.arrays.get("weights", [])] == [a.tobytes() for a in weights]
-    assert [a.shape for a in loaded.arrays.get("weights", [])] == [a.shape for a in weights]
+def test_a_state_is_restored_to_the_bit(weights: list[np.ndarray], loss: float) -> None:
+    restored = State.from_bytes(State({"weights": weights}, {"loss": loss}).to_bytes())
+    assert restored.values == {"loss": loss}
+    found = restored.arrays.get("weights", [])
+    assert [(array.shape, array.tobytes()) for array in found] == [(a.shape, a.tobytes()) for a in weights]
 
 
-def test_the_newest_state_replaces_the_old_one(tmp_path: Path) -> None:
-    checkpoint = Checkpoint(tmp_path, "run")
+def test_the_newest_state_replaces_the_old_one(checkpoint: Checkpoint) -> None:
+    assert checkpoint.load() is None
     for epoch in (1, 2):
         checkpoint.save(State({}, {"epoch": epoch}))
-    loaded = checkpoint.load()
-    assert loaded is not None
-    assert loaded.values == {"epoch": 2}
-    assert [path.name for path in tmp_path.iterdir()] == ["run.state"]
+    assert checkpoint.load() == State({}, {"epoch": 2})
 
 
-def test_another_run_does_not_see_it(tmp_path: Path) -> None:
-    Checkpoint(tmp_path, "run").save(STATE)
-    assert Checkpoint(tmp_path, "other").load() is None
+def test_a_run_does_not_load_the_state_of_another_one(checkpoint: Checkpoint) -> None:
+    other = Checkpoint(checkpoint.folder, "other")
+    other.save(STATE)
+    assert checkpoint.load() is None
+    # Not even under its own name.
+    other.path.rename(checkpoint.path)
+    assert checkpoint.load() is None
 
 
-@given(st.data())
-def test_a_damaged_file_is_set_aside_and_named(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+def test_a_run_that_has_a_state_removes_those_of_earlier_runs(checkpoint: Checkpoint) -> None:
+    earlier = Checkpoint(checkpoint.folder, "earlier")
+    earlier.save(STATE)
+    # Loading removes nothing: a run that is stopped in its first epoch costs no other run its state.
+    checkpoint.load()
+    assert earlier.path.exists()
+    earlier.path.with_suffix(".damaged").mkdir()
+    (checkpoint.folder / ".earlier.state.0123.part").touch()
+    second = Checkpoint(checkpoint.folder, "run", network="2")
+    for one in (checkpoint, second):
+        one.save(STATE)
+    assert set(checkpoint.folder.iterdir()) == {checkpoint.path, second.path}
+    checkpoint.clear()
+    assert not list(checkpoint.folder.iterdir())
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda whole: b"",
+    "shorter": lambda whole: whole[:-1],
+    "without its first byte": lambda whole: whole[1:],
+    "one bit": lambda whole: whole[:9] + bytes([whole[9] ^ 4]) + whole[10:],
+    "longer": lambda whole: whole + b"\0",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_renamed_and_reported(
+    damage: Callable[[bytes], bytes], checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoints"), "run")
     checkpoint.save(STATE)
-    whole = checkpoint.path.read_bytes()
-    place = data.draw(st.integers(0, len(whole) - 1))
-    flipped = bytes([whole[place] ^ 1 << data.draw(st.integers(0, 7))])
-    damaged = data.draw(
-        st.sampled_from(
-            [whole[:place], whole[place + 1 :], whole[:place] + flipped + whole[place + 1 :], whole + b"\0"]
-        )
-        | st.binary(max_size=100)
-    )
+    damaged = damage(checkpoint.path.read_bytes())
     checkpoint.path.write_bytes(damaged)
-    with redirect_stderr(io.StringIO()) as said:
-        assert checkpoint.load() is None
-    assert f"{checkpoint.path}, where training was to go on, is damaged" in said.getvalue()
+    assert checkpoint.load() is None
+    assert f"the checkpoint {checkpoint.path} is damaged" in capsys.readouterr().err
     assert checkpoint.path.with_suffix(".damaged").read_bytes() == damaged
     assert checkpoint.load() is None
-    checkpoint.save(STATE)
-    assert checkpoint.load() is not None
 
 
-def test_a_folder_in_the_place_of_a_state_is_set_aside(tmp_path: Path) -> None:
-    checkpoint = Checkpoint(tmp_path, "run")
+def test_a_folder_in_the_place_of_a_state_is_renamed(checkpoint: Checkpoint) -> None:
     for _ in range(2):
         checkpoint.path.mkdir()
         (checkpoint.path / "file").touch()
@@ -103,59 +106,28 @@ def test_a_folder_in_the_place_of_a_state_is_set_aside(tmp_path: Path) -> None:
     assert not checkpoint.path.exists()
 
 
-def test_a_file_that_may_not_be_read_is_no_damaged_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_without_read_permission_is_kept(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    checkpoint = Checkpoint(tmp_path, "run")
     checkpoint.save(STATE)
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_bytes", refuse)
-        with pytest.raises(UserError, match=r"run\.state, .* cannot be read \(Permission denied\)"):
+        with pytest.raises(UserError, match=r"run\.state cannot be read \(Permission denied\)"):
             checkpoint.load()
     assert checkpoint.load() is not None
 
 
-def test_the_state_of_another_run_under_this_name_is_not_taken(tmp_path: Path) -> None:
-    other, checkpoint = Checkpoint(tmp_path, "other"), Checkpoint(tmp_path, "run")
-    other.save(STATE)
-    other.path.rename(checkpoint.path)
-    assert checkpoint.load() is None
-
-
-def test_clearing_removes_every_state(tmp_path: Path) -> None:
-    Checkpoint(tmp_path, "older").save(STATE)
-    checkpoint = Checkpoint(tmp_path, "run")
-    checkpoint.save(STATE)
-    (tmp_path / "run.damaged").touch()
-    (tmp_path / "older.damaged").mkdir()
-    checkpoint.clear()
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that holds the lock of a folder until it is killed."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"locked\n"
-        yield process
-        process.kill()
-
-
-def test_a_second_process_is_refused_with_the_first_ones_number(
-    tmp_path: Path, holder: subprocess.Popen[bytes]
-) -> None:
-    with pytest.raises(UserError, match=f"kill {holder.pid}"), Checkpoint(tmp_path, "run").lock():
-        pass
-
-
-def test_a_killed_process_leaves_no_lock(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
-    holder.kill()
-    holder.wait()
-    with Checkpoint(tmp_path, "run").lock():
-        assert (tmp_path / "lock").exists()
+def test_a_lock_excludes_other_processes_until_its_own_one_ends(checkpoint: Checkpoint) -> None:
+    command = [sys.executable, "-c", LOCK, checkpoint.folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(UserError, match=f"kill {holder.pid}"), checkpoint.lock():
+            pass
+        holder.kill()
+        holder.wait()
+    with checkpoint.lock():
+        assert (checkpoint.folder / "lock").exists()

@@ -211,7 +211,7 @@ def test_a_wrong_tf_config_stops_the_stage(project: Project) -> None:
 
 
 def test_a_port_in_use_is_named() -> None:
-    script = "from stages import command; from cae.engine import workers; command.run(workers.strategy)"
+    script = "from stages import command; from cae.engine import workers; command.run(workers.build_strategy)"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         config = config_of({"worker": [address]})
