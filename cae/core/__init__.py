@@ -1,1 +1,1 @@
-"""What every other room stands on: errors, arrays, files, parameters, splits, the pinned environment."""
+"""What every other package builds on: errors, arrays, files, settings, fingerprints, the environment."""

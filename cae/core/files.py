@@ -1,7 +1,7 @@
-"""Writers whose bytes depend on the content alone, and that never leave half a file.
+"""Writers whose bytes depend on the content alone, and which never leave half a file.
 
-Every writer puts the bytes into a temporary file beside the target, flushes it to the disk and renames it:
-a reader sees the old file or the new one. Nothing here writes a clock, a host or a path into a file.
+Every writer writes a temporary file beside the target, flushes it to the disk and renames it: a reader sees
+the old file or the new one. No writer puts a time, a host name or a path into a file.
 """
 
 import io
@@ -26,18 +26,18 @@ from cae.core.errors import UserError
 if TYPE_CHECKING:
     import keras
 
-# The earliest time that a zip member can carry.
+# The earliest time that an entry of a zip file can have.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path` that takes its place when the block ends without an error.
+    """Open a temporary file that replaces `path` if the block ends without an error.
 
     Raises:
-        UserError: the folder cannot be written or the disk is full; `path` is then as it was before.
+        UserError: the folder cannot be written or the disk is full; `path` is unchanged.
     """
-    # Not by tempfile, whose files only their owner may read: who may read ours is for the umask to say.
+    # Files made by `tempfile` have permissions for their owner alone; these follow the umask.
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def open_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`."""
+    """Write bytes to a file."""
     with open_atomically(path) as file:
         file.write(content)
 
@@ -68,12 +68,12 @@ def write_json(path: Path, content: Mapping[str, Any] | list[Any]) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; a float is written with the shortest text that reads back equal."""
+    """Write a table without its index; floats have the shortest exact text."""
     write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def read_csv(path: Path, remake: str = "dvc repro") -> pd.DataFrame:
-    """Read a table that the command `remake` makes; UserError where it is missing or broken."""
+    """Read a table; if that fails, raise UserError with the command `remake`, which writes it."""
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -81,65 +81,62 @@ def read_csv(path: Path, remake: str = "dvc repro") -> pd.DataFrame:
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write one `.npy` file, little-endian and in C order, that `numpy.load(..., mmap_mode="r")` can map."""
+    """Write a `.npy` file in C order, which `numpy.load(path, mmap_mode="r")` can map."""
     with open_atomically(path) as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write a PNG of at most 256 colours, so that it stays small, and without metadata."""
-    with open_atomically(path) as file:
-        reduce_colours(render(figure)).save(file, format="png", optimize=True)
-
-
-def render(figure: Figure) -> Image.Image:
-    """Render a figure to RGB."""
-    with io.BytesIO() as buffer:
+    """Write a figure as PNG with at most 256 colours, which keeps it small, and without metadata."""
+    with open_atomically(path) as file, io.BytesIO() as buffer:
         figure.savefig(buffer, format="png")
-        return Image.open(buffer).convert("RGB")
+        image = Image.open(buffer).convert("RGB")
+        reduce_colours(image).save(file, format="png", optimize=True)
 
 
 def reduce_colours(image: Image.Image) -> Image.Image:
-    """Reduce an RGB image to 256 colours; one that has no more stays as it is."""
-    # Coverage keeps the colours of thin lines, which few pixels have; k-means then moves greys back to grey.
+    """Reduce an RGB image to a palette of 256 colours; an image with no more colours keeps them all."""
+    # MAXCOVERAGE keeps the colours of thin lines, which few pixels have; k-means makes greys grey again.
     # Dithering would speckle plain areas.
     return image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
 
 
-def write_model(path: Path, model: "keras.Model", more: Mapping[str, Any] | None = None) -> None:
-    """Write a `.keras` file that plain Keras loads, without what Keras adds of the moment of saving.
+def write_model(path: Path, model: "keras.Model", metadata: Mapping[str, Any] | None = None) -> None:
+    """Write a `.keras` file that plain Keras loads and whose bytes depend on the model alone.
 
-    `more` stands in its `metadata.json`, beside Keras's version.
+    Keras itself stores the time of saving and the memory addresses of objects (`shared_object_id`). Entries
+    of the zip file are sorted by name and not compressed, so no compression library changes the bytes.
 
-    That is the time, in `metadata.json` and in the zip entries, and memory addresses, as
-    `shared_object_id` in `config.json`. Members are stored uncompressed and sorted by name, so the bytes
-    depend on no compression library.
+    Args:
+        path: the file.
+        model: any model.
+        metadata: entries for `metadata.json`, beside Keras's version.
     """
     with open_atomically(path) as file:
-        members = read_keras_file(model, path.parent)
-        metadata = json.loads(members["metadata.json"])
-        del metadata["date_saved"]
-        members["metadata.json"] = json.dumps(metadata | dict(more or {}), sort_keys=True).encode()
-        config = number_shared_objects(json.loads(members["config.json"]), {})
-        members["config.json"] = json.dumps(config, sort_keys=True).encode()
+        entries = save_with_keras(model, path.parent)
+        keras_metadata = json.loads(entries["metadata.json"])
+        del keras_metadata["date_saved"]
+        entries["metadata.json"] = json.dumps(keras_metadata | dict(metadata or {}), sort_keys=True).encode()
+        config = number_shared_objects(json.loads(entries["config.json"]), {})
+        entries["config.json"] = json.dumps(config, sort_keys=True).encode()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name in sorted(members):
-                archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
+            for name in sorted(entries):
+                archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), entries[name])
 
 
-def read_keras_file(model: "keras.Model", folder: Path) -> dict[str, bytes]:
-    """Return the members of the `.keras` file that Keras makes of a model, by way of a file in `folder`."""
+def save_with_keras(model: "keras.Model", folder: Path) -> dict[str, bytes]:
+    """Let Keras save a model to a temporary file in `folder`; return the entries of that zip file."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".keras-") as scratch:
-        whole = Path(scratch) / "model.keras"
-        model.save(whole)
-        with zipfile.ZipFile(whole) as archive:
+        path = Path(scratch) / "model.keras"
+        model.save(path)
+        with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
 
 
 def number_shared_objects(config: Any, numbers: dict[int, int]) -> Any:
-    """Replace every `shared_object_id` in a Keras config by its rank of first appearance.
+    """Replace each `shared_object_id`, a memory address, in a Keras config by its rank of first appearance.
 
-    `numbers` collects address → rank while the config is walked.
+    `numbers` maps each address to its rank; start with an empty dictionary.
     """
     if isinstance(config, list):
         return [number_shared_objects(item, numbers) for item in config]

@@ -1,6 +1,6 @@
-"""Random changes of training images, and what a network is given beside what it should answer.
+"""Augmentations: random changes of training images, and noise on the inputs of a network.
 
-Every change is drawn from the seed and the epoch: it is the same after a kill, and on every machine.
+Every change is drawn from the seed and the epoch, so it is the same after a kill and on every machine.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from cae.datasets.noise import Noise, add_noise
 
 
 class Mirror(Section):
-    """Half of the training images, drawn anew each epoch, are turned left to right."""
+    """Mirror half of the training images left to right, drawn anew in each epoch."""
 
     kind: Literal["mirror"]
 
 
 class Shift(Section):
-    """Half of the training images, drawn anew each epoch, are moved by up to so many pixels."""
+    """Shift half of the training images by up to so many pixels, drawn anew in each epoch."""
 
     kind: Literal["shift"]
     pixels: Annotated[int, Field(ge=1, le=64)]
@@ -32,15 +32,15 @@ Augmentation = Annotated[Mirror | Shift | Noise, Field(discriminator="kind")]
 
 
 def check_noise_is_last(augmentations: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
-    """Refuse to mirror or shift what is noisy already: the clean target would not follow."""
-    kinds = [isinstance(one, Noise) for one in augmentations]
-    if kinds != sorted(kinds):
+    """Refuse to mirror or shift noisy images, because their clean targets would not follow."""
+    are_noise = [isinstance(augmentation, Noise) for augmentation in augmentations]
+    if are_noise != sorted(are_noise):
         raise ValueError("noise must come last in the list: put mirror and shift before it")
     return augmentations
 
 
 class Phase(NamedTuple):
-    """When images are drawn: for training or validation, and in which epoch, from 0."""
+    """Training or validation, and in which epoch, from 0."""
 
     training: bool
     epoch: int
@@ -49,10 +49,10 @@ class Phase(NamedTuple):
 def augment(
     images: Images, augmentations: Sequence[Augmentation], draws: np.random.Generator, phase: Phase
 ) -> tuple[Images, Images]:
-    """Return images (..., H, W, C) as a network is given them, and as it should answer.
+    """Return the inputs and the targets of a network for clean images (..., H, W, C).
 
-    Only training images are mirrored and shifted, inputs and targets alike; noise is on the inputs alone, in
-    validation too. It comes last in the list (`check_noise_is_last`).
+    Mirror and shift change inputs and targets alike, and only in training. Noise changes only the inputs, in
+    validation too; it must come last (`check_noise_is_last`).
     """
     inputs = targets = images
     for augmentation in augmentations:
@@ -67,24 +67,24 @@ def augment(
 
 
 def mirror(images: Images, draws: np.random.Generator) -> Images:
-    """Turn about half of the images (..., H, W, C) left to right."""
-    turned = draws.random(images.shape[:-3]) < 0.5
-    return np.where(turned[..., np.newaxis, np.newaxis, np.newaxis], images[..., ::-1, :], images)
+    """Mirror about half of the images (..., H, W, C) left to right."""
+    chosen = draws.random(images.shape[:-3]) < 0.5
+    return np.where(chosen[..., np.newaxis, np.newaxis, np.newaxis], images[..., ::-1, :], images)
 
 
 def shift(images: Images, pixels: int, draws: np.random.Generator) -> Images:
-    """Move about half of the images (..., H, W, C) up to so many pixels down or up and right or left.
+    """Shift about half of the images (..., H, W, C) by up to `pixels` along each axis.
 
-    That half is put in one of (2·pixels + 1)² places, drawn evenly; one is where it was. What comes in is
-    black.
+    Each of the (2·pixels + 1)² offsets, no shift included, has the same probability for that half. Pixels
+    that enter the image are black.
     """
     height, width, _ = images.shape[-3:]
-    each = images.shape[:-3]
+    per_image = images.shape[:-3]
     side = 2 * pixels + 1
-    places = np.where(draws.random(each) < 0.5, draws.integers(0, side**2, each), side**2 // 2)
-    framed = np.pad(images, [(0, 0)] * len(each) + [(pixels, pixels), (pixels, pixels), (0, 0)])
+    offsets = np.where(draws.random(per_image) < 0.5, draws.integers(0, side**2, per_image), side**2 // 2)
+    padded = np.pad(images, [(0, 0)] * len(per_image) + [(pixels, pixels), (pixels, pixels), (0, 0)])
     result = np.empty_like(images)
-    for place, (top, left) in enumerate(product(range(side), repeat=2)):
-        there = places == place
-        result[there] = framed[there][:, top : top + height, left : left + width]
+    for offset, (top, left) in enumerate(product(range(side), repeat=2)):
+        chosen = offsets == offset
+        result[chosen] = padded[chosen][:, top : top + height, left : left + width]
     return result

@@ -1,6 +1,6 @@
-"""Noise that a network is to take away again: worse images made of good ones.
+"""Noise for denoising: noisy images made from clean ones.
 
-The same generator in the same state draws the same noise, whoever asks: methods can be compared on it.
+A generator in the same state always draws the same noise, so that methods are compared on the same images.
 """
 
 from functools import cache
@@ -15,79 +15,77 @@ from cae.core.arrays import Images
 from cae.core.config import Section
 
 Strengths = npt.NDArray[np.float32]
-"""One number for all images, or one for each: (..., 1, 1, 1)."""
-# Values that a table of normal numbers has: as many as 16 random bits tell apart.
+"""One number for all images, or one per image: (..., 1, 1, 1)."""
+# Size of the table of normal numbers: one for each value of 16 random bits.
 QUANTILES = 1 << 16
 
 
 class Noise(Section):
-    """Noise on what a network is given, in training and in validation; what it should answer stays clean."""
+    """Noise on the inputs of a network, in training and in validation; the targets stay clean."""
 
-    # mixed: for each image one of the other kinds, and a strength up to the one given
+    # mixed: one of the other kinds for each image, with a strength up to the given one
     kind: Literal["gaussian", "salt_and_pepper", "squares", "mixed"]
-    # standard deviation, share of the pixels, side of the square as a share of the image's
+    # standard deviation, share of the pixels, or side of the square as a share of the image's side
     strength: Annotated[float, Field(gt=0, le=1)]
 
 
 def add_noise(images: Images, noise: Noise, generator: np.random.Generator) -> Images:
-    """Return noisy images in [0, 1], of the shape (..., H, W, C) and dtype of the clean ones.
+    """Return noisy copies of images (..., H, W, C), in [0, 1] and of the same dtype.
 
-    Strength is the standard deviation for "gaussian", the share of pixels for "salt_and_pepper" and the
-    square's side as a share of the image's for "squares". "mixed" draws for each image one of these kinds,
-    and its strength evenly from 0 to the one given.
+    Kind "mixed" draws for each image one of the other kinds, and its strength uniformly from 0 to the given
+    one.
     """
     if noise.kind != "mixed":
         return KINDS[noise.kind](images, np.array(noise.strength, np.float32), generator)
-    each = (*images.shape[:-3], 1, 1, 1)
-    kinds = generator.integers(0, len(KINDS), each)
-    strengths = generator.uniform(0, noise.strength, each).astype(np.float32)
+    per_image = (*images.shape[:-3], 1, 1, 1)
+    kinds = generator.integers(0, len(KINDS), per_image)
+    strengths = generator.uniform(0, noise.strength, per_image).astype(np.float32)
     noisy = [add(images, strengths, generator) for add in KINDS.values()]
     return np.select([kinds == index for index in range(len(KINDS))], noisy)
 
 
-def gaussian(images: Images, deviations: Strengths, generator: np.random.Generator) -> Images:
-    """Add normal noise to every pixel and clip what leaves [0, 1]: half of the noise on black is lost."""
+def add_gaussian(images: Images, deviations: Strengths, generator: np.random.Generator) -> Images:
+    """Add normal noise to every pixel, and clip to [0, 1]: on black, half of the noise is lost."""
     return np.clip(images + deviations * draw_normal(images.shape, generator), 0, 1)
 
 
-def salt_and_pepper(images: Images, shares: Strengths, generator: np.random.Generator) -> Images:
-    """Make a share of the pixels black or white, one as likely as the other."""
+def add_salt_and_pepper(images: Images, shares: Strengths, generator: np.random.Generator) -> Images:
+    """Set a share of the pixels to black or white, each with the same probability."""
     numbers = generator.random(images.shape, np.float32)
-    # Below half of the share black, from there to the whole of it white.
+    # The lower half of the share turns black, the upper half white.
     return np.where(numbers < shares, (numbers >= shares / 2).astype(np.float32), images)
 
 
-def squares(images: Images, shares: Strengths, generator: np.random.Generator) -> Images:
-    """Blacken one square in each image, anywhere that it fits; at least one pixel."""
+def add_squares(images: Images, shares: Strengths, generator: np.random.Generator) -> Images:
+    """Blacken one square of at least one pixel in each image, anywhere inside it."""
     height, width, _ = images.shape[-3:]
     sides = np.maximum(1, np.rint(shares * min(height, width)).astype(np.int64))
-    shape = (*images.shape[:-3], 1, 1, 1)
-    top = generator.integers(0, height - sides + 1, shape)
-    left = generator.integers(0, width - sides + 1, shape)
+    per_image = (*images.shape[:-3], 1, 1, 1)
+    top = generator.integers(0, height - sides + 1, per_image)
+    left = generator.integers(0, width - sides + 1, per_image)
     rows, columns = np.arange(height)[:, np.newaxis, np.newaxis], np.arange(width)[:, np.newaxis]
     covered = (rows >= top) & (rows < top + sides) & (columns >= left) & (columns < left + sides)
     return np.where(covered, np.float32(0), images)
 
 
-KINDS = {"gaussian": gaussian, "salt_and_pepper": salt_and_pepper, "squares": squares}
+KINDS = {"gaussian": add_gaussian, "salt_and_pepper": add_salt_and_pepper, "squares": add_squares}
 
 
 def draw_normal(shape: tuple[int, ...], generator: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Draw from N(0, 1) the sum of two values of a table of N(0, ½), each picked by 16 random bits.
+    """Draw numbers from N(0, 1), each the sum of two random entries of a table of N(0, ½).
 
-    NumPy's own normal numbers go through the logarithm of the system's library, whose last digits differ
-    between processors.
+    NumPy's normal numbers use the system's logarithm, whose last digits differ between processors.
     """
     first, second = generator.integers(0, QUANTILES, (2, *shape), np.uint16)
-    return normal_table()[first] + normal_table()[second]
+    return compute_normal_table()[first] + compute_normal_table()[second]
 
 
 @cache
-def normal_table() -> npt.NDArray[np.float32]:
-    """Return the means of equally probable parts of N(0, ½), nearly: its quantiles at (i + ½)/65,536.
+def compute_normal_table() -> npt.NDArray[np.float32]:
+    """Return the quantiles of N(0, ½) at (i + ½)/65,536, which stand for equally probable intervals.
 
-    No quantile lies so close to the middle between two float32 numbers that the last digits of `ndtri`
-    could decide between them (tests/core/test_noise.py).
+    No quantile lies so close to the middle between two float32 numbers that an error in the last digits of
+    `ndtri` could change how it is rounded (tests/datasets/test_noise.py).
     """
     quantiles = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES) * np.sqrt(0.5)
     return quantiles.astype(np.float32)

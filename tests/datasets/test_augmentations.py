@@ -57,7 +57,7 @@ def test_validation_images_stay_as_they_are() -> None:
     np.testing.assert_array_equal(drawn(GEOMETRIC, VALIDATION)[0], drawn((), VALIDATION)[0])
 
 
-@pytest.mark.parametrize("moment", [TRAINING, VALIDATION])
+@pytest.mark.parametrize("phase", [TRAINING, VALIDATION])
 def test_noise_is_on_the_inputs_alone(phase: Phase) -> None:
     inputs, targets = drawn((NOISE,), phase)
     np.testing.assert_array_equal(targets, drawn((), phase)[0])

@@ -121,7 +121,7 @@ def test_a_file_without_read_permission_is_kept(
 
 
 def test_a_lock_excludes_other_processes_until_its_own_one_ends(checkpoint: Checkpoint) -> None:
-    command = [sys.executable, "-c", LOCK, checkpoint.folder]
+    command = [sys.executable, "-c", LOCK, str(checkpoint.folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
