@@ -1,4 +1,4 @@
-"""Sections of a YAML file as frozen, validated values; every wrong one is named, with what is allowed."""
+"""Settings from YAML files as frozen, validated values; an error names every wrong value with its fix."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from cae.core.errors import UserError
 
 
 class Section(BaseModel):
-    """A part of params.yaml: unknown keys, text for numbers and NaN are refused."""
+    """A section of a YAML file; it refuses unknown keys, text in place of numbers, and NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -32,15 +32,15 @@ def check_increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
     return values
 
 
-# YAML knows lists alone; a tuple cannot be changed once read.
+# YAML has lists; a tuple cannot be changed after it is read.
 Increasing = Annotated[tuple[Item, ...], Field(strict=False, min_length=1), AfterValidator(check_increasing)]
 
 
 def read(path: Path, kind: type[SectionKind]) -> SectionKind:
-    """Read a YAML file and validate it as a section.
+    """Read a YAML file and validate its content as a section.
 
     Raises:
-        UserError: no such file, not YAML in UTF-8, or one line for every wrong key or value.
+        UserError: the file is missing or is not YAML in UTF-8, or a key or value is wrong: one line for each.
     """
     try:
         content = yaml.safe_load(path.read_bytes())
@@ -53,38 +53,39 @@ def read(path: Path, kind: type[SectionKind]) -> SectionKind:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        lines = "\n".join(f"  {explain(kind, dict(problem))}" for problem in error.errors())
+        lines = "\n".join(f"  {describe_problem(kind, dict(problem))}" for problem in error.errors())
         raise UserError(f"{path} has wrong values:\n{lines}") from error
 
 
-def explain(kind: type[Section], problem: dict[str, Any]) -> str:
-    """Say in one line which key is wrong, what was found, what is allowed and how to fix it."""
+def describe_problem(kind: type[Section], problem: dict[str, Any]) -> str:
+    """Return one line: which key is wrong, what was found, what is allowed and how to fix it."""
     key = ".".join(map(str, problem["loc"])) or "the file"
     value = problem["input"]
     if problem["type"] == "missing":
         return f"{key} is missing: add it"
     if problem["type"] == "extra_forbidden":
-        return f"{key} is not a known key: remove it or write one of {known(kind, problem['loc'])}"
+        return f"{key} is not a known key: remove it or write one of {list_keys(kind, problem['loc'])}"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
-    if isinstance(value, str) and (number := as_number(value, problem["type"])) is not None:
-        # YAML 1.1 reads a number with an exponent only where it has a dot as well: its own writer knows.
+    if isinstance(value, str) and (number := parse_number(value, problem["type"])) is not None:
+        # YAML 1.1 reads 1e-3 as text, because it has no dot; PyYAML writes the number as it must be.
         written = yaml.safe_dump(number).partition("\n")[0]
         return f"{key} is the text '{value}', which YAML does not read as a number: write {written}"
-    return f"{key} is {value!r}: {problem['msg'].removeprefix('Input ').replace('tuple', 'list')}"
+    message = problem["msg"].removeprefix("Input ").replace("tuple", "list").replace("Tuple", "the list")
+    return f"{key} is {value!r}: {message.replace(' after validation', '')}"
 
 
-def known(kind: type[Section], place: Sequence[str]) -> str:
-    """List the keys that there are where an unknown one was found."""
-    for name in place[:-1]:
+def list_keys(kind: type[Section], unknown: Sequence[str]) -> str:
+    """List the keys of the section in which an unknown key was found."""
+    for name in unknown[:-1]:
         kind = cast(type[Section], kind.model_fields[name].annotation)
     return ", ".join(kind.model_fields)
 
 
-def as_number(text: str, problem: str) -> float | None:
-    """Return the number that a text such as 1e-3 means, if it is one that its key can take, else None.
+def parse_number(text: str, problem: str) -> float | None:
+    """Return the number that a text such as 1e-3 stands for, or None if the key does not accept it.
 
-    `problem` is what pydantic calls it when the key wants a number: "int_type" or "float_type".
+    `problem` is pydantic's name for the error: "int_type" or "float_type" if the key needs a number.
     """
     try:
         number = float(text)
