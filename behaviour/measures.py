@@ -49,15 +49,15 @@ def noisy() -> Any:
 
 def mean_image() -> Any:
     """Fit, encode and reconstruct."""
-    fitted = baselines.MeanImage().fit(IMAGES[:40])
+    fitted = baselines.MeanImage.fit(IMAGES[:40])
     return [fitted.mean, fitted.encode(IMAGES[40:43]), fitted.reconstruct(IMAGES[40:43]), fitted.parameters]
 
 
 def pca() -> Any:
     """Fit; encode, decode and reconstruct with all components, and with fewer that were read from files."""
-    fitted = baselines.PrincipalComponents(9).fit(IMAGES[:40])
+    fitted = baselines.PrincipalComponents.fit(IMAGES[:40], 9)
     with tempfile.TemporaryDirectory() as folder:
-        baselines.write(Path(folder), baselines.MeanImage().fit(IMAGES[:40]), fitted.components)
+        baselines.write(Path(folder), baselines.MeanImage.fit(IMAGES[:40]), fitted.components)
         mean, components = baselines.read(Path(folder))
     fewer = baselines.PrincipalComponents(5, components)
     codes = fewer.encode(IMAGES[40:])
@@ -109,7 +109,7 @@ def detectors() -> Any:
         "forest": anomaly.build_isolation_forest(2),
     }
     scores = {name: detector.fit(ROWS).score(OTHERS) for name, detector in one_by_one.items()}
-    return [scores, anomaly.flatten(IMAGES[:5]), anomaly.of_class([(IMAGES[:9], examples.labels(9))], 1)]
+    return [scores, anomaly.flatten(IMAGES[:5]), IMAGES[:9][examples.labels(9) == 1]]
 
 
 def code_detector() -> Any:
@@ -117,7 +117,7 @@ def code_detector() -> Any:
     network = examples.network(8, 12)
     return [
         # Some that are scored are known: their distance is 0.
-        anomaly.CodeDetector(network, neighbours).fit(IMAGES[:40], IMAGES[40:61]).scores(IMAGES[30:])
+        anomaly.CodeDetector(network, neighbours).fit(IMAGES[:40], IMAGES[40:61]).score(IMAGES[30:])
         for neighbours in (1, 3)
     ]
 

@@ -5,18 +5,16 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
-from sklearn.neighbors import NearestNeighbors
-
 from cae.core.arrays import Images
 from cae.core.blocks import split_blocks
 from cae.datasets.intensity import Image
 from cae.datasets.prepared import Listed, Prepared
 from cae.datasets.preprocessing import Preprocessing
 from cae.metrics import error_maps
-from cae.metrics.baselines import MeanImage
+from cae.metrics.baselines import MeanImage, NearestImage, PrincipalComponents
 from cae.metrics.error_maps import ErrorMap
+from cae.metrics.principal_components import sample_rows
 from cae.networks.autoencoder import Autoencoder, predict
-from own import linear
 
 Reconstruct = Callable[[Images], Images]
 """Pieces (N, h, w, C) → what normal pieces like them would look like."""
@@ -27,23 +25,10 @@ def detectors(autoencoder: Autoencoder, train: Images, seed: int) -> Mapping[str
     """Make the network's way and those it has to beat, fitted to normal training pieces alone."""
     return {
         OURS: partial(predict, autoencoder.network),
-        "PCA": linear.fitted(train, autoencoder.code_size, seed).reconstruct,
-        "nearest neighbour": Nearest(linear.sample(train, seed)).reconstruct,
-        "mean picture": MeanImage().fit(train).reconstruct,
+        "PCA": PrincipalComponents.fit_sample(train, autoencoder.code_size, seed).reconstruct,
+        "nearest neighbour": NearestImage(sample_rows(train, seed)).reconstruct,
+        "mean picture": MeanImage.fit(train).reconstruct,
     }
-
-
-class Nearest:
-    """Answers every piece with the training piece that has the least squared error to it."""
-
-    def __init__(self, known: Images) -> None:
-        self.known = known
-        self.model = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(known.reshape(len(known), -1))
-
-    def reconstruct(self, pieces: Images) -> Images:
-        """(N, h, w, C) → the like."""
-        places = self.model.kneighbors(pieces.reshape(len(pieces), -1), return_distance=False)
-        return self.known[places[:, 0]]
 
 
 class Found(NamedTuple):

@@ -14,9 +14,9 @@ from cae.datasets import prepared
 from cae.datasets.prepared import Prepared
 from cae.figures import reconstructions
 from cae.metrics import quality
-from cae.metrics.baselines import MeanImage
+from cae.metrics.baselines import MeanImage, PrincipalComponents
 from cae.networks.autoencoder import load, predict
-from own import linear, pictures, project_folder, settings
+from own import pictures, project_folder, settings
 from own.detectors import Reconstruct
 from stages import MODELS, PLOTS, PREPARED
 from stages.evaluate import OURS, beside_the_floor, floor_if_below
@@ -40,8 +40,8 @@ def main() -> None:
         write_no_metrics(project, history, inputs)
         return
     autoencoder = load(project / MODELS / "autoencoder.keras", train.shape[1:])
-    pca = linear.fitted(train, autoencoder.code_size, whole.split.seed)
-    mean_image = MeanImage().fit(train)
+    pca = PrincipalComponents.fit_sample(train, autoencoder.code_size, whole.split.seed)
+    mean_image = MeanImage.fit(train)
     methods: dict[str, Reconstruct] = {
         OURS: partial(predict, autoencoder.network),
         "PCA": pca.reconstruct,

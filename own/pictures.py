@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cae.core import words
-from cae.core.arrays import Images, Rows, Scores
+from cae.core.arrays import Images, Scores
 from cae.datasets.masks import Mask
 from cae.figures.embeddings import get_class_colour, label_classes
 from cae.figures.style import (
@@ -71,7 +72,7 @@ def reconstructions(originals: Images, reconstructed: Images, errors: Scores) ->
 
 
 @styled
-def code_map(points: Rows, names: Sequence[str]) -> Figure:
+def code_map(points: npt.NDArray[np.float64], names: Sequence[str]) -> Figure:
     """Draw codes (N, 2) in the plane, one dot a piece, in the colour of its class."""
     classes = sorted(set(names))
     figure = StyledFigure(figsize=(WIDTH, 6.4))

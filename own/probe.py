@@ -12,9 +12,11 @@ from cae.datasets.prepared import Prepared
 from cae.datasets.splits import Splits
 from cae.metrics import probes
 from cae.metrics.baselines import PrincipalComponents
+from cae.metrics.embeddings import embed_by_pca
+from cae.metrics.principal_components import sample_for_components
 from cae.metrics.probes import KnnProbe, LinearProbe, Probe
 from cae.networks.autoencoder import load, predict
-from own import linear, pictures, project_folder, settings
+from own import pictures, project_folder, settings
 from own.reports import class_of
 from stages import MODELS, PLOTS, PREPARED
 from stages.inputs import Inputs
@@ -32,7 +34,7 @@ def main() -> None:
     sides = Splits(*(Prepared.read(project / PREPARED, side) for side in Splits._fields))
     autoencoder = load(project / MODELS / "autoencoder.keras", sides.train.images.shape[1:])
     codes = Splits(*(flat(predict(autoencoder.encoder, side.images)) for side in sides))
-    pca = linear.fitted(sides.train.images, autoencoder.code_size, whole.split.seed)
+    pca = PrincipalComponents.fit_sample(sides.train.images, autoencoder.code_size, whole.split.seed)
     by_pca = Splits(
         *(np.concatenate([pca.encode(block) for block in split_blocks(side.images)]) for side in sides)
     )
@@ -50,7 +52,7 @@ def main() -> None:
     inputs.check()
     files.write_json(project / "metrics/probe.json", measured)
     files.write_csv(project / "tables/probe.csv", pd.DataFrame(rows, columns=["features", *KINDS]))
-    points = plane(codes, whole.split.seed)
+    points = embed_by_pca(sample_for_components(codes.train, whole.split.seed), codes.test)
     names = [class_of(picture) for picture in sides.test.pictures for _ in range(picture.pieces)]
     files.write_figure(project / PLOTS / "codes/map.png", pictures.code_map(points, names))
     print(", ".join(f"{name} {value:.3g}" for name, value in measured.items()))
@@ -85,11 +87,3 @@ def accuracies(features: Splits[Rows], places: Splits[Labels], chosen: settings.
         probe.fit(rows.train, places.train, rows.validation, places.validation)
         answers[kind] = float((probe.predict(rows.test) == places.test).mean())
     return answers
-
-
-def plane(codes: Splits[Rows], seed: int) -> Rows:
-    """Place test codes in the plane by the first two components of training codes: (N, 2)."""
-    known = linear.sample_for_components(codes.train, seed)
-    count = min(2, *known.shape)
-    points = PrincipalComponents(count, linear.find_components(known, count)).encode(codes.test)
-    return np.pad(points, ((0, 0), (0, 2 - count)))

@@ -11,7 +11,8 @@ from cae.core.arrays import Images
 from cae.datasets import splits
 from cae.datasets.splits import Splits
 from cae.metrics import baselines, probes, quality
-from cae.metrics.baselines import MeanImage, PrincipalComponents
+from cae.metrics.baselines import MeanImage, PrincipalComponents, flatten
+from cae.metrics.principal_components import fit_principal_components
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
 from stages import BASELINES, PREPARED
@@ -25,10 +26,10 @@ def main() -> None:
     images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
     probes.check(labels, settings, splits.class_names(PREPARED))
 
-    mean_image = MeanImage().fit(images.train)
+    mean_image = MeanImage.fit(images.train)
     # All there are, so that a code of any size can be compared with as many.
     most = min(len(images.train), images.train[0].size)
-    components = PrincipalComponents(most).fit(images.train).components
+    components = fit_principal_components(flatten(images.train), most)
     # The default network, whatever params.yaml says: a baseline does not move.
     untrained = convolutional.build(convolutional.FILTERS, images.train.shape[1:], settings.seeds[0])
     encoders: Mapping[str, Callable[[Images], Images]] = {

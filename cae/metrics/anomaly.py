@@ -1,8 +1,8 @@
-"""How unlike the images of one class another image is: scores fitted to normal images alone.
+"""Anomaly detectors that are fitted to normal images alone, and how well their scores tell anomalies apart.
 
-A `Detector`: `fit(rows)` learns from normal images and returns the detector, `score(rows)` returns (N,)
-float64, the higher the more anomalous. Rows are (N, D) float32: pixels or codes. No score takes a label, and
-nothing is fitted when it scores.
+A `Detector` has `fit(rows)`, which learns from normal rows and returns the detector, and `score(rows)`, which
+returns (N,) float64: the higher, the more anomalous. Rows are (N, D) float32, pixels or codes. No detector
+takes a label.
 """
 
 from collections.abc import Mapping
@@ -24,21 +24,21 @@ from cae.metrics.baselines import PrincipalComponents
 if TYPE_CHECKING:
     from cae.networks.autoencoder import Autoencoder
 
-# Common choices, not tuned: the share of training images that may lie outside, and the trees of a forest.
+# Common choices, not tuned: the share of training images that may be outliers, and the trees of a forest.
 NU = 0.1
 TREES = 100
-# The logarithm of a distance of 0, an exact copy of a known image, would be infinite.
-LEAST = 1e-12
+# Scores below are raised to it: the distance of an exact copy is 0, which has no logarithm.
+SMALLEST_SCORE = 1e-12
 
 
 class Detector(Protocol):
-    """What every detector can do."""
+    """An anomaly detector."""
 
     def fit(self, rows: Rows) -> Self:
         """Learn from normal rows."""
 
     def score(self, rows: Rows) -> Scores:
-        """(N, D) → (N,) float64, the higher the more anomalous."""
+        """(N, D) → (N,) float64, the higher, the more anomalous."""
 
 
 class NearestDetector:
@@ -48,9 +48,9 @@ class NearestDetector:
         self.model = NearestNeighbors(n_neighbors=neighbours, algorithm="brute")
 
     def fit(self, rows: Rows) -> Self:
-        """Remember the rows."""
+        """Keep the rows."""
         if len(rows) < self.model.n_neighbors:
-            raise ValueError(f"{len(rows)} rows, but {self.model.n_neighbors} neighbours are asked for")
+            raise ValueError(f"{len(rows)} rows are too few for {self.model.n_neighbors} neighbours")
         self.model.fit(rows)
         return self
 
@@ -61,7 +61,7 @@ class NearestDetector:
 
 
 class MahalanobisDetector:
-    """Squared distance to the mean, (x − μ)ᵀ Σ⁻¹ (x − μ), Σ shrunk as Ledoit and Wolf (2004) have it."""
+    """Squared Mahalanobis distance (x − μ)ᵀ Σ⁻¹ (x − μ), with Σ shrunk as in Ledoit and Wolf (2004)."""
 
     def __init__(self) -> None:
         self.model = LedoitWolf()
@@ -73,28 +73,28 @@ class MahalanobisDetector:
         return self
 
     def score(self, rows: Rows) -> Scores:
-        """Measure the distances."""
+        """Compute the distances."""
         return self.model.mahalanobis(rows.astype(np.float64))
 
 
 class PcaDetector:
-    """Mean squared error of the reconstruction from principal components, fitted to normal rows."""
+    """Mean squared error of the reconstruction by principal components of normal rows."""
 
     def __init__(self, components: int) -> None:
-        self.model = PrincipalComponents(components)
+        self.components = components
 
     def fit(self, rows: Rows) -> Self:
-        """Find the directions of greatest variance."""
-        self.model.fit(rows)
+        """Fit the principal components."""
+        self.model = PrincipalComponents.fit(rows, self.components)
         return self
 
     def score(self, rows: Rows) -> Scores:
-        """Measure what the components lose."""
+        """Compute the errors."""
         return np.square(rows - self.model.reconstruct(rows), dtype=np.float64).mean(axis=1)
 
 
 class EstimatorDetector:
-    """Any scikit-learn estimator whose `score_samples` is the higher the more normal a row is."""
+    """Any scikit-learn estimator with `score_samples`, which is higher for normal rows."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -105,37 +105,37 @@ class EstimatorDetector:
         return self
 
     def score(self, rows: Rows) -> Scores:
-        """Turn normality round."""
+        """Change the sign of the estimator's scores."""
         return -np.asarray(self.model.score_samples(rows), np.float64)
 
 
 class ScoreSum:
-    """Several scores in one: Σ (ln s − μ) / σ, with the mean and deviation of ln s on normal images.
+    """One score from several: Σ (ln s − μ) / σ, with the mean μ and deviation σ of ln s on normal images.
 
-    The images must be others than those the scores were fitted to: a row is its own nearest neighbour.
+    Fit it to other images than the detectors: every row is its own nearest neighbour.
     """
 
     def fit(self, scores: Mapping[str, Scores]) -> Self:
-        """Learn μ and σ of every score, each (N,) ≥ 0."""
-        logarithms = {name: logarithm(values) for name, values in scores.items()}
-        # A score that is the same for every normal image has no scale: it counts as it is.
+        """Find μ and σ of every score, each (N,) ≥ 0."""
+        logarithms = {name: compute_logarithm(values) for name, values in scores.items()}
+        # A score that is the same for all images has a deviation of 0, which cannot divide.
         self.scales = {name: (ln.mean(), ln.std() or 1.0) for name, ln in logarithms.items()}
         return self
 
     def score(self, scores: Mapping[str, Scores]) -> Scores:
-        """Add up the scores that were fitted; others in `scores` do not count."""
-        parts = [(logarithm(scores[name]) - mean) / sd for name, (mean, sd) in self.scales.items()]
+        """Add up the scores that were fitted, whatever else `scores` holds."""
+        parts = [(compute_logarithm(scores[name]) - mean) / sd for name, (mean, sd) in self.scales.items()]
         return np.sum(parts, axis=0)
 
 
 class CodeDetector:
-    """What a trained autoencoder says of an image, by the names of its scores.
+    """The anomaly scores that a trained autoencoder gives, by name.
 
-    `reconstruction_error`: mean over the squares of the pixels' errors; nothing is fitted but the network.
-    `code_nearest`, `code_mahalanobis`: distances of the square roots of a code to those of normal images.
-    Of a code of ReLU units a few large values would else decide every distance.
-    `small_nearest`: nearest neighbours among pictures of half the size, which forgive a shift by a pixel;
-    no network needed.
+    `reconstruction_error`: mean squared error over pixels; only the network itself is fitted.
+    `code_nearest`, `code_mahalanobis`: distances between square roots of codes. Without the roots a few large
+    values of the ReLU units would decide every distance.
+    `small_nearest`: nearest neighbours among images of half the size, on which a shift by a pixel matters
+    less; uses no network.
     `combined`: the `ScoreSum` of these three distances.
     """
 
@@ -149,25 +149,25 @@ class CodeDetector:
         self.sum = ScoreSum()
 
     def fit(self, images: Images, held_out: Images) -> Self:
-        """Fit the distances to the images the network was trained on, their sum to the held-out ones."""
-        rows, _ = self.look(images)
+        """Fit the distances to the network's training images, and their sum to held-out normal images."""
+        rows, _ = self.compute_rows(images)
         for name, detector in self.detectors.items():
             detector.fit(rows[name])
-        self.sum.fit(self.distances(self.look(held_out)[0]))
+        self.sum.fit(self.compute_distances(self.compute_rows(held_out)[0]))
         return self
 
-    def scores(self, images: Images) -> dict[str, Scores]:
+    def score(self, images: Images) -> dict[str, Scores]:
         """Return every score by its name, each (N,) float64."""
-        rows, reconstructions = self.look(images)
-        distances = self.distances(rows)
+        rows, reconstructions = self.compute_rows(images)
+        distances = self.compute_distances(rows)
         return {
             "reconstruction_error": quality.mse(images, reconstructions),
             **distances,
             "combined": self.sum.score(distances),
         }
 
-    def look(self, images: Images) -> tuple[dict[str, Rows], Images]:
-        """Return the rows that each detector sees, and the reconstructions."""
+    def compute_rows(self, images: Images) -> tuple[dict[str, Rows], Images]:
+        """Return the rows for each detector, and the reconstructions."""
         from cae.networks.autoencoder import predict  # loads TensorFlow, which no other detector needs
 
         codes = predict(self.autoencoder.encoder, images)
@@ -176,13 +176,13 @@ class CodeDetector:
         rows = {"code_nearest": roots, "code_mahalanobis": roots, "small_nearest": halve(images)}
         return rows, reconstructions
 
-    def distances(self, rows: Mapping[str, Rows]) -> dict[str, Scores]:
-        """Score each detector's rows."""
+    def compute_distances(self, rows: Mapping[str, Rows]) -> dict[str, Scores]:
+        """Score the rows of each detector."""
         return {name: detector.score(rows[name]) for name, detector in self.detectors.items()}
 
 
 def build_baseline_detectors(neighbours: int, components: int) -> dict[str, Detector]:
-    """Make the detectors that a network has to beat and that need no seed; their rows are pixels."""
+    """Build the baselines for a network that need no seed; their rows are pixels."""
     return {
         "pca_error": PcaDetector(components),
         "nearest": NearestDetector(neighbours),
@@ -191,53 +191,48 @@ def build_baseline_detectors(neighbours: int, components: int) -> dict[str, Dete
 
 
 def build_isolation_forest(seed: int) -> Detector:
-    """Make an isolation forest (Liu et al. 2008), grown from `seed`; its rows are pixels."""
+    """Build an isolation forest (Liu et al. 2008); its rows are pixels."""
     return EstimatorDetector(IsolationForest(n_estimators=TREES, random_state=seed))
 
 
-def logarithm(scores: Scores) -> Scores:
-    """Return ln s for scores s ≥ 0."""
-    return np.log(np.maximum(scores, LEAST))
+def compute_logarithm(scores: Scores) -> Scores:
+    """Return ln s of scores s ≥ 0."""
+    return np.log(np.maximum(scores, SMALLEST_SCORE))
 
 
 def flatten(images: Images) -> Rows:
-    """(N, H, W, 1) → one row of pixels an image."""
+    """(N, H, W, 1) → (N, H·W) pixels."""
     return np.ascontiguousarray(images, np.float32).reshape(len(images), -1)
 
 
 def halve(images: Images) -> Rows:
-    """Average squares of 2 × 2 pixels: (N, H, W, 1) → one row of H/2 · W/2 numbers an image."""
+    """Average squares of 2 × 2 pixels: (N, H, W, 1) → (N, H/2 · W/2)."""
     height, width = images.shape[1] // 2, images.shape[2] // 2
     return images.reshape(len(images), height, 2, width, 2).mean(axis=(2, 4)).reshape(len(images), -1)
 
 
-def of_class(parts: list[tuple[Images, Labels]], label: int) -> Images:
-    """Take the images of one class out of several splits, in their order."""
-    return np.concatenate([images[np.flatnonzero(labels == label)] for images, labels in parts])
-
-
 def check_test_labels(labels: Labels, label: int, class_name: str) -> None:
-    """Refuse a test split on which no rate of detection can be measured.
+    """Check that anomaly detection can be measured on a test split.
 
     Raises:
-        UserError: it is empty, or holds only normal or only anomalous images.
+        UserError: the split is empty, or all or none of its images are of the class `label`.
     """
     if len(labels) == 0:
         raise UserError("the test split has no images: raise prepare.test in params.yaml")
     normal = int((labels == label).sum())
     if normal in (0, len(labels)):
         raise UserError(
-            f"{normal} of {len(labels)} test images are {class_name}, but both normal and other "
+            f"{normal} of {len(labels)} test images are {class_name}, but both normal and anomalous "
             "images are needed: raise prepare.test in params.yaml or check the labels of the images"
         )
 
 
 def measure_detection(scores: Scores, anomalous: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Say how well scores tell anomalous images from normal ones; both kinds are needed.
+    """Measure how well scores (N,) tell anomalous images from normal ones; both kinds are needed.
 
-    `auroc`: the share of pairs, one of each kind, in which the anomalous image scores higher, equal scores
-    counting half. `average_precision`: Σ (R_n − R_{n−1})·P_n with anomalies as positives; chance gives
-    their share.
+    `auroc`: the share of pairs of an anomalous and a normal image in which the anomalous one scores higher;
+    equal scores count half. `average_precision`: Σ (R_n − R_{n−1})·P_n with anomalies as positives; by chance
+    it is the share of anomalies.
     """
     return {
         "auroc": float(roc_auc_score(anomalous, scores)),

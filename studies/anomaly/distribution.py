@@ -29,7 +29,7 @@ def main() -> None:
     detector = anomaly.CodeDetector(autoencoder, neighbours).fit(train, validation)
     pca = anomaly.PcaDetector(autoencoder.code_size).fit(anomaly.flatten(train))
     known, strange = (
-        detector.scores(images) | {"pca_error": pca.score(anomaly.flatten(images))}
+        detector.score(images) | {"pca_error": pca.score(anomaly.flatten(images))}
         for images in (test, strangers)
     )
     anomalous = np.repeat([False, True], [len(test), len(strangers)])

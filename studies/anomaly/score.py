@@ -80,7 +80,7 @@ def score(
     scores: dict[Column, Scores] = {}
     seen = {view: see(images) for view, see in normal.VIEWS.items()}
     for column, detector in by_code.items():
-        by_method = detector.scores(seen[column.view])
+        by_method = detector.score(seen[column.view])
         scores |= {column._replace(method=method): values for method, values in by_method.items()}
     rows = {view: anomaly.flatten(images) for view, images in seen.items()}
     of_baselines = run_side_by_side(

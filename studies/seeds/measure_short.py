@@ -24,7 +24,7 @@ def main() -> None:
     rate = read_argument("rate", float)
     train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
     # A network that does no better has learned nothing of single images.
-    of_mean_image = mean_loss(validation, MeanImage().fit(train).reconstruct(validation))
+    of_mean_image = mean_loss(validation, MeanImage.fit(train).reconstruct(validation))
     rows = []
     for seed in range(1, settings.load().deaths.seeds + 1):
         network = load(STUDY / f"short/{rate}/{seed}.keras", validation.shape[1:]).network

@@ -243,7 +243,7 @@ def test_training_goes_on_after_its_last_finished_network(
 def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:
     fitted = anomaly.CodeDetector(default.autoencoder(1), 2).fit(noise(60), noise(20, seed=1))
     images = noise(30, seed=5)
-    whole, part = fitted.scores(images), fitted.scores(images[:7])
+    whole, part = fitted.score(images), fitted.score(images[:7])
     for name in whole:
         assert part[name] == pytest.approx(whole[name][:7], rel=1e-5), name
 
@@ -251,7 +251,7 @@ def test_an_image_scores_the_same_whatever_stands_beside_it() -> None:
 def test_the_error_of_an_autoencoder_is_that_of_its_reconstructions() -> None:
     autoencoder, images = default.autoencoder(1), noise(5)
     fitted = anomaly.CodeDetector(autoencoder, 2).fit(noise(60), noise(20, seed=1))
-    assert fitted.scores(images)["reconstruction_error"] == pytest.approx(
+    assert fitted.score(images)["reconstruction_error"] == pytest.approx(
         np.square(images - predict(autoencoder.network, images)).mean(axis=(1, 2, 3))
     )
 

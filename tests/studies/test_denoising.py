@@ -15,7 +15,8 @@ from cae.datasets.noise import Noise
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.metrics import quality
-from cae.metrics.baselines import Components, PrincipalComponents
+from cae.metrics.baselines import PrincipalComponents
+from cae.metrics.principal_components import Components
 from cae.networks.autoencoder import predict
 from studies import pipeline
 from studies.denoising import (
