@@ -181,7 +181,10 @@ def choose_format(root: Path, formats: Mapping[Path, FileFormat], bad: Sequence[
             f"{quote(root)} holds no images except {quote(min(bad))}, which cannot be read or is a link that "
             "leads out. Put a readable copy there."
         )
-    hint = f"If you mean {quote(paths[-1])}, name that file or its folder" if paths else "Put some there"
+    hint = "Put some there"
+    if paths:
+        example = paths[-1]
+        hint = f"If you mean {quote(example.parent if formats[example].list_folder else example)}, name it"
     raise UserError(f"{quote(root)} holds no images: {describe_supported()}. {hint}.")
 
 

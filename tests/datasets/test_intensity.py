@@ -1,4 +1,4 @@
-"""Grey values to [0, 1]: by what the type can hold or by a window that was asked for, never by a guess."""
+"""Grey values to [0, 1]: by the range of their type or by a given window, never by a guess."""
 
 from typing import Any
 
@@ -15,10 +15,15 @@ from cae.datasets.intensity import apply_window, convert_channels
 from cae.datasets.samples import Sample
 
 TYPES = ["u1", "u2", "i1", "i2", "u4", "i4", "i8", "f2", "f4", "f8"]
+Window = tuple[float, float]
 
 
-def picture(values: Any, dtype: str) -> Sample:
-    return Sample("a b.png", np.array(values, dtype).reshape(1, -1))
+def scale(values: list[float], dtype: str, window: Window | None = None) -> npt.NDArray[np.float32]:
+    pixels = np.array([values], dtype)
+    pixels.flags.writeable = False
+    scaled = apply_window(Sample("a b.png", pixels), window)
+    assert scaled.dtype == np.float32
+    return scaled[0]
 
 
 @pytest.mark.parametrize(
@@ -31,10 +36,8 @@ def picture(values: Any, dtype: str) -> Sample:
         ("f8", [0, 0.2, 1]),
     ],
 )
-def test_without_a_window_the_type_says_what_is_white(dtype: str, values: list[float]) -> None:
-    found = apply_window(picture(values, dtype))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [[0, 0.2, 1]], atol=1e-4 if dtype == "f2" else 1e-7)
+def test_without_a_window_the_type_decides_what_is_white(dtype: str, values: list[float]) -> None:
+    np.testing.assert_allclose(scale(values, dtype), [0, 0.2, 1], atol=1e-4 if dtype == "f2" else 1e-7)
 
 
 @pytest.mark.parametrize(
@@ -46,19 +49,20 @@ def test_without_a_window_the_type_says_what_is_white(dtype: str, values: list[f
         ("i1", [0, 1]),
         ("f4", [0, 1.5]),
         ("f8", [-0.1, 1]),
+        ("f4", [0, np.inf]),
+        ("f4", [0, -np.inf]),
     ],
 )
-def test_where_the_type_says_nothing_a_window_is_asked_for(dtype: str, values: list[float]) -> None:
+def test_if_the_type_does_not_decide_a_window_is_asked_for(dtype: str, values: list[float]) -> None:
     with pytest.raises(
-        UserError, match=r"'a b\.png' holds \w+ from .* to .*: without a window.*Say by a window"
+        UserError, match=r"'a b\.png' holds \w+ from .* to .*: without a window.*Set a window"
     ):
-        apply_window(picture(values, dtype))
+        scale(values, dtype)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_a_window_cuts_off_what_lies_outside(dtype: str) -> None:
-    found = apply_window(picture([0, 20, 45, 70, 100], dtype), (20, 70))
-    np.testing.assert_allclose(found, [[0, 0, 0.5, 1, 1]])
+def test_values_outside_a_window_are_clipped(dtype: str) -> None:
+    np.testing.assert_allclose(scale([0, 20, 45, 70, 100], dtype, (20, 70)), [0, 0, 0.5, 1, 1])
 
 
 @settings(deadline=None)
@@ -68,43 +72,28 @@ def test_a_window_cuts_off_what_lies_outside(dtype: str) -> None:
     ),
     st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)),
 )
-def test_with_a_window_every_type_ends_in_0_to_1(pixels: npt.NDArray[Any], ends: tuple[float, float]) -> None:
-    found = apply_window(Sample("a", pixels), (ends[0], ends[0] + ends[1]))
-    assert found.dtype == np.float32
-    assert found.shape == pixels.shape
-    assert found.min() >= 0
-    assert found.max() <= 1
+def test_with_a_window_every_type_ends_in_0_to_1(pixels: npt.NDArray[Any], window: Window) -> None:
+    scaled = apply_window(Sample("a", pixels), (window[0], window[0] + window[1]))
+    assert scaled.shape == pixels.shape
+    assert scaled.min() >= 0
+    assert scaled.max() <= 1
 
 
-def test_values_of_32_bits_are_told_apart() -> None:
-    found = apply_window(picture([2**31, 2**31 + 1], "u4"), (2**31, 2**31 + 2))
-    np.testing.assert_allclose(found, [[0, 0.5]])
+def test_neighbouring_values_of_32_bits_are_distinguished() -> None:
+    np.testing.assert_allclose(scale([2**31, 2**31 + 1], "u4", (2**31, 2**31 + 2)), [0, 0.5])
 
 
 @pytest.mark.parametrize("window", [None, (0, 1)])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
-def test_nan_is_refused(dtype: str, window: tuple[float, float] | None) -> None:
+def test_nan_is_refused(dtype: str, window: Window | None) -> None:
     with pytest.raises(UserError, match=r"'a b\.png' holds NaN"):
-        apply_window(picture([0, np.nan, 1], dtype), window)
-
-
-@pytest.mark.parametrize("value", [np.inf, -np.inf])
-def test_infinity_is_outside(value: float) -> None:
-    with pytest.raises(UserError, match=r"Say by a window"):
-        apply_window(picture([0, value], "f4"))
-    np.testing.assert_array_equal(apply_window(picture([value], "f4"), (0, 1)), [[float(value > 0)]])
+        scale([0, np.nan, 1], dtype, window)
 
 
 @pytest.mark.parametrize("window", [(1, 1), (2, 1), (0, np.inf), (np.nan, 1)])
-def test_a_window_that_is_none_is_named(window: tuple[float, float]) -> None:
+def test_an_invalid_window_is_named(window: Window) -> None:
     with pytest.raises(UserError, match=r"The window is .*: two numbers are needed, the lower one first"):
-        apply_window(picture([0], "u1"), window)
-
-
-def test_the_picture_itself_stays_as_it_is() -> None:
-    pixels = np.array([[0, 0.5]], np.float32)
-    pixels.flags.writeable = False
-    apply_window(Sample("a", pixels), (0.25, 0.75))
+        scale([0], "u1", window)
 
 
 GREY = np.array([[0, 0.5, 1]], np.float32)
@@ -123,25 +112,25 @@ RGB = np.random.default_rng(0).random((4, 5, 3), np.float32)
         (RGB, 1, (4, 5, 1)),
     ],
 )
-def test_channels_change_only_when_asked(
+def test_channels_are_converted_only_if_asked(
     image: npt.NDArray[np.float32], channels: int | None, shape: tuple[int, ...]
 ) -> None:
-    found = convert_channels(image, channels)
-    assert found.dtype == np.float32
-    assert found.shape == shape
+    converted = convert_channels(image, channels)
+    assert converted.dtype == np.float32
+    assert converted.shape == shape
 
 
-def test_grey_of_colours_is_pillows() -> None:
+def test_grey_of_colours_is_that_of_pillow() -> None:
     colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     grey = np.asarray(Image.fromarray(colours).convert("L"))
     found = convert_channels(apply_window(Sample("a", colours)), 1)
     np.testing.assert_array_less(np.abs(255 * found[..., 0] - grey), 0.5001)
 
 
-def test_there_and_back_grey_stays() -> None:
+def test_grey_survives_three_channels() -> None:
     np.testing.assert_allclose(convert_channels(convert_channels(GREY, 3), 1)[..., 0], GREY, atol=1e-7)
 
 
-def test_other_numbers_of_channels_are_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="2 channels cannot be made of 1"):
+def test_other_numbers_of_channels_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 channels cannot be converted to 2"):
         convert_channels(GREY, 2)

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as arrays
 from pydicom.uid import JPEGLSLossless
 
 from cae.core.errors import UserError
-from cae.datasets import sources
 from cae.datasets.samples import Sample
+from cae.datasets.sources import open_source
 from checks.fuzz import make_dicom, make_nifti
 
 CT = np.arange(-500, -465, dtype=np.int16).reshape(5, 7)
@@ -25,7 +25,7 @@ VOLUME = np.arange(7 * 5 * 3, dtype=np.int16).reshape(7, 5, 3)
 
 def read(path: Path, content: bytes) -> list[Sample]:
     path.write_bytes(content)
-    return list(sources.open_source(path))
+    return list(open_source(path))
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def read(path: Path, content: bytes) -> list[Sample]:
 )
 def test_stored_values_come_as_they_are_without_a_slope(tmp_path: Path, dtype: str, packed: bool) -> None:
     pixels = np.abs(CT).astype(dtype)
-    (picture,) = read(tmp_path / "a.dcm", make_dicom(pixels, packed))
-    assert picture.pixels.dtype == pixels.dtype
-    np.testing.assert_array_equal(picture.pixels, pixels)
+    (sample,) = read(tmp_path / "a.dcm", make_dicom(pixels, packed))
+    assert sample.pixels.dtype == pixels.dtype
+    np.testing.assert_array_equal(sample.pixels, pixels)
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [("2", "-1024"), ("0.5", "1"), (None, "-1000"), ("3", None)])
@@ -44,15 +44,15 @@ def test_slope_and_intercept_give_the_values_of_the_modality(
     tmp_path: Path, slope: str | None, intercept: str | None
 ) -> None:
     content = make_dicom(CT, RescaleSlope=slope, RescaleIntercept=intercept)
-    (picture,) = read(tmp_path / "a.dcm", content)
-    assert picture.pixels.dtype == np.float32
-    np.testing.assert_array_equal(picture.pixels, CT * float(slope or 1) + float(intercept or 0))
+    (sample,) = read(tmp_path / "a.dcm", content)
+    assert sample.pixels.dtype == np.float32
+    np.testing.assert_array_equal(sample.pixels, CT * float(slope or 1) + float(intercept or 0))
 
 
 def test_a_slope_that_changes_nothing_keeps_the_type(tmp_path: Path) -> None:
-    (picture,) = read(tmp_path / "a.dcm", make_dicom(CT, RescaleSlope="1", RescaleIntercept="0"))
-    np.testing.assert_array_equal(picture.pixels, CT)
-    assert picture.pixels.dtype == np.int16
+    (sample,) = read(tmp_path / "a.dcm", make_dicom(CT, RescaleSlope="1", RescaleIntercept="0"))
+    np.testing.assert_array_equal(sample.pixels, CT)
+    assert sample.pixels.dtype == np.int16
 
 
 @pytest.mark.parametrize("slope", ["0", "nan", "inf"])
@@ -81,8 +81,8 @@ def test_white_is_zero_is_inverted(
         "BitsStored": bits,
         "HighBit": bits - 1,
     }
-    (picture,) = read(tmp_path / "a.dcm", make_dicom(pixels, **tags))
-    np.testing.assert_array_equal(picture.pixels, expected)
+    (sample,) = read(tmp_path / "a.dcm", make_dicom(pixels, **tags))
+    np.testing.assert_array_equal(sample.pixels, expected)
 
 
 def test_colours_are_read_as_rgb(tmp_path: Path) -> None:
@@ -95,16 +95,16 @@ def test_colours_are_read_as_rgb(tmp_path: Path) -> None:
         "Columns": 5,
         "NumberOfFrames": None,
     }
-    (picture,) = read(tmp_path / "a.dcm", make_dicom(pixels, **tags))
-    np.testing.assert_array_equal(picture.pixels, pixels)
+    (sample,) = read(tmp_path / "a.dcm", make_dicom(pixels, **tags))
+    np.testing.assert_array_equal(sample.pixels, pixels)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "RLE"])
-def test_every_frame_is_a_picture(tmp_path: Path, packed: bool) -> None:
+def test_every_frame_is_a_sample(tmp_path: Path, packed: bool) -> None:
     frames = np.stack([CT, CT + 1, CT + 2])
     found = read(tmp_path / "a.dcm", make_dicom(frames, packed))
-    assert [picture.name for picture in found] == ["a.dcm#0", "a.dcm#1", "a.dcm#2"]
-    np.testing.assert_array_equal([picture.pixels for picture in found], frames)
+    assert [sample.name for sample in found] == ["a.dcm#0", "a.dcm#1", "a.dcm#2"]
+    np.testing.assert_array_equal([sample.pixels for sample in found], frames)
 
 
 def test_the_slices_of_a_patient_are_one_group_whatever_their_folders(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_the_slices_of_a_patient_are_one_group_whatever_their_folders(tmp_path: 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(make_dicom(CT, **tags))
     (tmp_path / "DICOMDIR").write_bytes(make_dicom(CT, Rows=None))
-    source = sources.open_source(tmp_path)
-    assert source.kind == "dicom"
-    assert [picture.group for picture in source] == ["A", "B", "A", "1.2", "1.2", "two/deep/4"]
+    source = open_source(tmp_path)
+    assert source.kind == "DICOM"
+    assert [sample.group for sample in source] == ["A", "B", "A", "1.2", "1.2", "two/deep/4"]
 
 
 def syntax(uid: str) -> bytes:
@@ -148,7 +148,7 @@ def syntax(uid: str) -> bytes:
     ("content", "message"),
     [
         (make_dicom(CT, PixelData=None), "holds no pixels that can be read"),
-        (make_dicom(CT, Rows=None), "holds no pixels: it gives no rows and columns"),
+        (make_dicom(CT, Rows=None), "holds no pixels: its header has no rows and columns"),
         (make_dicom(CT, Rows=0), "holds no pixels"),
         (make_dicom(CT, Rows=65535, Columns=65535), "at most 67,108,864 pixels"),
         (make_dicom(CT, Rows=50), "is damaged .*reshape"),
@@ -156,7 +156,7 @@ def syntax(uid: str) -> bytes:
             make_dicom(CT, PhotometricInterpretation="PALETTE COLOR"),
             "has the colours 'PALETTE COLOR': MONOCHROME1",
         ),
-        (make_dicom(CT, SamplesPerPixel=2), "1 or 3 channels are read"),
+        (make_dicom(CT, SamplesPerPixel=2), "with 1 or 3 channels"),
         (syntax(JPEGLSLossless), "stores its pixels as 'JPEG-LS Lossless.*gdcmconv --raw"),
         (syntax("1.2.840.10008.1.2.1.99"), "is deflated as a whole"),
         (syntax("1.2.840.10008.1.2.4.100"), "stores its pixels as 'MPEG2.*cannot be decoded here"),
@@ -187,9 +187,9 @@ def test_the_slices_of_a_volume_come_as_nibabel_reads_them(
     path = tmp_path_factory.getbasetemp() / "a.nii"
     found = read(path, gzip.compress(content) if packed else content)
     slices = volume.reshape(*volume.shape[:2], -1, order="F")
-    assert {picture.pixels.dtype for picture in found} == {volume.dtype.newbyteorder("=")}
-    np.testing.assert_array_equal([picture.pixels.T for picture in found], np.moveaxis(slices, -1, 0))
-    assert {picture.group for picture in found} == {"a.nii"}
+    assert {sample.pixels.dtype for sample in found} == {volume.dtype.newbyteorder("=")}
+    np.testing.assert_array_equal([sample.pixels.T for sample in found], np.moveaxis(slices, -1, 0))
+    assert {sample.group for sample in found} == {"a.nii"}
 
 
 def scaled(slope: float, intercept: float) -> bytes:
@@ -235,5 +235,5 @@ def test_a_volume_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, m
 
 def test_one_slice_is_unpacked_at_a_time(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(make_nifti(np.zeros((64, 64, 500), np.uint8))))
-    pictures = iter(sources.open_source(tmp_path / "a.nii.gz"))
-    assert next(pictures).pixels.shape == (64, 64)
+    samples = iter(open_source(tmp_path / "a.nii.gz"))
+    assert next(samples).pixels.shape == (64, 64)

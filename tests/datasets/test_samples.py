@@ -1,4 +1,4 @@
-"""One size, one number of channels and one depth: what differs is named, with the two pictures."""
+"""All samples have one size, number of channels and data type; what differs is named."""
 
 from typing import Any
 
@@ -11,51 +11,41 @@ from cae.datasets.safety import describe_error
 from cae.datasets.samples import Sample, check_uniform
 
 GREY = np.zeros((5, 7), np.uint8)
+FIRST = Sample("a\n", GREY)
+OTHERS: dict[str, npt.NDArray[Any]] = {
+    "sizes": np.zeros((7, 5), np.uint8),
+    "channels": np.zeros((5, 7, 3), np.uint8),
+    "dtypes": np.zeros((5, 7), np.uint16),
+}
 
 
-def picture(name: str, pixels: npt.NDArray[Any]) -> Sample:
-    return Sample(name, pixels, group=name)
-
-
-def test_pictures_that_agree_pass() -> None:
-    pictures = [picture("a", GREY), picture("b", GREY[..., np.newaxis]), picture("c", GREY)]
-    assert list(check_uniform(iter(pictures))) == pictures
+def test_samples_that_agree_pass_one_after_another() -> None:
+    samples = [FIRST, Sample("b", GREY[..., np.newaxis]), Sample("c", GREY[:2])]
+    passing = check_uniform(iter(samples))
+    assert [next(passing), next(passing)] == samples[:2]
+    with pytest.raises(UserError, match="size"):
+        next(passing)
 
 
 @pytest.mark.parametrize(
-    ("other", "message"),
+    ("what", "message"),
     [
-        (np.zeros((7, 5), np.uint8), r"'a\\n' has the size 5×7 and 'b' 7×5: .*data\.size.*data\.tiles"),
-        (np.zeros((5, 7, 3), np.uint8), r"'a\\n' has the number of channels 1 and 'b' 3: .*data\.channels"),
-        (np.zeros((5, 7), np.uint16), r"'a\\n' has the depth uint8 and 'b' uint16: .*Convert them to one"),
+        ("sizes", r"'a\\n' has the size 5×7 and 'b' has 7×5, .*data\.size.*data\.tiles"),
+        ("channels", r"'a\\n' has the number of channels 1 and 'b' has 3, .*data\.channels"),
+        ("dtypes", r"'a\\n' has the data type uint8 and 'b' has uint16, .*Convert them to one"),
     ],
 )
-def test_pictures_that_differ_are_named(other: npt.NDArray[Any], message: str) -> None:
+def test_samples_that_differ_are_named_unless_they_may(what: str, message: str) -> None:
+    samples = [FIRST, Sample("b", OTHERS[what])]
     with pytest.raises(UserError, match=message):
-        list(check_uniform([picture("a\n", GREY), picture("b", other)]))
+        list(check_uniform(samples))
+    assert list(check_uniform(samples, **{what: False})) == samples
+    for other in OTHERS.keys() - {what}:
+        with pytest.raises(UserError):
+            list(check_uniform(samples, **{other: False}))
 
 
-def test_sizes_and_channels_may_differ_where_they_are_changed_anyway() -> None:
-    pictures = [picture("a", GREY), picture("b", np.zeros((9, 9, 3), np.uint8))]
-    assert list(check_uniform(pictures, sizes=False, channels=False)) == pictures
-    with pytest.raises(UserError, match="number of channels"):
-        list(check_uniform(pictures, sizes=False))
-    with pytest.raises(UserError, match="size"):
-        list(check_uniform(pictures, channels=False))
-
-
-def test_depths_may_never_differ() -> None:
-    pictures = [picture("a", GREY), picture("b", GREY.astype(np.float32))]
-    with pytest.raises(UserError, match="depth"):
-        list(check_uniform(pictures, sizes=False, channels=False))
-
-
-def test_pictures_are_checked_as_they_pass() -> None:
-    passing = check_uniform(iter([picture("a", GREY), picture("b", GREY[:2])]))
-    assert next(passing).name == "a"
-
-
-def test_a_decoders_private_names_are_not_told() -> None:
+def test_private_names_of_decoders_are_not_shown() -> None:
     class _BrokenTile(Exception):
         pass
 
