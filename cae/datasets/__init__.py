@@ -1,7 +1,6 @@
-"""Where images come from: Fashion-MNIST as verified arrays, and people's own pictures, one after another.
+"""Where images come from: sources of images, preprocessing, augmentation and splits.
 
-`fashion_mnist.fetch` returns the images and labels, uint8, of a training and a test part, and the names of
-the classes; `stages/prepare.py` calls it. `layouts.opened` looks at a file or a folder and returns its
-pictures as they are stored, whatever it is: a folder of images, MVTec AD, IDX, .npz, DICOM, NIfTI. `greys`,
-`sizes` and `tiles` bring them to what a network takes, `sides` splits them.
+`fashion_mnist.fetch` returns Fashion-MNIST as verified arrays. `sources.open_source` opens a file or folder
+of images in any of the `formats`; iterating over it yields `samples`. A `Preprocessing` turns a sample into
+an image in [0, 1] and cuts it into tiles, and `group_splits` assigns samples to splits.
 """

@@ -166,8 +166,13 @@ def test_a_source_can_be_read_twice(tree: Tree) -> None:
 
 
 def test_one_image_is_in_memory_at_a_time(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded: list[Any] = []
-    monkeypatch.setattr(image_files, "decode", lambda image: decoded.append(image) or GREY)
+    decoded: list[Image.Image] = []
+
+    def decode(image: Image.Image) -> Any:
+        decoded.append(image)
+        return GREY
+
+    monkeypatch.setattr(image_files, "decode", decode)
     source = iter(open_source(tree("a.png", "b.png", "c.png")))
     assert not decoded
     next(source)
