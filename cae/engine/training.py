@@ -1,7 +1,7 @@
-"""The training loop: Adam with a cosine decay, early stopping, exact resume, the same bits on any cores.
+"""The training loop: Adam with cosine decay, early stopping, and exact resume after a kill.
 
-Every random number comes from (seed, epoch): the order of the images and their changes are drawn anew for
-each epoch, so a resumed run goes on as the uninterrupted one would have.
+Every random number is drawn from (seed, epoch) and what it is for, never from a generator that an earlier
+epoch has used. A resumed run therefore draws the same numbers as a run that was never killed.
 """
 
 import math
@@ -23,16 +23,16 @@ from cae.engine.steps import Steps
 from cae.networks.settings import Recipe
 from cae.networks.tasks import Task
 
-# Images handed to one call of the compiled graph, at most: enough to hide the call, few enough to keep the
-# progress bar alive.
-IMAGES_A_CALL = 2000
+# The most images in one call of the compiled graph: the call itself then costs little, and the progress bar
+# still moves.
+IMAGES_PER_CALL = 2000
 VALIDATION_BATCH = 500
-# Numbers in the images of a call, or in one layer of a validation batch, at most: 256 MiB. Large images come
-# fewer at a time, so that memory does not grow with how many there are.
-NUMBERS = 2**26
-# What Keras's EarlyStopping knows between two epochs, apart from the best weights.
+# The most values (256 MiB) in the images of a call, or in one layer of a validation batch. Calls with larger
+# images have fewer of them, so that memory does not grow.
+MOST_VALUES = 2**26
+# What Keras's EarlyStopping remembers between epochs, besides the best weights.
 STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
-# What a random number is for: the order of the images is drawn from (seed, epoch) alone.
+# Third number of the seeds of random numbers; the order of the images is drawn from (seed, epoch) alone.
 TRAINING, VALIDATION = 1, 2
 
 
@@ -45,54 +45,51 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     record: Callable[[pd.DataFrame], None] | None = None,
 ) -> pd.DataFrame:
-    """Train a task's network in place; leave it with the weights of its best epoch.
+    """Train a task's network in place; at the end it has the weights of the best epoch.
 
     Args:
-        task: its first loss is trained on, and says which epoch is best. What its network is given is drawn
-            anew in every epoch of training, and once for validation. Build the network, and call this, in
-            the scope of the `tf.distribute` strategy that trains it.
-        train: (N, H, W, 1) float32 in [0, 1]; may be memory-mapped: only what a call needs is read.
-        validation: likewise; decides when to stop and which epoch is best.
-        recipe: epochs, batch size, learning rate, warm-up, patience, shards and seed.
-        checkpoint: keeps the state after each epoch and returns it when an earlier run was killed.
-        callbacks: further Keras callbacks; `on_train_batch_end` comes once a call of many steps, with
-            `epoch_share`, the part of the epoch that is done.
-        record: is given the history so far after every epoch and, when an earlier run was killed, at once.
+        task: the network and its losses. The first loss is minimised, and its validation value chooses the
+            best epoch. Build the network and call this in the scope of the `tf.distribute` strategy to use.
+        train: (N, H, W, C) float32 in [0, 1]. May be memory-mapped; each call reads only the images it needs.
+        validation: likewise.
+        recipe: epochs, patience, batch size, learning rate, warm-up, shards and seed.
+        checkpoint: where the state is stored after each epoch; a stored state is resumed from.
+        callbacks: further Keras callbacks. `on_train_batch_end` is called once for many steps, with
+            `epoch_share`, the finished part of the epoch.
+        record: called with the history so far, after every epoch and once before a resumed run goes on.
 
     Returns:
-        One row a finished epoch: epoch (from 1), every loss of the task by its name and, with val_ before
-        it, of validation, in means a pixel, and learning_rate (of its first step).
+        One row per epoch: epoch (from 1), each loss of the task as a mean per value, for training and (with
+        the prefix val_) for validation, and learning_rate (of the first step).
 
     Raises:
-        UserError: the loss is no longer a finite number.
+        UserError: a loss is not a finite number.
     """
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
     steps = Steps(task, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(
-        # Keras would guess from the name which direction is better.
         monitor=get_monitor(task.losses),
-        mode="min",
+        mode="min",  # Keras cannot guess it from the name of a loss
         patience=recipe.patience,
         restore_best_weights=True,
     )
     network = task.network
     listeners = keras.callbacks.CallbackList([stopping, *callbacks], model=network)
     listeners.on_train_begin()
-    history = restore(load_state(checkpoint), network, optimizer, stopping)
+    history = restore_state(load_state(checkpoint), network, optimizer, stopping)
     if history and record:
         record(pd.DataFrame(history))
     network.stop_training = stopping.wait >= recipe.patience
     while len(history) < recipe.epochs and not network.stop_training:
         epoch = len(history)
         listeners.on_epoch_begin(epoch)
-        rates = compute_learning_rates(recipe, epoch, -(-len(train) // recipe.batch_size))
-        trained = train_epoch(steps, train, recipe, epoch, rates, listeners)
-        draws = np.random.default_rng((recipe.seed, 0, VALIDATION))
-        validated = compute_mean_losses(steps, validation, draws, Phase(training=False, epoch=epoch))
-        check_finite(validated, epoch, recipe)
+        rates = compute_learning_rates(recipe, epoch, math.ceil(len(train) / recipe.batch_size))
+        train_losses = train_epoch(steps, train, recipe, epoch, rates, listeners)
+        validation_losses = evaluate(steps, validation, recipe, epoch)
         logs: dict[str, float] = {}
-        for name, of_train, of_validation in reversed([*zip(task.losses, trained, validated, strict=True)]):
-            logs |= {name: float(of_train), f"val_{name}": float(of_validation)}
+        # The cross-entropy, the last loss of every task, comes first.
+        for index, name in reversed([*enumerate(task.losses)]):
+            logs |= {name: float(train_losses[index]), f"val_{name}": float(validation_losses[index])}
         logs["learning_rate"] = float(rates[0])
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
@@ -105,8 +102,31 @@ def fit(
 
 
 def get_monitor(losses: Iterable[str]) -> str:
-    """Name the column of a history, of these losses, that says which epoch is best."""
+    """Return the name of the column that chooses the best epoch: the first loss, of validation."""
     return f"val_{next(iter(losses))}"
+
+
+def compute_learning_rates(recipe: Recipe, epoch: int, steps: int) -> npt.NDArray[np.float32]:
+    """Return the learning rate of each step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
+
+    Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts. In the warm-up
+    epochs η(t) is multiplied by a factor that rises linearly to 1.
+    """
+    step = epoch * steps + np.arange(steps)
+    # ½(1 + cos πx) = sin²(½π(1 − x))
+    rates = recipe.learning_rate * compute_sine(0.5 * np.pi * (1 - step / (recipe.epochs * steps))) ** 2
+    if recipe.warm_up:
+        rates *= np.minimum(1, (step + 1) / (recipe.warm_up * steps))
+    return rates.astype(np.float32)
+
+
+def compute_sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return sin x for 0 ≤ x ≤ ½π by its Taylor series: additions and products are the same everywhere."""
+    square, term, total = x * x, x, x
+    for n in range(3, 25, 2):
+        term = -term * square / ((n - 1) * n)
+        total = total + term
+    return total
 
 
 def train_epoch(
@@ -117,7 +137,7 @@ def train_epoch(
     rates: npt.NDArray[np.float32],
     listeners: keras.callbacks.CallbackList,
 ) -> npt.NDArray[np.float64]:
-    """Take one step for every batch of the images in a new order; return the mean losses, (losses,)."""
+    """Shuffle the images and take one step for every batch; return the mean of each loss."""
     order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
     draws = np.random.default_rng((recipe.seed, epoch, TRAINING))
     phase = Phase(training=True, epoch=epoch)
@@ -134,64 +154,37 @@ def train_epoch(
     return total / len(train)
 
 
-def compute_learning_rates(recipe: Recipe, epoch: int, steps: int) -> npt.NDArray[np.float32]:
-    """Return the learning rate of every step of an epoch: η(t) = η₀·½(1 + cos πt/T), T steps in all epochs.
-
-    Loshchilov, Hutter: SGDR (2017), https://arxiv.org/abs/1608.03983, without restarts. While warming up, it
-    rises towards that in a straight line.
-    """
-    taken = epoch * steps + np.arange(steps)
-    # ½(1 + cos πx) = sin²(½π(1 − x))
-    rates = recipe.learning_rate * compute_sine(0.5 * np.pi * (1 - taken / (recipe.epochs * steps))) ** 2
-    if recipe.warm_up:
-        rates *= np.minimum(1, (taken + 1) / (recipe.warm_up * steps))
-    return rates.astype(np.float32)
-
-
-def compute_sine(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return sin x for 0 ≤ x ≤ ½π by its Taylor series, which needs sums and products alone."""
-    square, term, total = x * x, x, x
-    for n in range(3, 25, 2):
-        term = -term * square / ((n - 1) * n)
-        total = total + term
-    return total
+def evaluate(steps: Steps, validation: Images, recipe: Recipe, epoch: int) -> npt.NDArray[np.float64]:
+    """Return the mean of each loss over the validation images, whose noise is the same in every epoch."""
+    draws = np.random.default_rng((recipe.seed, 0, VALIDATION))
+    phase = Phase(training=False, epoch=epoch)
+    total = np.zeros(len(steps.task.losses))
+    batch_size = max(1, min(VALIDATION_BATCH, MOST_VALUES // find_largest_output(steps.task.network)))
+    for _, batches in split_into_calls(validation, np.arange(len(validation)), batch_size):
+        losses = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, phase)))
+        total += sum_columns(losses) * batches.shape[1]
+    check_finite(total, epoch, recipe)
+    return total / len(validation)
 
 
 def split_into_calls(
     images: Images, order: npt.NDArray[np.int64], batch_size: int
 ) -> Iterator[tuple[int, Images]]:
-    """Give images in order as (how many came before, (steps, batch, H, W, 1)); a smaller last batch alone."""
+    """Yield the images in this order, as batches for one call of the compiled graph at a time.
+
+    Yields:
+        How many images came before, and images (steps, batch, H, W, C). A smaller last batch comes alone.
+    """
     whole = len(order) // batch_size * batch_size
-    size = max(1, min(IMAGES_A_CALL, NUMBERS // images[0].size) // batch_size) * batch_size
+    size = max(1, min(IMAGES_PER_CALL, MOST_VALUES // images[0].size) // batch_size) * batch_size
     for done in range(0, whole, size):
         yield done, images[order[done : min(done + size, whole)].reshape(-1, batch_size)]
     if whole < len(order):
         yield whole, images[order[np.newaxis, whole:]]
 
 
-def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Recipe) -> None:
-    """Raise UserError when training has diverged."""
-    if not np.isfinite(losses).all():
-        raise UserError(
-            f"The loss is no longer a finite number in epoch {epoch + 1}: training diverged at learning_rate "
-            f"{recipe.learning_rate:g}. Lower learning_rate and train again."
-        )
-
-
-def compute_mean_losses(
-    steps: Steps, images: Images, draws: np.random.Generator, phase: Phase
-) -> npt.NDArray[np.float64]:
-    """Average the losses of a task over images: (losses,)."""
-    total = np.zeros(len(steps.task.losses))
-    batch_size = max(1, min(VALIDATION_BATCH, NUMBERS // find_largest_output(steps.task.network)))
-    for _, batches in split_into_calls(images, np.arange(len(images)), batch_size):
-        of_batches = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, phase)))
-        total += sum_columns(of_batches) * batches.shape[1]
-    return total / len(images)
-
-
 def find_largest_output(network: keras.Model) -> int:
-    """Return how many numbers the widest layer of a network gives for an image."""
+    """Return how many values the largest output of a layer has per image."""
     return max(
         find_largest_output(layer)
         if isinstance(layer, keras.Model)
@@ -201,15 +194,24 @@ def find_largest_output(network: keras.Model) -> int:
 
 
 def sum_columns(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Add up each column, rounded once: no order of summands can show."""
+    """Sum each column exactly and round once, so that the order of the rows does not matter."""
     return np.array([math.fsum(column) for column in losses.T])
 
 
-def compute_mean_image_loss(train: Images, validation: Images) -> float:
-    """Return the cross-entropy of answering every validation image with the mean training image.
+def check_finite(losses: npt.ArrayLike, epoch: int, recipe: Recipe) -> None:
+    """Raise UserError if training has diverged."""
+    if not np.isfinite(losses).all():
+        raise UserError(
+            f"The loss is not a finite number in epoch {epoch + 1}: training diverged at learning_rate "
+            f"{recipe.learning_rate:g}. Lower learning_rate and train again."
+        )
 
-    It is linear in the image, so the mean validation image has it: −v·ln m − (1 − v)·ln(1 − m), clipped as
-    Keras clips. A network that does no better has learned nothing of single images.
+
+def compute_mean_image_loss(train: Images, validation: Images) -> float:
+    """Return the cross-entropy of predicting the mean training image for every validation image.
+
+    A network that does no better has learned nothing about single images. The loss is linear in the target
+    v, so the mean validation image is enough: −v·ln m − (1 − v)·ln(1 − m), m clipped as Keras does.
     """
     m, v = (images.mean(axis=0, dtype=np.float64) for images in (train, validation))
     m = np.clip(m, keras.config.epsilon(), 1 - keras.config.epsilon())
@@ -222,7 +224,7 @@ def collect_state(
     stopping: keras.callbacks.EarlyStopping,
     history: list[dict[str, Any]],
 ) -> State:
-    """Collect all that the next epoch depends on."""
+    """Collect everything that the next epoch depends on."""
     return State(
         arrays={
             "weights": network.get_weights(),
@@ -234,27 +236,29 @@ def collect_state(
 
 
 def load_state(checkpoint: Checkpoint) -> State | None:
-    """Load the chief's saved state on every worker: they may not share a disk."""
+    """Load the chief's stored state, on every worker: workers may have disks of their own."""
     strategy = tf.distribute.get_strategy()
-    saved = checkpoint.load() if workers.is_chief(strategy) else None
-    content = workers.broadcast_from_chief(strategy, saved.to_bytes() if saved else b"")
+    stored = checkpoint.load() if workers.is_chief(strategy) else None
+    content = workers.broadcast_from_chief(strategy, stored.to_bytes() if stored else b"")
     return State.from_bytes(content) if content else None
 
 
-def restore(
-    saved: State | None,
+def restore_state(
+    state: State | None,
     network: keras.Model,
     optimizer: keras.optimizers.Adam,
     stopping: keras.callbacks.EarlyStopping,
 ) -> list[dict[str, Any]]:
-    """Put everything back to where `state` found it and return the history; without a state, start afresh."""
-    if saved is None:
+    """Set everything that `collect_state` collected and return the history; without a state, an empty one.
+
+    Call it after `on_train_begin`, in which EarlyStopping resets itself.
+    """
+    if state is None:
         return []
-    network.set_weights(saved.arrays["weights"])
-    for variable, value in zip(optimizer.variables, saved.arrays["optimizer"], strict=True):
+    network.set_weights(state.arrays["weights"])
+    for variable, value in zip(optimizer.variables, state.arrays["optimizer"], strict=True):
         variable.assign(value)
-    # Keras's EarlyStopping forgets these in on_train_begin, which came before.
-    stopping.best_weights = saved.arrays["best_weights"]
-    for name, value in saved.values["stopping"].items():
+    stopping.best_weights = state.arrays["best_weights"]
+    for name, value in state.values["stopping"].items():
         setattr(stopping, name, value)
-    return list(saved.values["history"])
+    return list(state.values["history"])
