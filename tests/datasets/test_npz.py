@@ -1,4 +1,4 @@
-"""Reading .npz: MedMNIST's own splits and labels, streamed; pickles, bombs and lies are refused."""
+"""Archives as MedMNIST's: splits and labels, unpacked image by image; pickles and zip bombs are refused."""
 
 import io
 import os
@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cae.core.errors import UserError
-from cae.datasets.safety import read_exactly
+from cae.datasets import safety
+from cae.datasets.formats import npz
 from cae.datasets.sources import open_source
 
 IMAGES = np.arange(3 * 5 * 7, dtype=np.uint8).reshape(3, 5, 7)
@@ -36,40 +37,37 @@ def test_the_splits_of_medmnist_are_kept_with_their_labels(tmp_path: Path) -> No
         val_images=IMAGES[:1] + 1,
         val_labels=np.array([[7]], np.uint8),
         test_images=IMAGES[:2] + 2,
-        test_labels=np.array([[1], [0]]),
     )
-    source = open_source(path)
-    assert source.kind == "npz"
-    found = list(source)
-    assert [(sample.name, sample.label, sample.split) for sample in found] == [
-        ("test_images#0", "1", "test"),
-        ("test_images#1", "0", "test"),
+    samples = list(open_source(path))
+    assert [(sample.name, sample.label, sample.split) for sample in samples] == [
+        ("test_images#0", None, "test"),
+        ("test_images#1", None, "test"),
         ("train_images#0", "2", "train"),
         ("train_images#1", "0", "train"),
         ("train_images#2", "1", "train"),
         ("val_images#0", "7", "validation"),
     ]
-    np.testing.assert_array_equal([sample.pixels for sample in found[2:5]], IMAGES)
-    assert len({sample.group for sample in found}) == 6
-
-
-def test_images_alone_are_read_without_split_or_label(tmp_path: Path) -> None:
-    found = list(open_source(write(tmp_path / "a.npz", images=IMAGES)))
-    assert [(sample.label, sample.split) for sample in found] == [(None, None)] * 3
+    np.testing.assert_array_equal([sample.pixels for sample in samples[2:5]], IMAGES)
+    assert len({sample.group for sample in samples}) == 6
 
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
+        (None, [None, None, None]),
         (np.array([3, 1, 2]), ["3", "1", "2"]),
         (np.array([[0, 1], [1, 1], [0, 0]]), ["0,1", "1,1", "0,0"]),
         (np.array(["cat", "dog", "cät"]), ["cat", "dog", "cät"]),
     ],
-    ids=["numbers", "several", "text"],
+    ids=["none", "numbers", "several", "text"],
 )
-def test_labels_become_names(tmp_path: Path, labels: npt.NDArray[Any], expected: list[str]) -> None:
-    source = open_source(write(tmp_path / "a.npz", images=IMAGES, labels=labels))
-    assert [sample.label for sample in source] == expected
+def test_images_without_splits_may_have_labels(
+    tmp_path: Path, labels: npt.NDArray[Any] | None, expected: list[str | None]
+) -> None:
+    members = {"images": IMAGES} if labels is None else {"images": IMAGES, "labels": labels}
+    samples = list(open_source(write(tmp_path / "a.npz", **members)))
+    assert [sample.label for sample in samples] == expected
+    assert {sample.split for sample in samples} == {None}
 
 
 @settings(deadline=None)
@@ -108,14 +106,14 @@ def test_objects_are_never_unpickled(tmp_path: Path, key: str, monkeypatch: pyte
     assert not (tmp_path / "exploded").exists()
 
 
-def packed(path: Path, content: bytes, name: str = "images.npy", level: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", level) as archive:
-        archive.writestr(name, content)
-    return path
+def pack(folder: Path, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(folder / "a.npz", "w", method) as archive:
+        archive.writestr("images.npy", content)
+    return folder / "a.npz"
 
 
 def npy(shape: Sequence[int], dtype: str = "|u1", fortran: bool = False) -> bytes:
-    """Write the beginning of a .npy file: what it announces."""
+    """Write the header of a .npy file."""
     buffer = io.BytesIO()
     header = {"descr": dtype, "fortran_order": fortran, "shape": tuple(shape)}
     np.lib.format.write_array_header_1_0(buffer, header)
@@ -145,37 +143,7 @@ def test_what_an_array_announces_is_checked_before_it_is_read(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     with pytest.raises(UserError, match=rf"a\.npz' .*{message}"):
-        list(open_source(packed(tmp_path / "a.npz", content)))
-
-
-def test_a_zip_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
-    header = npy((1100, 1024, 1024))
-    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("images.npy", "w", force_zip64=True) as member:
-            member.write(header)
-        (info,) = archive.infolist()
-        # What a bomb says about itself; to make a real one would take a minute.
-        info.file_size = len(header) + 1100 * 2**20
-    with pytest.raises(UserError, match=r"unpacks images\.npy from .* bytes to 1,153,.*It is a zip bomb"):
-        list(open_source(tmp_path / "a.npz"))
-
-
-def test_a_member_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -> None:
-    path = packed(tmp_path / "a.npz", npy((2, 3, 3)) + bytes(18 + 10**6))
-    stored = path.read_bytes()
-    # Both places where a zip says how large its member is: it then ends where announced, with a wrong sum.
-    true, claimed = struct.pack("<I", 128 + 18 + 10**6), struct.pack("<I", 128 + 18)
-    assert stored.count(true) == 2
-    path.write_bytes(stored.replace(true, claimed))
-    with pytest.raises(UserError, match=r"a\.npz' is damaged .*CRC"):
-        list(open_source(path))
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_unsupported_compression_is_refused(tmp_path: Path, method: int) -> None:
-    path = packed(tmp_path / "a.npz", npy((1, 2, 2)) + bytes(4), level=method)
-    with pytest.raises(UserError, match=r"compresses images\.npy in an unsupported way"):
-        list(open_source(path))
+        list(open_source(pack(tmp_path, content)))
 
 
 @pytest.mark.parametrize(
@@ -193,11 +161,39 @@ def test_other_arrays_are_named(tmp_path: Path, members: dict[str, npt.NDArray[A
         list(open_source(write(tmp_path / "a.npz", **members)))
 
 
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    header = npy((1100, 1024, 1024))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("images.npy", "w", force_zip64=True) as member:
+            member.write(header)
+        (info,) = archive.infolist()
+        # What a bomb says about itself; making a real one would take a minute.
+        info.file_size = len(header) + 1100 * 2**20
+    with pytest.raises(UserError, match=r"unpacks images\.npy from .* bytes to 1,153,.*It is a zip bomb"):
+        list(open_source(tmp_path / "a.npz"))
+
+
+def test_an_array_that_unpacks_to_more_than_the_archive_says_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path, npy((2, 3, 3)) + bytes(18 + 10**6))
+    # Both places where a zip gives the size: the array then ends where announced, with a wrong checksum.
+    true, claimed = struct.pack("<I", 128 + 18 + 10**6), struct.pack("<I", 128 + 18)
+    assert path.read_bytes().count(true) == 2
+    path.write_bytes(path.read_bytes().replace(true, claimed))
+    with pytest.raises(UserError, match=r"a\.npz' is damaged .*CRC"):
+        list(open_source(path))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_unsupported_compression_is_refused(tmp_path: Path, method: int) -> None:
+    with pytest.raises(UserError, match=r"compresses images\.npy in an unsupported way"):
+        list(open_source(pack(tmp_path, npy((1, 2, 2)) + bytes(4), method)))
+
+
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.npz", images=IMAGES)
-    whole = path.read_bytes()
-    for end in range(4, len(whole), 7):
-        path.write_bytes(whole[:end])
+    content = path.read_bytes()
+    for end in range(4, len(content), 7):
+        path.write_bytes(content[:end])
         with pytest.raises(UserError, match=r"a\.npz' is damaged"):
             list(open_source(path))
 
@@ -205,11 +201,10 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
 def test_one_image_is_unpacked_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
-    def watched(stream: Any, count: int) -> bytes:
+    def read_exactly(stream: Any, count: int) -> bytes:
         sizes.append(count)
-        return read_exactly(stream, count)
+        return safety.read_exactly(stream, count)
 
-    monkeypatch.setattr("cae.datasets.formats.npz.read_exactly", watched)
-    samples = iter(open_source(write(tmp_path / "a.npz", images=np.zeros((1000, 8, 8), np.uint8))))
-    next(samples)
+    monkeypatch.setattr(npz, "read_exactly", read_exactly)
+    next(iter(open_source(write(tmp_path / "a.npz", images=np.zeros((1000, 8, 8), np.uint8)))))
     assert sizes == [64]

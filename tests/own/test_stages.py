@@ -124,7 +124,7 @@ def test_pictures_that_are_too_small_to_be_measured_are_named_before_training(
 def test_a_picture_astray_in_a_folder_like_mvtec_ads_is_named(run: Recipe, tmp_path: Path) -> None:
     for folder in ("train/good", "test/good", "test"):
         write(tmp_path / "images" / folder / "0.png", drawn((28, 28), 9))
-    with pytest.raises(UserError, match=r"test/0\.png' is no PART/CLASS/PICTURE"):
+    with pytest.raises(UserError, match=r"test/0\.png' is not in a folder SPLIT/CLASS"):
         run("prepare")
 
 
@@ -377,7 +377,7 @@ def test_masks_of_volumes_are_those_of_their_slices(run: Recipe, tmp_path: Path)
     marked = [np.argwhere(mask).tolist() for mask in found if mask is not None]
     assert marked == 2 * (7 * [[]] + [[[5, 3]]] + 2 * [[]])
     (masks_of / "10_mask.nii").write_bytes(make_nifti(np.zeros((28, 28, 9), np.uint8)))
-    with pytest.raises(UserError, match=r"10_mask\.nii' holds fewer masks than its file pictures"):
+    with pytest.raises(UserError, match=r"10_mask\.nii' holds fewer masks than its file has images"):
         run("prepare", data={"window": [0, 255]})
 
 
@@ -390,7 +390,7 @@ def test_slices_of_one_scanner_may_have_types_of_their_own(run: Recipe, tmp_path
         (tmp_path / f"images/{index}.dcm").write_bytes(content)
     project = run("prepare", data={"window": [0, 255]})
     assert len(prepared.pictures(project / "data/prepared")) == 20
-    with pytest.raises(UserError, match=r"has the depth uint16 and '1\.dcm' float32: .* say a window"):
+    with pytest.raises(UserError, match=r"has the data type uint16 and '1\.dcm' has float32, .* set a window"):
         run("prepare")
 
 
@@ -409,7 +409,7 @@ def test_a_mask_of_another_size_is_named_before_training(run: Recipe, tmp_path: 
     for folder in ("good", "spot"):
         write(tmp_path / "images/test" / folder / "0.png", drawn((28, 28), 9))
     write(tmp_path / "images/ground_truth/spot/0_mask.png", np.zeros((28, 27), np.uint8))
-    with pytest.raises(UserError, match="has 28×27 pixels, but its picture 28×28"):
+    with pytest.raises(UserError, match="has 28×27 pixels, but its image has 28×28"):
         run("prepare")
 
 
