@@ -145,7 +145,7 @@ def localised() -> Any:
             mask[start:end, start:end] = True
         # Few levels: pixels of both kinds have the same error.
         measured.add(found[..., 0].round(1), mask)
-    return [measured.measurable, measured.pixel_auroc(), measured.aupro()]
+    return [measured.is_measurable, measured.pixel_auroc(), measured.aupro()]
 
 
 def threshold() -> Any:

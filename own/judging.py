@@ -89,7 +89,7 @@ def rightness(judged: Judged, pictures: Sequence[Listed]) -> dict[str, float]:
     measured: dict[str, float] = {}
     if odd.any() and not odd.all():
         measured["auroc"] = float(roc_auc_score(odd, judged.scores))
-    if judged.localisation.measurable:
+    if judged.localisation.is_measurable:
         measured["pixel_auroc"] = judged.localisation.pixel_auroc()
         measured["aupro"] = judged.localisation.aupro()
     if judged.alarms is not None:

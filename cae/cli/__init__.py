@@ -1,4 +1,4 @@
-"""What a trained network does with people's own pictures: the commands of `cae`.
+"""The command `cae`: use a trained network on your own images.
 
 `default.keras` is models/autoencoder.keras of the main pipeline, as dvc.lock has it.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cae.core import environment
 
-# A door, as a stage is: before NumPy and TensorFlow load, which read the environment then.
+# Before NumPy and TensorFlow are imported, which read the environment then.
 environment.set_variables()
 
-DEFAULT = Path(__file__).with_name("default.keras")
+DEFAULT_MODEL = Path(__file__).with_name("default.keras")

@@ -1,6 +1,9 @@
 """Images in blocks of bounded size: memory does not grow with their number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+
+import numpy as np
 
 from cae.core.arrays import Images
 
@@ -19,3 +22,13 @@ def split_blocks(images: Images) -> Iterator[Images]:
     size = block_size(*images.shape[1:3])
     for start in range(0, len(images), size):
         yield images[start : start + size]
+
+
+def stack_blocks(images: Iterable[Images]) -> Iterator[Images]:
+    """Stack images (H, W, C) that come one after another into blocks (N, H, W, C), in their order.
+
+    All images of a block have one shape: where the shape changes, a new block begins.
+    """
+    for shape, alike in groupby(images, lambda image: image.shape):
+        while block := list(islice(alike, block_size(*shape[:2]))):
+            yield np.stack(block)

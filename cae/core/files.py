@@ -86,6 +86,12 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+def write_array_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    """Write the header of a `.npy` file of float32, little-endian in C order, whose values follow."""
+    header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure as PNG with at most 256 colours, which keeps it small, and without metadata."""
     with open_atomically(path) as file, io.BytesIO() as buffer:

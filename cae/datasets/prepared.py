@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
-
-import numpy as np
+from typing import Any, NamedTuple, Self
 
 from cae.core import files
 from cae.core.arrays import Images
@@ -130,7 +128,7 @@ def write(
         }
         listing = stack.enter_context(files.open_atomically(folder / PICTURES))
         for side, file in handles.items():
-            begin(file, (counts[side], *pictures[0].shape))
+            files.write_array_header(file, (counts[side], *pictures[0].shape))
         for known, picture in zip_longest(pictures, alike(source, preprocessing)):
             image = None if picture is None else preprocessing.apply(picture)
             if (
@@ -151,12 +149,6 @@ def write(
 def again(known: Listed, sample: Sample, image: Image, root: Path, preprocessing: Preprocessing) -> Listed:
     """List a picture once more, on the side that it was given."""
     return listed(sample, image, root, preprocessing)._replace(side=known.side, normal=known.normal)
-
-
-def begin(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    """Write the head of a `.npy` file of float32."""
-    header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
 
 
 def images(folder: Path, side: str) -> Images:

@@ -1,4 +1,4 @@
-"""How wrong a reconstruction is, place by place and in one number: the score of a picture."""
+"""The error map of a reconstruction, and the anomaly score of an image."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,16 +9,18 @@ from cae.core.errors import UserError
 
 ErrorMap = npt.NDArray[np.float32]
 """(H, W) in [0, 1]."""
-# Standard deviations after which a Gaussian ends.
-REACH = 3.0
-# The largest spot: beyond it the weights alone are thousands of numbers.
+# Where the Gaussian is cut off, in standard deviations.
+TRUNCATE = 3.0
+# The largest standard deviation: the filter's weights then take thousands of numbers.
 LARGEST = 1000
 
 
-def check_spot(spot: float) -> None:
-    """Raise UserError unless `spot` is a number of pixels to smooth by."""
-    if not 0 < spot <= LARGEST:
-        raise UserError(f"the spot is {spot:g} pixels, but must be above 0 and at most {LARGEST}, such as 2")
+def check_smoothing(sigma: float) -> None:
+    """Raise UserError unless `sigma` is a standard deviation to smooth by, in pixels."""
+    if not 0 < sigma <= LARGEST:
+        raise UserError(
+            f"the smoothing is {sigma:g} pixels, but must be above 0 and at most {LARGEST}, such as 2"
+        )
 
 
 def compute_error_map(image: Images, reconstruction: Images) -> ErrorMap:
@@ -26,18 +28,15 @@ def compute_error_map(image: Images, reconstruction: Images) -> ErrorMap:
     return np.square(reconstruction - image).mean(axis=-1)
 
 
-def smooth(errors: ErrorMap, spot: float | None) -> ErrorMap:
-    """Average an error map around every pixel, by a Gaussian of `spot` pixels; None leaves it as it is.
+def smooth(error_map: ErrorMap, sigma: float | None) -> ErrorMap:
+    """Smooth an error map with a Gaussian of `sigma` pixels, mirrored beyond the edges; None keeps it."""
+    return error_map if sigma is None else gaussian_filter(error_map, sigma, mode="mirror", truncate=TRUNCATE)
 
-    Beyond the edges the map is mirrored.
+
+def compute_score(error_map: ErrorMap, sigma: float | None = None) -> float:
+    """Return the anomaly score of an image from its error map.
+
+    Without `sigma` it is the mean, for anomalies that fill the image; with it the maximum of the smoothed
+    map, for small defects.
     """
-    return errors if spot is None else gaussian_filter(errors, spot, mode="mirror", truncate=REACH)
-
-
-def compute_score(errors: ErrorMap, spot: float | None = None) -> float:
-    """Return how anomalous a picture is by its error map.
-
-    Without `spot` the mean of all pixels, for what is wrong everywhere; with it the greatest value of the map
-    smoothed by so many pixels, for what is wrong in one place.
-    """
-    return float(errors.mean(dtype=np.float64) if spot is None else smooth(errors, spot).max())
+    return float(error_map.mean(dtype=np.float64) if sigma is None else smooth(error_map, sigma).max())

@@ -1,7 +1,7 @@
-"""One model for everything between a raw picture and its score, for programs that have Keras alone, or ONNX.
+"""One Keras model from raw pixels to the anomaly score and decision, for programs without this library.
 
-Its steps are those that the commands take picture by picture: `sources/greys.py` scales, `sources/sizes.py`
-mirrors, `measures/errors.py` smooths and scores. Here they are parts of the model, computed in float32.
+The model computes in float32 what the library does step by step: `datasets/intensity.py` scales,
+`datasets/resizing.py` pads, `metrics/error_maps.py` smooths and scores.
 """
 
 import keras
@@ -10,99 +10,101 @@ from keras import ops
 
 from cae.networks.autoencoder import Autoencoder
 
-# Standard deviations after which a Gaussian ends, as in `measures/errors.py`.
-REACH = 3.0
+# Where the Gaussian is cut off, in standard deviations, as in `metrics/error_maps.py`.
+TRUNCATE = 3.0
 
 
 def build(
     autoencoder: Autoencoder,
     size: tuple[int, int],
     window: tuple[float, float],
-    spot: float | None,
+    smoothing: float | None,
     threshold: float | None,
 ) -> keras.Model:
-    """Put scaling and mirroring before a network, errors and scores behind it; all share its layers.
+    """Build the model; it shares the layers of the network.
 
     Args:
-        autoencoder: of images (H, W, C).
-        size: height and width of the pictures, at most H and W.
-        window: the values that become 0 and 1, the lower one first.
-        spot: pixels that the error map is smoothed by; None leaves it as it is.
-        threshold: the score above which a picture is an anomaly; with None nothing says so.
+        autoencoder: for images (H, W, C).
+        size: height and width of the raw images, at most H and W.
+        window: the pixel values that become 0 and 1, the lower one first.
+        smoothing: standard deviation in pixels of the Gaussian that smooths the error map; None for none.
+        threshold: images with a score above it are anomalies; None leaves the decision out.
 
     Returns:
-        raw pixels (N, height, width, C), any numbers → a dictionary: `reconstruction` float32 (N, height,
-        width, C) in [0, 1], `code` float32 (N, D), `error` float32 (N, height, width), `score` float32 (N,),
-        NaN where a pixel is, and with a threshold `anomaly` bool (N,).
+        A model from raw pixels (N, height, width, C) to a dictionary: `reconstruction` float32 (N, height,
+        width, C) in [0, 1], `code` float32 (N, D), `error` float32 (N, height, width), the squared error,
+        `score` float32 (N,), and with a threshold `anomaly` bool (N,). An image with a pixel that is NaN has
+        the score NaN and is an anomaly.
 
     Raises:
-        ValueError: pictures of this size do not fit into the network.
+        ValueError: the size is larger than that of the network.
     """
     height, width, channels = autoencoder.network.input_shape[1:]
-    more = (height - size[0], width - size[1])
-    if min(more) < 0:
-        raise ValueError(f"pictures of {size} do not fit into a network of {(height, width)}")
+    padding = (height - size[0], width - size[1])
+    if min(padding) < 0:
+        raise ValueError(f"images of {size} are larger than those of the network, {(height, width)}")
     pixels = keras.Input((*size, channels), name="pixels")
-    image = scaled(pixels, *map(float, window))
-    code = autoencoder.encoder(mirrored(mirrored(image, 1, 0, more[0]), 2, 0, more[1]))
-    cut = keras.layers.Cropping2D(((0, more[0]), (0, more[1])), name="cut")
-    reconstruction = cut(autoencoder.decoder(code))
+    image = scale(pixels, *map(float, window))
+    code = autoencoder.encoder(pad(pad(image, 1, 0, padding[0]), 2, 0, padding[1]))
+    crop = keras.layers.Cropping2D(((0, padding[0]), (0, padding[1])), name="cut")
+    reconstruction = crop(autoencoder.decoder(code))
     errors = ops.mean(ops.square(reconstruction - image), axis=-1, keepdims=True)
-    if spot is not None:
-        errors = smoothed(smoothed(errors, 1, spot), 2, spot)
+    if smoothing is not None:
+        errors = smooth(smooth(errors, 1, smoothing), 2, smoothing)
+    scores = (ops.mean if smoothing is None else ops.max)(errors, axis=(1, 2, 3))
     outputs = {
         "reconstruction": reconstruction,
         "code": keras.layers.Flatten(name="code")(code),
         "error": ops.squeeze(errors, axis=-1),
-        "score": keep_missing((ops.mean if spot is None else ops.max)(errors, axis=(1, 2, 3)), pixels),
+        "score": set_nan(scores, pixels),
     }
     if threshold is not None:
-        # NaN is above nothing. "Not at most" would do, but TensorFlow makes "above" of that.
+        # NaN is not above the threshold. "Not at most" would do, but TensorFlow rewrites it to "above".
         above = ops.greater(outputs["score"], float(threshold))
         outputs["anomaly"] = ops.logical_or(above, ops.isnan(outputs["score"]))
-    return named(keras.Model(pixels, outputs, name="whole"))
-
-
-def keep_missing(scores: keras.KerasTensor, pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Make the score of a picture NaN where one of its pixels is: to cut values off would hide it."""
-    holes = ops.max(ops.cast(ops.isnan(pixels), "float32"), axis=(1, 2, 3))
-    return ops.where(holes > 0, np.float32(np.nan), scores)
+    return name_operations(keras.Model(pixels, outputs, name="whole"))
 
 
 def make_metadata(window: tuple[float, float]) -> dict[str, float]:
-    """Say of a model which values of raw pixels it takes for black and for white."""
+    """Return what the file of a model says about it: the pixel values that are black and white."""
     return {"black": float(window[0]), "white": float(window[1])}
 
 
-def scaled(pixels: keras.KerasTensor, low: float, high: float) -> keras.KerasTensor:
-    """Map grey values to [0, 1]: what lies outside of the window becomes 0 or 1 as well."""
+def scale(pixels: keras.KerasTensor, low: float, high: float) -> keras.KerasTensor:
+    """Map pixel values from [low, high] to [0, 1]; values outside become 0 or 1."""
     return ops.clip((pixels - low) / (high - low), 0, 1)
 
 
-def mirrored(images: keras.KerasTensor, axis: int, before: int, after: int) -> keras.KerasTensor:
-    """Add pixels along an axis by mirroring, again and again where they are few; the edge is not repeated.
+def pad(images: keras.KerasTensor, axis: int, before: int, after: int) -> keras.KerasTensor:
+    """Pad an axis by mirroring, repeatedly if it is short; the edge itself is not repeated.
 
-    Pixels are taken by their places: `keras.ops.pad` mirrors once.
+    Pixels are selected by their indices, because `keras.ops.pad` mirrors only once.
     """
-    places = np.pad(np.arange(images.shape[axis]), (before, after), mode="reflect")
-    return ops.take(images, places.tolist(), axis=axis) if before or after else images
+    indices = np.pad(np.arange(images.shape[axis]), (before, after), mode="reflect")
+    return ops.take(images, indices.tolist(), axis=axis) if before or after else images
 
 
-def smoothed(errors: keras.KerasTensor, axis: int, spot: float) -> keras.KerasTensor:
-    """Average error maps (N, H, W, 1) along an axis by a Gaussian of `spot` pixels; they go on mirrored."""
-    reach = int(REACH * spot + 0.5)
-    weights = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / spot))
+def smooth(errors: keras.KerasTensor, axis: int, sigma: float) -> keras.KerasTensor:
+    """Smooth error maps (N, H, W, 1) along an axis with a Gaussian; they are mirrored beyond the edges."""
+    radius = int(TRUNCATE * sigma + 0.5)
+    weights = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma))
     kernel = (weights / weights.sum()).astype(np.float32)
     shape = (kernel.size, 1) if axis == 1 else (1, kernel.size)
     convolution = keras.layers.Conv2D(1, shape, use_bias=False, trainable=False, name=f"smoothed_{axis}")
-    averages = convolution(mirrored(errors, axis, reach, reach))
+    averages = convolution(pad(errors, axis, radius, radius))
     convolution.set_weights([kernel.reshape(*shape, 1, 1)])
     return averages
 
 
-def named(model: keras.Model) -> keras.Model:
-    """Name what is no layer by its place: Keras counts through all that the process made before."""
-    for place, operation in enumerate(model.operations):
+def set_nan(scores: keras.KerasTensor, pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """Set the score of an image with a NaN pixel to NaN: clipping would hide it."""
+    missing = ops.max(ops.cast(ops.isnan(pixels), "float32"), axis=(1, 2, 3))
+    return ops.where(missing > 0, np.float32(np.nan), scores)
+
+
+def name_operations(model: keras.Model) -> keras.Model:
+    """Name operations that are no layers by their position: Keras counts through the whole process."""
+    for position, operation in enumerate(model.operations):
         if not isinstance(operation, keras.Layer):
-            operation.name = f"{place}_{type(operation).__name__.lower()}"
+            operation.name = f"{position}_{type(operation).__name__.lower()}"
     return model

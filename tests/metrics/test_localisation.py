@@ -96,7 +96,7 @@ def test_a_small_region_counts_as_much_as_a_large_one() -> None:
 @pytest.mark.parametrize("value", [False, True])
 def test_masks_without_both_kinds_of_pixels_say_nothing(value: bool) -> None:
     localisation = counted([np.zeros((4, 4), np.float32)], [np.full((4, 4), value)])
-    assert not localisation.measurable
+    assert not localisation.is_measurable
 
 
 def test_an_error_a_little_beyond_1_is_the_greatest() -> None:

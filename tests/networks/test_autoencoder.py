@@ -49,25 +49,34 @@ def test_predict_gives_codes_and_images_whatever_the_number_of_inputs() -> None:
     assert autoencoder.predict(network, many)[-1] == pytest.approx(np.asarray(network(IMAGES))[-1], abs=1e-6)
 
 
-def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
-    files.write_model(tmp_path / "network.keras", default.autoencoder(seed=1).encoder)
-    with pytest.raises(UserError, match=r"maps \(28, 28, 1\) to \(4, 4, 8\), but .*, not the encoder"):
-        autoencoder.load(tmp_path / "network.keras", default.IMAGE_SHAPE)
+def make_network(*layers: keras.Layer, shape: tuple[int | None, ...] = (28, 28, 1)) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *layers])
 
 
-def test_a_network_whose_layers_do_not_tell_where_the_code_is_is_refused(tmp_path: Path) -> None:
-    layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 3, padding="same", name="somewhere")]
-    files.write_model(tmp_path / "network.keras", keras.Sequential(layers))
-    with pytest.raises(UserError, match=r"has no code: the layers of .* are not an encoder's and then"):
-        autoencoder.load(tmp_path / "network.keras", (4, 4, 1))
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (make_network(keras.layers.Flatten()), r"maps \(28, 28, 1\) to \(784,\), .*, not the encoder"),
+        (make_network(keras.layers.ReLU()), "has no code: the layers of .* are not an encoder's and then"),
+        (make_network(keras.layers.ReLU(), shape=(None, None, 1)), "a fixed height and width .* are needed"),
+        (make_network(keras.layers.ReLU(), shape=(28, 28, 2)), "1 or 3 channels are needed"),
+        (make_network(keras.layers.ReLU(), shape=(36, 28, 1)), r"but \(28, 28, 1\) is needed"),
+        # A file can hold code, which must not be run.
+        (make_network(keras.layers.Lambda(lambda x: x)), "not a network that Keras loads safely .*Lambda"),
+    ],
+)
+def test_a_file_that_is_no_such_autoencoder_is_refused(
+    tmp_path: Path, network: keras.Model, message: str
+) -> None:
+    network.save(tmp_path / "network.keras")
+    shape = default.IMAGE_SHAPE if "28, 28, 1" in message else None
+    with pytest.raises(UserError, match=message):
+        autoencoder.load(tmp_path / "network.keras", shape)
 
 
-def test_a_broken_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a file"):
+        autoencoder.load(tmp_path)
     (tmp_path / "network.keras").write_bytes(b"not a zip file")
     with pytest.raises(UserError, match="is not a network that Keras loads safely"):
-        autoencoder.load(tmp_path / "network.keras", default.IMAGE_SHAPE)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is not a file"):
-        autoencoder.load(tmp_path / "network.keras", default.IMAGE_SHAPE)
+        autoencoder.load(tmp_path / "network.keras")

@@ -1,0 +1,96 @@
+"""Reconstruct images of any size, and score them: the command line and the stage detect both do it here.
+
+An image is preprocessed and cut into tiles that a network takes; a small image is one tile. Tiles of several
+images are reconstructed together in blocks, then stitched to reconstructions of the images. Images come one
+after another, and few of them are in memory at a time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, tee
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cae.core.arrays import Images, Scores
+from cae.core.blocks import stack_blocks
+from cae.datasets.intensity import Image
+from cae.datasets.preprocessing import Preprocessing
+from cae.datasets.resizing import resize
+from cae.datasets.samples import Sample
+from cae.metrics import error_maps
+from cae.metrics.error_maps import ErrorMap
+
+Reconstruct = Callable[[Images], Images]
+"""Images or tiles (N, h, w, C) in [0, 1] → reconstructions of the same shape."""
+
+
+class TiledImage(NamedTuple):
+    """A preprocessed image, cut into tiles."""
+
+    name: str
+    tiles: Sequence[Image]  # each (h, w, C) in [0, 1], as `Preprocessing.cut` yields them
+    shape: tuple[int, int]  # height and width after preprocessing, before padding
+    size: tuple[int, int]  # height and width of the image as stored
+
+
+class Reconstruction(NamedTuple):
+    """An image and its reconstruction."""
+
+    name: str
+    image: Image  # (H, W, C) in [0, 1], after preprocessing
+    reconstruction: Image  # (H, W, C) in [0, 1]
+    size: tuple[int, int]  # height and width of the image as stored: H and W unless it was resized
+
+    def compute_score(self, smoothing: float | None = None) -> float:
+        """Return the anomaly score, see `error_maps.compute_score`."""
+        return error_maps.compute_score(self.compute_squared_errors(), smoothing)
+
+    def compute_error_map(self, smoothing: float | None = None) -> ErrorMap:
+        """Return the absolute error of each pixel of the image as stored, (height, width) in [0, 1].
+
+        It is the root of the squared error, which is averaged over channels and smoothed.
+        """
+        squared = error_maps.smooth(self.compute_squared_errors(), smoothing)
+        return resize(np.sqrt(squared)[..., np.newaxis], *self.size)[..., 0]
+
+    def compute_squared_errors(self) -> ErrorMap:
+        """Return the squared error of each pixel, (H, W), the mean over channels."""
+        return error_maps.compute_error_map(self.image, self.reconstruction)
+
+
+def tile_samples(samples: Iterable[Sample], preprocessing: Preprocessing) -> Iterator[TiledImage]:
+    """Preprocess samples and cut them into tiles; raises as `Preprocessing.apply`."""
+    for sample in samples:
+        image = preprocessing.apply(sample)
+        tiles = list(preprocessing.cut(image))
+        yield TiledImage(sample.name, tiles, image.shape[:2], sample.pixels.shape[:2])
+
+
+def map_tiles(
+    images: Iterable[TiledImage], function: Callable[[Images], Any]
+) -> Iterator[tuple[TiledImage, Iterator[Any]]]:
+    """Apply a function of blocks of tiles, and yield each image with the results of its tiles.
+
+    The results of an image must be consumed before the next image is asked for.
+    """
+    images, ahead = tee(images)
+    tiles = chain.from_iterable(image.tiles for image in ahead)
+    results = chain.from_iterable(map(function, stack_blocks(tiles)))
+    for image in images:
+        yield image, islice(results, len(image.tiles))
+
+
+def reconstruct_images(
+    images: Iterable[TiledImage], preprocessing: Preprocessing, reconstruct: Reconstruct
+) -> Iterator[Reconstruction]:
+    """Yield the reconstructions of images, in their order."""
+    for image, tiles in map_tiles(images, reconstruct):
+        original, reconstruction = (
+            preprocessing.stitch(iter(parts), *image.shape) for parts in (image.tiles, tiles)
+        )
+        yield Reconstruction(image.name, original, reconstruction, image.size)
+
+
+def compute_scores(reconstructions: Iterable[Reconstruction], smoothing: float | None = None) -> Scores:
+    """Return the anomaly scores (N,) of images."""
+    return np.array([reconstruction.compute_score(smoothing) for reconstruction in reconstructions])
