@@ -64,8 +64,8 @@ studies: behaviour
 	for study in studies/*/dvc.yaml; do (cd "$${study%/*}" && dvc repro) || exit 1; done
 
 bench: $(BIN)/.installed
-	python -m benchmarks.run
-	python -m benchmarks.run --network residual --out benchmarks/residual
+	python -m benchmarks
+	python -m benchmarks --network residual --out benchmarks/residual
 	python -m benchmarks.memory
 
 reproduce: $(BIN)/.installed

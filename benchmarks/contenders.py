@@ -1,13 +1,12 @@
 """What is timed: our training, stock Keras, PyTorch and a large matrix product, each in its own process.
 
-benchmarks.run starts `python -m benchmarks.contenders NAME JOB` and reads one JSON message a line from it. Only
-the standard library is imported here: each contender loads its libraries in the environment that it needs.
+Nothing but the standard library is imported here: a process loads only the libraries of its contender, in the
+environment that this contender needs.
 """
 
 import importlib.util
-import json
+import math
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -28,21 +27,23 @@ NETWORKS = CONVOLUTIONAL, RESIDUAL = ("convolutional", "residual")
 LEARNING_RATE, EPSILON = 1e-3, 1e-7
 SIDE = 4096
 PRODUCT_OPERATIONS = 2 * SIDE**3
+Curve = list[dict[str, float]]
+"""The epochs of a training: epoch, val_loss, and seconds since the start, validation included."""
 
 
 class Job(NamedTuple):
     """What to train on: the first `images` training images of the folder `data`, in batches.
 
-    With a target, train until the validation loss is as low or `epochs` are over; without one, train an epoch
-    for every line on the standard input.
+    With a target, train until the validation loss is as low, or `epochs` or `seconds` are over.
     """
 
     network: str
     data: str
     images: int
     batch: int
-    epochs: int = 1
     target: float | None = None
+    epochs: int = 50
+    seconds: float = math.inf
 
 
 class Contender(NamedTuple):
@@ -51,55 +52,37 @@ class Contender(NamedTuple):
     name: str
     label: str
     family: str
-    run: Callable[[Job, "Channel"], None]
+    # Loads and compiles; returns a function that trains an epoch or, with a target, all epochs: their curve.
+    prepare: Callable[[Job], Callable[[], Any]]
     networks: tuple[str, ...] = NETWORKS
 
 
-class Channel:
-    """The line to benchmarks.run."""
-
-    def __init__(self) -> None:
-        # What a library prints goes to the standard error: it must not mix with the messages.
-        self.out = os.fdopen(os.dup(1), "w")
-        os.dup2(2, 1)
-
-    def send(self, **message: Any) -> None:
-        """Send one message."""
-        print(json.dumps(message), file=self.out, flush=True)
-
-    def serve(self, train_epoch: Callable[[], object]) -> None:
-        """Train an epoch for every line on the standard input; answer with its seconds."""
-        self.send(ready=True)
-        for _ in sys.stdin:
-            start = time.perf_counter()
-            train_epoch()
-            self.send(seconds=time.perf_counter() - start)
-
-    def report_epochs(self, model: "keras.Model", target: float) -> "keras.callbacks.Callback":
-        """Return a callback that reports every epoch and stops at the target; its clock starts now."""
-        import keras
-
-        def report(epoch: int, logs: Mapping[str, float]) -> None:
-            loss = float(logs["val_loss"])
-            self.send(epoch=epoch + 1, seconds=time.perf_counter() - start, val_loss=loss)
-            model.stop_training = model.stop_training or loss <= target
-
-        self.send(ready=True)
-        start = time.perf_counter()
-        return keras.callbacks.LambdaCallback(on_epoch_end=report)
-
-
-def multiply_matrices(job: Job, channel: Channel) -> None:
+def multiply_matrices(job: Job) -> Callable[[], Any]:
     """Multiply two large float32 matrices on all cores: the best speed that the processor reaches."""
     import numpy as np
 
     a, b = np.random.default_rng(1).random((2, SIDE, SIDE), dtype=np.float32)
     np.dot(a, b)
-    channel.serve(lambda: np.dot(a, b))
+    return lambda: np.dot(a, b)
 
 
-def train_ours(job: Job, channel: Channel, instructions: str | None = None) -> None:
-    """Train with cae.engine: the network's settings in params.yaml, without augmentations."""
+def record_epochs(model: "keras.Model", job: Job, curve: Curve) -> "keras.callbacks.Callback":
+    """Return a callback that adds every epoch to the curve and stops at the target; its clock starts now."""
+    import keras
+
+    start = time.perf_counter()
+
+    def record(epoch: int, logs: Mapping[str, float]) -> None:
+        loss, seconds = float(logs["val_loss"]), time.perf_counter() - start
+        curve.append({"epoch": epoch + 1, "seconds": seconds, "val_loss": loss})
+        if loss <= (job.target or 0) or seconds > job.seconds:
+            model.stop_training = True
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=record)
+
+
+def train_ours(job: Job, instructions: str | None = None) -> Callable[[], Any]:
+    """Train with cae.engine and the network's default settings, without augmentations."""
     if instructions:
         os.environ["CAE_INSTRUCTIONS"] = instructions
     from cae.core import environment
@@ -108,25 +91,32 @@ def train_ours(job: Job, channel: Channel, instructions: str | None = None) -> N
     environment.import_quietly("tensorflow")
     import keras
 
-    from cae.core import params
     from cae.core.arrays import Images
     from cae.datasets import splits
-    from cae.engine import family, training
+    from cae.engine import training
     from cae.engine.checkpoints import Checkpoint
+    from cae.engine.engine import choose_engine
     from cae.engine.steps import Steps
+    from cae.networks.model import NETWORKS as MODULES
+    from cae.networks.settings import Train, combine
 
-    settings = params.load()
-    pace = getattr(settings.model, job.network).model_copy(update={"augmentations": ()})
-    model = settings.model.model_copy(update={"name": job.network, job.network: pace})
-    recipe = params.run(settings.train, pace).model_copy(update={"batch_size": job.batch})
+    module = MODULES[job.network]
+    settings = module.Settings(batch_size=job.batch, augmentations=())
+    recipe = combine(Train(), settings)
     train = splits.images(Path(job.data), "train")[: job.images]
-    task = family.task(model, family.build(model, train.shape[1:], recipe.seed), recipe.engine)
-    if job.target is not None:
-        validation = splits.images(Path(job.data), "validation")
-        report = channel.report_epochs(task.network, job.target)
+    autoencoder = module.build(settings, train.shape[1:], recipe.seed)
+    task = module.task(settings, autoencoder, choose_engine(recipe.engine))
+
+    def train_to_target() -> Curve:
+        validation, curve = splits.images(Path(job.data), "validation"), Curve()
         with tempfile.TemporaryDirectory() as folder:
-            training.fit(task, train, validation, recipe, Checkpoint(Path(folder), "benchmark"), [report])
-        return
+            checkpoint = Checkpoint(Path(folder), "benchmark")
+            callbacks = [record_epochs(task.network, job, curve)]
+            training.fit(task, train, validation, recipe, checkpoint, callbacks)
+        return curve
+
+    if job.target is not None:
+        return train_to_target
     steps = Steps(task, keras.optimizers.Adam(recipe.learning_rate), recipe.shards)
     callbacks = keras.callbacks.CallbackList(model=task.network)
 
@@ -136,10 +126,10 @@ def train_ours(job: Job, channel: Channel, instructions: str | None = None) -> N
 
     # Compiles the graphs: of a whole batch, and of the smaller last one.
     train_epoch(train[: 8 * job.batch + job.images % job.batch])
-    channel.serve(lambda: train_epoch(train))
+    return lambda: train_epoch(train)
 
 
-def train_keras(job: Job, channel: Channel, jit: bool = False, array: bool = False) -> None:
+def train_keras(job: Job, jit: bool = False, array: bool = False) -> Callable[[], Any]:
     """Train with Keras's `fit`, in the environment that TensorFlow itself chooses."""
     import keras
     import numpy as np
@@ -155,13 +145,18 @@ def train_keras(job: Job, channel: Channel, jit: bool = False, array: bool = Fal
         return {"x": make_dataset(images, job.batch)}
 
     data = feed(train)
-    if job.target is not None:
+
+    def train_to_target() -> Curve:
         validation = make_dataset(np.load(Path(job.data, "validation_images.npy")), job.batch)
-        report = channel.report_epochs(model, job.target)
-        model.fit(**data, epochs=job.epochs, validation_data=validation, callbacks=[report], verbose=0)
-        return
+        curve = Curve()
+        callbacks = [record_epochs(model, job, curve)]
+        model.fit(**data, epochs=job.epochs, validation_data=validation, callbacks=callbacks, verbose=0)
+        return curve
+
+    if job.target is not None:
+        return train_to_target
     model.fit(**feed(train[: 8 * job.batch + job.images % job.batch]), verbose=0)
-    channel.serve(lambda: model.fit(**data, verbose=0))
+    return lambda: model.fit(**data, verbose=0)
 
 
 def build_keras(network: str) -> "tuple[keras.Model, str]":
@@ -203,7 +198,7 @@ def make_dataset(images: Any, batch: int) -> "tf.data.Dataset":
     return pairs.prefetch(1).with_options(options)
 
 
-def train_pytorch(job: Job, channel: Channel, channels_last: bool = False, compiled: bool = False) -> None:
+def train_pytorch(job: Job, channels_last: bool = False, compiled: bool = False) -> Callable[[], Any]:
     """Train with PyTorch; the images are one tensor in memory, so there is no loader to wait for."""
     import numpy as np
     import torch
@@ -236,7 +231,7 @@ def train_pytorch(job: Job, channel: Channel, channels_last: bool = False, compi
             optimizer.step()
 
     train_epoch(train[: 8 * job.batch])
-    channel.serve(lambda: train_epoch(train))
+    return lambda: train_epoch(train)
 
 
 def build_pytorch(network: str) -> "tuple[nn.Module, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]":
@@ -253,7 +248,11 @@ def build_pytorch(network: str) -> "tuple[nn.Module, Callable[[torch.Tensor, tor
             parts += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
             channels = filters
         for filters, padding in ((8, 1), (16, 1), (32, 0)):
-            parts += [nn.Conv2d(channels, filters, 3, padding=padding), nn.ReLU(), nn.Upsample(scale_factor=2)]
+            parts += [
+                nn.Conv2d(channels, filters, 3, padding=padding),
+                nn.ReLU(),
+                nn.Upsample(scale_factor=2),
+            ]
             channels = filters
         parts.append(nn.Conv2d(channels, 1, 3, padding=1))
         return nn.Sequential(*parts), functional.binary_cross_entropy_with_logits
@@ -274,6 +273,33 @@ def build_pytorch(network: str) -> "tuple[nn.Module, Callable[[torch.Tensor, tor
     return nn.Sequential(nn.Flatten(), *blocks, nn.Unflatten(1, (1, 28, 28))), squared_error
 
 
+def count_operations(network: str) -> int:
+    """Count the floating-point operations that training takes for one image, at their stock cost.
+
+    The forward pass takes for a convolution with kernel h × w, from C to D channels, onto H × W pixels
+        2·h·w·C·D·H·W
+    and for a dense layer from M to N numbers
+        2·M·N;
+    the gradient of its kernel takes as much, and so does the gradient of its input, which layers that read
+    the image itself do not need. Everything else is small beside it.
+    """
+    import keras
+
+    from cae.engine import keras_graph
+
+    total = 0
+    # Tensors that depend on weights: only their gradients are needed.
+    learned: set[int] = set()
+    for call in keras_graph.read_graph(build_keras(network)[0]).calls:
+        layer, inputs = call.operation, set(call.inputs.values())
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            forward = 2 * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+            total += forward * (3 if inputs & learned else 2)
+        if inputs & learned or getattr(layer, "weights", None):
+            learned.update(call.outputs)
+    return total
+
+
 def count_cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -289,7 +315,9 @@ _eager, _compiled = train_pytorch, partial(train_pytorch, compiled=True)
 CONTENDERS = (
     Contender("product", "matrix product", BOUND, multiply_matrices),
     Contender("ours", "ours", OURS, train_ours),
-    Contender("ours-avx2", "ours, AVX2 only", OURS, partial(train_ours, instructions="avx2"), (CONVOLUTIONAL,)),
+    Contender(
+        "ours-avx2", "ours, AVX2 only", OURS, partial(train_ours, instructions="avx2"), (CONVOLUTIONAL,)
+    ),
     Contender("keras", "Keras fit", KERAS, train_keras),
     Contender("keras-jit", "Keras fit, jit_compile", KERAS, partial(train_keras, jit=True)),
     Contender("keras-array", "Keras fit on an array", KERAS, partial(train_keras, array=True)),
@@ -305,8 +333,23 @@ CONTENDERS = (
     Contender("pytorch-compiled", "PyTorch compiled", PYTORCH, _compiled, (RESIDUAL,)),
 )
 
+_run: Callable[[], Any]
 
-if __name__ == "__main__":
-    name, job = sys.argv[1:]
-    (chosen,) = (contender for contender in CONTENDERS if contender.name == name)
-    chosen.run(Job(**json.loads(job)), Channel())
+
+def prepare(name: str, job: Job) -> None:
+    """Load and compile what a contender needs, in this process."""
+    global _run
+    (contender,) = (contender for contender in CONTENDERS if contender.name == name)
+    _run = contender.prepare(job)
+
+
+def run() -> Any:
+    """Train with the contender that this process has prepared; return the curve, if it has a target."""
+    return _run()
+
+
+def time_run() -> float:
+    """Train with the contender that this process has prepared; return the seconds."""
+    start = time.perf_counter()
+    _run()
+    return time.perf_counter() - start

@@ -1,48 +1,85 @@
 """Tables, report and figures of a benchmark, made from its results.json alone."""
 
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.contenders import BOUND, CONVOLUTIONAL, KERAS, OURS, PYTORCH
-from cae.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH, Picture, heading, picture, plain_ticks
+from benchmarks.contenders import BOUND, KERAS, OURS, PYTORCH
+from cae.figures import style
 
 Results = Mapping[str, Any]
-COLOURS = {OURS: BLUE, KERAS: ORANGE, PYTORCH: GREEN}
-MIB = 2**20
-# What differs between the networks: the arithmetic that is counted, and how ours is not the same work.
+COLOURS = {OURS: style.BLUE, KERAS: style.ORANGE, PYTORCH: style.GREEN}
+COLUMNS = {
+    "median": ("seconds an epoch", "{:.2f}"),
+    "least": ("least", "{:.2f}"),
+    "most": ("most", "{:.2f}"),
+    "images_per_second": ("images a second", "{:,.0f}"),
+    "of_bound": ("of the bound", "{:.0%}"),
+    "times_ours": ("times ours", "{:.2f}"),
+    "anonymous": ("peak memory, MiB", "{:,.0f}"),
+    "resident": ("with mapped files, MiB", "{:,.0f}"),
+    "ready_seconds": ("start-up, s", "{:.1f}"),
+}
 LAYERS = {"convolutional": "convolution", "residual": "dense layer"}
+# How ours does not do the same work.
 REMARKS = {
     "convolutional": "Ours leaves out the products with repeated pixels and with the zeros behind pooling.",
     "residual": "All train on the squared error, without augmentations.",
 }
+EPOCHS = """
+Medians of {rounds} rounds, all contenders in turn; a round trains on {slice_images:,} images, scaled here
+to an epoch of {epoch_images:,}. The bound is {bound:.2f} s: {tera:.3f} TFLOP an epoch (every {layer}, with
+the gradients of its kernel and of its input where that is needed, at their stock cost) at {speed:.0f}
+GFLOP/s, the best speed of a large float32 matrix product in the same rounds. {remark} Start-up: from the
+start of the process until the first steps are done, imports and compilation included. Peak memory is
+anonymous memory, which the process needs, read ten times a second; with mapped files it is the largest
+resident set."""
+WAIT = """
+Given an array, Keras makes a tf.data pipeline with an autotuner, and `fit` often ends an epoch by waiting
+for it: until 5, 10 or 20 s have passed since the start. Scaled from a round, that wait is longer than in a
+whole epoch. The other two modes of Keras have the same batches from a pipeline without an autotuner."""
+TARGET = """
+{loss} is what the stock recipe (Adam 1e-3, batch 128) reached after 50 epochs when the recipe was measured
+first. Both train on all images and validate after each epoch; that is included. This compares recipes as
+well as speed: ours is the default of the network, with a cosine decay."""
 
 
 def tabulate_epochs(results: Results) -> pd.DataFrame:
-    """Return one row for each batch size and contender: its rounds, scaled to an epoch.
+    """Return one row for each batch size and contender, its rounds scaled to an epoch.
 
-    Columns: batch, name, label, family, problem (or None), `median`, `least` and `most` seconds, `times_ours`,
-    `of_bound` (share), `ready_seconds`, and the peaks of memory in bytes, `anonymous` and `resident`.
+    Columns: batch, name, label, family; seconds `median`, `least`, `most`, `ready_seconds`; the ratios
+    `times_ours` and `of_bound`; `images_per_second`; the peaks of memory in MiB, `anonymous` and `resident`.
+    All numbers of a contender that failed are NaN, and its label says why.
     """
     images = results["settings"]["epoch_images"]
     rows = []
     for timed in results["rounds"]:
-        row = {name: timed.get(name) for name in ("batch", "name", "label", "family", "problem", "ready_seconds")}
-        if row["problem"] is None:
+        row = {name: timed[name] for name in ("batch", "name", "label", "family")}
+        if "problem" in timed:
+            row["label"] += f" ({timed['problem']})"
+        elif timed["family"] != BOUND:
             seconds = [one * images / timed["images"] for one in timed["seconds"]]
             row |= {"median": median(seconds), "least": min(seconds), "most": max(seconds)}
-        rows.append(row | timed.get("peak_memory", {}))
-    columns = ["median", "least", "most", "ready_seconds", "anonymous", "resident"]
-    table = pd.DataFrame(rows)
-    table = table.reindex(columns=table.columns.union(columns, sort=False)).astype(dict.fromkeys(columns, float))
+            row |= {"ready_seconds": timed["ready_seconds"], **in_mib(timed["peak_memory"])}
+        if timed["family"] != BOUND:
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=["batch", "name", "label", "family", *COLUMNS])
     ours = table[table["family"] == OURS].groupby("batch")["median"].min()
+    bounds = {batch: compute_bound(results, batch) for batch in table["batch"].unique()}
     table["times_ours"] = table["median"] / table["batch"].map(ours)
-    table["of_bound"] = table["batch"].map(lambda batch: compute_bound(results, batch)) / table["median"]
-    return table[table["family"] != BOUND]
+    table["of_bound"] = table["batch"].map(bounds) / table["median"]
+    table["images_per_second"] = images / table["median"]
+    return table
+
+
+def in_mib(peaks: Mapping[str, int]) -> dict[str, float]:
+    """Convert peaks of memory from bytes to MiB."""
+    return {name: size / 2**20 for name, size in peaks.items()}
 
 
 def compute_bound(results: Results, batch: int) -> float:
@@ -50,10 +87,8 @@ def compute_bound(results: Results, batch: int) -> float:
 
     The best round of the product counts: what slows the other rounds is no bound on ours.
     """
-    (product,) = (
-        timed for timed in results["rounds"] if timed["family"] == BOUND and timed["batch"] == batch
-    )
-    speed = results["arithmetic"]["product_operations"] / min(product["seconds"])
+    rounds = (one for one in results["rounds"] if one["family"] == BOUND and one["batch"] == batch)
+    speed = results["arithmetic"]["product_operations"] / min(next(rounds)["seconds"])
     return results["arithmetic"]["operations_an_image"] * results["settings"]["epoch_images"] / speed
 
 
@@ -63,192 +98,147 @@ def compute_speed_ups(epochs: pd.DataFrame, column: str = "median") -> dict[str,
     return {family: fastest[family] / fastest[OURS] for family in (KERAS, PYTORCH) if family in fastest}
 
 
-def write_table(table: pd.DataFrame) -> str:
-    """Write a table of strings as Markdown; every column but the first is aligned to the right."""
+def compute_headroom(epochs: pd.DataFrame, seconds: float) -> float:
+    """Divide the time of the fastest mode of Keras and PyTorch by the least seconds of an epoch."""
+    return float(epochs[epochs["family"].isin([KERAS, PYTORCH])]["median"].min() / seconds)
+
+
+def write_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None) -> str:
+    """Write a table as Markdown, numbers aligned to the right; missing ones are dashes.
+
+    Args:
+        table: the first column names the rows.
+        formats: how the numbers of a column are written, such as {"seconds": "{:.2f}"}.
+    """
+    for column, pattern in (formats or {}).items():
+        table = table.assign(**{column: table[column].map(pattern.format, na_action="ignore")})
     align = ("left", *["right"] * (len(table.columns) - 1))
-    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
+    return table.astype(object).fillna("–").to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def write_report(results: Results) -> str:
     """Write everything that was measured as Markdown."""
-    parts = ["# Benchmark", describe_run(results)]
-    for batch in results["settings"]["batches"] if results["rounds"] else []:
-        parts += write_epochs(results, batch)
-    if "target" in results:
-        parts += write_target(results)
-    if "growth" in results:
-        parts += write_growth(results)
-    if "start_up" in results:
-        rows = [[f"`{start['name']}`", f"{start['seconds']:.2f}"] for start in results["start_up"]]
-        parts += ["## Start-up", write_table(pd.DataFrame(rows, columns=["import", "seconds"]))]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def describe_run(results: Results) -> str:
-    """Say where it was measured."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in sorted(machine["versions"].items()))
-    quick = "**A check that everything runs (`--quick`): its times mean nothing.**\n\n"
-    return (
-        f"{quick if results['settings']['quick'] else ''}Made by `make bench` on {machine['cores']} cores of "
-        f"{machine['processor']} ({', '.join(machine['instruction_sets']) or 'unknown instruction sets'}), "
-        f"{machine['memory_gib']} GiB, {machine['system']}; {versions}. "
-        f"Load average before: {machine['load_before']}."
+    parts = [
+        "# Benchmark",
+        "**A check that everything runs (`--quick`): its times mean nothing.**"
+        if results["settings"]["quick"]
+        else "",
+        f"Made by `make bench` on {machine['cores']} cores of {machine['processor']} "
+        f"({', '.join(machine['instruction_sets'])}), {machine['memory_gib']} GiB, {machine['system']}; "
+        f"{versions}. Load average before: {machine['load_before']}.",
+    ]
+    for batch in results["settings"]["batches"]:
+        parts += write_epochs(results, batch)
+    if "target" in results:
+        table, loss = tabulate_target(results), results["target"]["loss"]
+        parts += [f"## Time until validation BCE ≤ {loss}", compare_times_to_target(results)]
+        parts += [write_table(table), TARGET.format(loss=loss)]
+    paragraphs = (
+        part if part.startswith("|") else textwrap.fill(" ".join(part.split()), 110, break_on_hyphens=False)
+        for part in parts
     )
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
 def write_epochs(results: Results, batch: int) -> list[str]:
     """Compare the seconds of an epoch at one batch size."""
-    settings, network = results["settings"], results["network"]
+    settings, network, bound = results["settings"], results["network"], compute_bound(results, batch)
     epochs = tabulate_epochs(results)
     epochs = epochs[epochs["batch"] == batch]
-    bound = compute_bound(results, batch)
+    ratios = [
+        f"**{ratio:.2f} times** as fast as the fastest {of} mode"
+        for of, ratio in compute_speed_ups(epochs).items()
+    ]
+    best = [f"{ratio:.2f} times for {of}" for of, ratio in compute_speed_ups(epochs, "least").items()]
     operations = results["arithmetic"]["operations_an_image"] * settings["epoch_images"]
-    medians, bests = compute_speed_ups(epochs), compute_speed_ups(epochs, "least")
-    ratios = " and ".join(f"**{ratio:.2f} times** as fast as the fastest {of} mode" for of, ratio in medians.items())
-    best = " and ".join(f"{ratio:.2f} times for {family}" for family, ratio in bests.items())
-    headroom = epochs[epochs["family"].isin(medians)]["median"].min() / bound
-    cells = pd.DataFrame(
-        {
-            f"batch {batch}": mark_ours(epochs),
-            "seconds an epoch": epochs["problem"].where(epochs["median"].isna(), epochs["median"].map("{:.2f}".format)),
-            "least – most": format_range(epochs, "{:.2f}"),
-            "images a second": (settings["epoch_images"] / epochs["median"]).map("{:,.0f}".format),
-            "of the bound": epochs["of_bound"].map("{:.0%}".format),
-            "times ours": epochs["times_ours"].map("{:.2f}".format),
-            "peak memory, MiB": (epochs["anonymous"] / MIB).map("{:,.0f}".format),
-            "with mapped files, MiB": (epochs["resident"] / MIB).map("{:,.0f}".format),
-            "start-up, s": epochs["ready_seconds"].map("{:.1f}".format),
-        }
+    table = epochs[["label", *COLUMNS]].rename(
+        columns={"label": f"batch {batch}", **{name: title for name, (title, _) in COLUMNS.items()}}
     )
     return [
         f"## An epoch of the {network} network, batch {batch}",
-        f"An epoch of ours is {ratios}. By the best round of each alone it is {best}. At the bound it would be "
-        f"{headroom:.2f} times as fast as the fastest of them." if medians else "",
-        write_table(cells.replace({"nan": "", "nan – nan": "", "nan%": ""})),
-        f"Medians of {settings['rounds']} rounds, all contenders in turn; a round trains on "
-        f"{settings['slice_images']:,} images, scaled here to an epoch of {settings['epoch_images']:,}. The bound "
-        f"is {bound:.2f} s: {operations / 1e12:.3f} TFLOP an epoch (every {LAYERS[network]}, with the gradients of "
-        "its kernel and of its input where that is needed, at their stock cost) at "
-        f"{operations / bound / 1e9:.0f} GFLOP/s, the best speed of a large float32 matrix product in the same "
-        f"rounds. {REMARKS[network]} Start-up: from the start of the process until the first steps are done, "
-        "imports and compilation included. Peak memory is anonymous memory, which the process needs, read ten "
-        "times a second; with mapped files it is the largest resident set.",
-        "Given an array, Keras makes a tf.data pipeline with an autotuner, and `fit` often ends an epoch by "
-        "waiting for it: until 5, 10 or 20 s have passed since the start. Scaled from a round, that wait is longer "
-        "than in a whole epoch. The other two modes of Keras have the same batches from a pipeline without an "
-        "autotuner.",
+        f"An epoch of ours is {' and '.join(ratios)}. By the best round of each alone it is "
+        f"{' and '.join(best)}. At the bound it would be {compute_headroom(epochs, bound):.2f} times as fast as "
+        "the fastest of them.",
+        write_table(table, dict(COLUMNS.values())),
+        EPOCHS.format(
+            bound=bound,
+            tera=operations / 1e12,
+            speed=operations / bound / 1e9,
+            layer=LAYERS[network],
+            remark=REMARKS[network],
+            **settings,
+        ),
+        WAIT,
     ]
 
 
-def summarise_epochs(results: Results) -> pd.DataFrame:
-    """Compare all contenders by the median and range of an epoch at every batch size, beside the bound."""
-    columns = {}
-    for batch, epochs in tabulate_epochs(results).groupby("batch"):
-        bound = compute_bound(results, batch)
-        ours = epochs["median"] / epochs["times_ours"]
-        labels = [*mark_ours(epochs), "arithmetic bound"]
-        columns["seconds an epoch, median (range)"] = labels
-        ranges = epochs["median"].map("{:.1f}".format) + " (" + format_range(epochs, "{:.1f}") + ")"
-        columns[f"batch {batch}"] = [*ranges.replace("nan (nan – nan)", "–"), f"{bound:.1f}"]
-        ratios = epochs["times_ours"].map("{:.2f}".format).replace("nan", "–")
-        columns[f"times ours, batch {batch}"] = [*ratios, f"{bound / ours.iloc[0]:.2f}"]
-    return pd.DataFrame(columns)
-
-
-def mark_ours(epochs: pd.DataFrame) -> pd.Series:
-    """Return the labels of the contenders, ours in bold."""
-    return epochs["label"].where(epochs["family"] != OURS, "**" + epochs["label"] + "**")
-
-
-def format_range(epochs: pd.DataFrame, pattern: str) -> pd.Series:
-    """Write the seconds of the fastest and the slowest round."""
-    return epochs["least"].map(pattern.format) + " – " + epochs["most"].map(pattern.format)
-
-
-def summarise_target(results: Results) -> pd.DataFrame:
-    """Compare the time until the target's validation loss."""
+def tabulate_target(results: Results) -> pd.DataFrame:
+    """Compare the time until the validation loss of the target."""
     rows = []
     for run in results["target"]["runs"]:
-        curve, ready = run["curve"], run.get("ready_seconds", math.nan)
-        seconds = curve[-1]["seconds"] if curve else math.nan
+        curve = run["curve"]
+        row = {"until validation BCE": f"{run['label']}, batch {run['batch']}", "epochs": f"{len(curve)}"}
+        if run["reached"]:
+            seconds = curve[-1]["seconds"]
+            row |= {"best": f"{curve[-1]['val_loss']:.5f}", "seconds": f"{seconds:.0f}"}
+            row["with start-up"] = f"{seconds + run['ready_seconds']:.0f}"
         rows.append(
-            {
-                f"until validation BCE ≤ {results['target']['loss']}": f"{run['label']}, batch {run['batch']}",
-                "epochs": str(len(curve)),
-                "best": f"{min(epoch['val_loss'] for epoch in curve):.5f}" if curve else run.get("problem", ""),
-                "seconds": f"{seconds:.0f}" if run["reached"] else f"not reached in {seconds:.0f}",
-                "with start-up": f"{seconds + ready:.0f}" if run["reached"] else "not reached",
-                "peak memory, MiB": f"{run['peak_memory'].get('anonymous', math.nan) / MIB:,.0f}",
-            }
+            row | {"peak memory, MiB": f"{in_mib(run['peak_memory']).get('anonymous', math.nan):,.0f}"}
         )
     return pd.DataFrame(rows)
 
 
-def write_target(results: Results) -> list[str]:
-    """Compare the time to the target, and say how many times as long stock Keras takes."""
+def compare_times_to_target(results: Results) -> str:
+    """Say how many times as long as ours stock Keras takes, as far as both got there."""
     ours, stock = results["target"]["runs"]
-    ratio = ""
-    if ours["reached"] and stock["curve"]:
-        times = stock["curve"][-1]["seconds"] / ours["curve"][-1]["seconds"]
-        limit = "" if stock["reached"] else ", or less: stock Keras did not reach the target"
-        ratio = f"Ours, with its recipe, takes 1/{times:.1f} of the time of stock Keras with the stock recipe{limit}."
-    loss = results["target"]["loss"]
-    return [
-        f"## Time until validation BCE ≤ {loss}",
-        ratio,
-        write_table(summarise_target(results)),
-        f"{loss} is what the stock recipe (Adam 1e-3, batch 128) reached after 50 epochs when the recipe was "
-        "measured first. Both train on all images and validate after each epoch; that is included. This compares "
-        "recipes as well as speed: ours is that of params.yaml, with a cosine decay.",
-    ]
+    if not (ours["reached"] and stock["reached"]):
+        return "Not both reached the target."
+    ratio = stock["curve"][-1]["seconds"] / ours["curve"][-1]["seconds"]
+    return f"Ours, with its recipe, takes 1/{ratio:.1f} of the time of stock Keras with the stock recipe."
 
 
-def write_growth(results: Results) -> list[str]:
-    """Show how time and memory grow with the number of images."""
-    rows = []
-    for timed in results["growth"]:
-        seconds, peak = timed.get("seconds", math.nan), timed.get("peak_memory", {})
-        rows.append(
-            {
-                "images": f"{timed['copies']}× ({timed['images']:,})",
-                "seconds an epoch": timed.get("problem", f"{seconds:.1f}"),
-                "µs an image": f"{seconds / timed['images'] * 1e6:.1f}",
-                "peak memory, MiB": f"{peak.get('anonymous', math.nan) / MIB:,.0f}",
-                "with mapped files, MiB": f"{peak.get('resident', math.nan) / MIB:,.0f}",
-            }
-        )
-    return [
-        "## More images",
-        write_table(pd.DataFrame(rows)),
-        "Ours, the training images repeated on the disk. They are mapped into memory: the system drops their pages "
-        "when it needs the room, so the first of the two peaks is what training takes.",
-    ]
+def summarise_epochs(results: Results) -> pd.DataFrame:
+    """Compare the median and range of an epoch at every batch size, beside the arithmetic bound."""
+    columns: dict[str, list[str]] = {}
+    table = tabulate_epochs(results)
+    for batch in results["settings"]["batches"]:
+        epochs = table[table["batch"] == batch]
+        bound = compute_bound(results, batch)
+        columns["seconds an epoch, median (range)"] = [*epochs["label"], "arithmetic bound"]
+        columns[f"batch {batch}"] = [
+            *(f"{row.median:.1f} ({row.least:.1f} – {row.most:.1f})" for row in epochs.itertuples()),
+            f"{bound:.1f}",
+        ]
+        ours = epochs[epochs["family"] == OURS]["median"].min()
+        columns[f"times ours, batch {batch}"] = [
+            f"{one:.2f}" for one in (*epochs["times_ours"], bound / ours)
+        ]
+    return pd.DataFrame(columns)
 
 
-@picture
+@style.styled
 def plot_epoch_seconds(results: Results) -> Figure:
     """Plot the median seconds of an epoch, one bar per contender, ours on top, one panel per batch size.
 
     A thin line spans the fastest and the slowest round; a dotted one marks the arithmetic bound.
     """
-    settings, epochs = results["settings"], tabulate_epochs(results)
-    figure = Picture(figsize=(WIDTH, 4.4))
-    panels = figure.subplots(1, len(settings["batches"]), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, batch in zip(panels, settings["batches"], strict=True):
+    figure = style.StyledFigure(figsize=(style.WIDTH, 4.4))
+    batches = results["settings"]["batches"]
+    panels = figure.subplots(1, len(batches), sharex=True, sharey=True, squeeze=False)[0]
+    epochs = tabulate_epochs(results).dropna(subset="median")
+    for axes, batch in zip(panels, batches, strict=True):
         bound = compute_bound(results, batch)
         for row in epochs[epochs["batch"] == batch].itertuples():
-            failed = row.problem is not None
-            axes.barh(row.label, 0 if failed else row.median, color=COLOURS.get(row.family, GREY))
-            if not failed:
-                axes.hlines(row.label, row.least, row.most, color="black", linewidth=1.5)
+            axes.barh(row.label, row.median, color=COLOURS.get(row.family, style.GREY))
+            axes.hlines(row.label, row.least, row.most, color="black", linewidth=1.5)
             axes.annotate(
-                row.problem.partition(":")[0] if failed else f"{row.median:.1f}",
-                (0 if failed else row.most, row.label),
+                f"{row.median:.1f}",
+                (row.most, row.label),
                 (5, 0),
                 textcoords="offset points",
                 va="center",
-                color=GREY if failed else "black",
                 weight="bold" if row.family == OURS else "normal",
             )
         axes.axvline(bound, color="black", linestyle=":")
@@ -259,25 +249,27 @@ def plot_epoch_seconds(results: Results) -> Figure:
     panels[0].invert_yaxis()
     # Room for the number behind the longest bar.
     panels[0].set_xlim(0, panels[0].get_xlim()[1] * 1.12)
-    heading(figure, f"Seconds for one epoch of {settings['epoch_images']:,} images, and the arithmetic bound")
+    images = results["settings"]["epoch_images"]
+    style.add_title(figure, f"Seconds for one epoch of {images:,} images, and the arithmetic bound")
     return figure
 
 
-@picture
+@style.styled
 def plot_time_to_target(results: Results) -> Figure:
     """Plot validation loss against the seconds of training, ours and stock Keras, and mark the target."""
-    figure = Picture(figsize=(WIDTH, 4.6))
+    figure = style.StyledFigure(figsize=(style.WIDTH, 4.6))
     axes = figure.subplots()
-    for run, colour, marker in zip(results["target"]["runs"], (BLUE, ORANGE), ("o", "s"), strict=True):
+    colours = (style.BLUE, style.ORANGE)
+    for run, colour, marker in zip(results["target"]["runs"], colours, ("o", "s"), strict=True):
         seconds = [epoch["seconds"] for epoch in run["curve"]]
         losses = [epoch["val_loss"] for epoch in run["curve"]]
         ending = f"reached after {seconds[-1]:,.0f} s" if run["reached"] else "not reached"
         label = f"{run['label']}, batch {run['batch']}: {ending}"
         axes.plot(seconds, losses, marker, linestyle="-", markersize=4, color=colour, label=label)
     loss = results["target"]["loss"]
-    axes.axhline(loss, color=GREY, linestyle="--", linewidth=1.5, label=f"target {loss}")
+    axes.axhline(loss, color=style.GREY, linestyle="--", linewidth=1.5, label=f"target {loss}")
     axes.set_xscale("log")
-    plain_ticks(axes.xaxis, (1, 2, 5))
+    style.format_log_axis(axes.xaxis, (1, 2, 5))
     axes.set_title("Validation loss against training time")
     axes.set_xlabel("seconds of training, validation included (logarithmic; left is better)")
     axes.set_ylabel("binary cross-entropy, nats a pixel")

@@ -1,7 +1,8 @@
 """Print the metrics of the last run as a terminal can show them: python -m checks.summary."""
 
+from benchmarks import report
 from checks import tables
 
 if __name__ == "__main__":
-    print(tables.results().replace("**", ""))
-    print("all numbers: dvc metrics show    pictures: plots/*/*.png    charts: dvc plots show")
+    print(report.write_table(tables.tabulate_results()).replace("**", ""))
+    print("all metrics: dvc metrics show    figures: plots/*/*.png    charts: dvc plots show")

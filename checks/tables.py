@@ -1,19 +1,15 @@
-"""The tables of README.md as Markdown, made from the committed results."""
+"""The tables of README.md, MODEL_CARD.md and benchmarks/README.md, made from the committed results."""
 
 import json
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from benchmarks import markdown, summary
-from benchmarks.contenders import FAMILIES, OURS, RESIDUAL
-from cae.core import params
+from benchmarks import report
 
 ROOT = Path(__file__).parents[1]
-
 COLUMNS = {
     "bce": ("BCE", "{:.5f}"),
     "bce_above_floor": ("BCE above the floor", "{:.5f}"),
@@ -23,142 +19,96 @@ COLUMNS = {
     "psnr_of_mean_mse": ("PSNR of mean MSE, dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
 }
-SPLITS = ("train", "validation", "test")
 PERFECT = {"bce_above_floor": "0", "mse": "0", "mae": "0", "psnr": "∞", "psnr_of_mean_mse": "∞", "ssim": "1"}
-NAMES = {
-    "autoencoder": "**autoencoder**, {parameters:,} parameters",
-    "PCA": "PCA, {code_size} components, {parameters:,} parameters",
-    "mean image": "mean image, {parameters:,} parameters",
+METHODS = {
+    "autoencoder": "**autoencoder**, {parameters:,.0f} parameters",
+    "PCA": "PCA, {code_size:.0f} components, {parameters:,.0f} parameters",
+    "mean image": "mean image, {parameters:,.0f} parameters",
 }
 FEATURES = {
-    "code": "**code of the autoencoder**, {code_size} numbers",
-    "PCA": "PCA, 128 components",
-    "pixels": "raw pixels, {pixels} numbers",
-    "untrained": "code of an untrained network, 128 numbers",
+    "code": "**code of the autoencoder**, {code_size:.0f} numbers",
+    "PCA": "PCA, {code_size:.0f} components",
+    "pixels": "raw pixels, {pixels:.0f} numbers",
+    "untrained": "code of an untrained network, {code_size:.0f} numbers",
 }
 
 
-def table(name: str) -> pd.DataFrame:
+def read(name: str) -> pd.DataFrame:
     """Read a committed table of plots/."""
     return pd.read_csv(ROOT / "plots" / f"{name}.csv")
 
 
-def results() -> str:
-    """Compare the reconstructions of the test split with their floor and the baselines."""
-    *methods, floor = table("reconstruction").to_dict("records")
+def tabulate_results() -> pd.DataFrame:
+    """Compare the reconstructions of the test split with the baselines and with the best that is possible."""
+    *methods, floor = read("reconstruction").to_dict("records")
     rows = [
-        [
-            NAMES[scores["method"]].format(**{key: int(scores[key]) for key in ("code_size", "parameters")}),
-            *(pattern.format(scores[key]) for key, (_, pattern) in COLUMNS.items()),
-        ]
+        {"test split": METHODS[scores["method"]].format(**{str(key): value for key, value in scores.items()})}
+        | {title: pattern.format(scores[key]) for key, (title, pattern) in COLUMNS.items()}
         for scores in methods
     ]
-    perfect = PERFECT | {"bce": COLUMNS["bce"][1].format(floor["bce"])}
-    rows.append(["floor: every pixel right", *(perfect[key] for key in COLUMNS)])
-    return markdown.table(["test split", *(title for title, _ in COLUMNS.values())], rows)
-
-
-def transfer(probe: str) -> str:
-    """Compare the accuracy of a probe on codes, components and pixels, by labels a class."""
-    scores = table("probes")
-    autoencoder, _, mean_image, _ = table("reconstruction").to_dict("records")
-    numbers = {"code_size": int(autoencoder["code_size"]), "pixels": int(mean_image["parameters"])}
-    fewest, *more = (count if count == "all" else f"{int(count):,}" for count in scores["labels_per_class"])
-    rows = [
-        [name.format(**numbers), *(f"{accuracy:.3f}" for accuracy in scores[f"{probe} {features}"])]
-        for features, name in FEATURES.items()
-    ]
-    return markdown.table(["", f"{fewest} labels a class", *more], rows)
-
-
-def benchmark(folder: str = "benchmarks") -> dict[str, Any]:
-    """Read the committed results of a benchmark."""
-    return json.loads((ROOT / folder / "results.json").read_text())
-
-
-def speed() -> str:
-    """Compare the seconds of an epoch at each batch size, median (least – most), and their ratio to ours."""
-    results = benchmark()
-    batches = results["settings"]["batches"]
-    cells: dict[str, list[str]] = {}
-    for batch in batches:
-        for name, row in epochs(results, batch).items():
-            cells.setdefault(name, []).extend(row)
-    header = ["seconds an epoch, median (range)", *(t for b in batches for t in (f"batch {b}", "times ours"))]
-    return markdown.table(header, [[name, *row] for name, row in cells.items()])
-
-
-def residual() -> str:
-    """Compare the seconds of an epoch of the residual network, then of its products alone and the bound."""
-    results = benchmark("benchmarks/residual")[RESIDUAL]
-    (batch,) = results["settings"]["batches"]
-    rows = [[name, *row] for name, row in epochs(results, batch, decimals=2).items()]
-    ours, bound = summary.fastest(results["rounds"], batch, OURS), summary.bound(results, batch)
-    if ours:
-        middle = median(summary.epoch_seconds(ours, results["settings"]["epoch_images"]))
-        if alone := summary.products(results, batch):
-            ratio = f"{median(alone) / middle:.2f}"
-            rows.append(["matrix products alone, by NumPy", middle_and_range(alone), ratio])
-        rows.append(["arithmetic bound", f"{bound:.1f}", f"{bound / middle:.2f}"])
-    return markdown.table(
-        ["residual network, seconds an epoch, median (range)", f"batch {batch}", "times ours"], rows
+    best = PERFECT | {"bce": COLUMNS["bce"][1].format(floor["bce"])}
+    rows.append(
+        {"test split": "floor: every pixel right"} | {title: best[key] for key, (title, _) in COLUMNS.items()}
     )
+    return pd.DataFrame(rows)
 
 
-def epochs(results: dict[str, Any], batch: int, decimals: int = 1) -> dict[str, list[str]]:
-    """Give every contender's seconds of an epoch, median (least – most), and their ratio to ours."""
-    images, ours = results["settings"]["epoch_images"], summary.fastest(results["rounds"], batch, OURS)
-    cells = {}
-    for timing in results["rounds"]:
-        if timing["batch"] != batch or timing["family"] not in FAMILIES:
-            continue
-        name = f"**{timing['label']}**" if timing["family"] == OURS else timing["label"]
-        if ours is None or "problem" in timing:
-            cells[name] = ["–", "–"]
-            continue
-        seconds = summary.epoch_seconds(timing, images)
-        ratio = median(timing["seconds"]) / median(ours["seconds"])
-        cells[name] = [
-            middle_and_range(seconds),
-            f"{ratio:.{decimals}f}",
-        ]
-    return cells
+def tabulate_probe(probe: str) -> pd.DataFrame:
+    """Compare the accuracy of a probe on codes, components and pixels, by labels per class."""
+    scores = read("probes")
+    reconstruction = read("reconstruction").set_index("method")
+    sizes = {
+        "code_size": reconstruction["code_size"]["autoencoder"],
+        "pixels": reconstruction["parameters"]["mean image"],
+    }
+    names = [name.format(**sizes) for name in FEATURES.values()]
+    columns: dict[str, list[str]] = {"accuracy, by labels per class": names}
+    for index, count in scores["labels_per_class"].items():
+        accuracies = (scores.loc[index, f"{probe} {features}"] for features in FEATURES)
+        columns[count if count == "all" else f"{int(count):,}"] = [f"{value:.3f}" for value in accuracies]
+    return pd.DataFrame(columns)
 
 
-def middle_and_range(seconds: list[float]) -> str:
-    """Write the median of some rounds, and the least and the most."""
-    return f"{median(seconds):.1f} ({min(seconds):.1f} – {max(seconds):.1f})"
+def read_benchmark(folder: str = "benchmarks") -> dict[str, Any]:
+    """Read the committed results of a benchmark."""
+    results: dict[str, Any] = json.loads((ROOT / folder / "results.json").read_text())
+    return results
 
 
-def target() -> str:
-    """Compare the time until the stock recipe's validation loss."""
-    race = benchmark()["target"]
-    rows = []
-    for run in race["runs"]:
-        reached, curve = summary.target_seconds(run), run["curve"]
-        seconds = f"{reached:.0f}" if reached else f"not reached in {curve[-1]['seconds']:.0f}"
-        rows.append([f"{run['label']}, batch {run['batch']}", f"{len(curve)}", seconds])
-    return markdown.table([f"until validation BCE ≤ {race['loss']}", "epochs", "seconds"], rows)
+def tabulate_speed() -> pd.DataFrame:
+    """Compare the seconds of an epoch of the default network."""
+    return report.summarise_epochs(read_benchmark())
 
 
-def facts() -> str:
-    """List what a model card has to say of the network and its training, from the committed run."""
-    settings = params.load(ROOT / "params.yaml")
-    training = params.run(settings.train, settings.model.chosen)
-    splits = settings.prepare.model_dump()
-    trained = json.loads((ROOT / "metrics/train.json").read_text())
-    autoencoder, *_ = table("reconstruction").to_dict("records")
+def tabulate_residual_speed() -> pd.DataFrame:
+    """Compare the seconds of an epoch of the residual network."""
+    return report.summarise_epochs(read_benchmark("benchmarks/residual"))
+
+
+def tabulate_target() -> pd.DataFrame:
+    """Compare the epochs and seconds until the target's validation loss."""
+    table = report.tabulate_target(read_benchmark())
+    return table[[table.columns[0], "epochs", "seconds"]]
+
+
+def tabulate_facts() -> pd.DataFrame:
+    """List what a model card says about the network and its training, from the committed run."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["train"]["outs"]
-    checksums = {output["path"]: output["md5"] for output in lock}
-    rows = [
-        ["parameters", f"{int(autoencoder['parameters']):,}"],
-        ["numbers in the code of an image", f"{int(autoencoder['code_size'])}"],
-        ["filters of the encoder", " → ".join(map(str, settings.model.convolutional.filters))],
-        ["training, validation, test images", " / ".join(f"{splits[name]:,}" for name in SPLITS)],
-        ["optimiser", f"Adam, {training.learning_rate:g} falling to 0 along half a cosine"],
-        ["batch size", f"{training.batch_size}"],
-        ["best of so many epochs", f"{trained['best_epoch']} of {training.epochs}"],
-        ["validation loss, nats a pixel", f"{trained['val_loss']:.5f}"],
-        *([f"MD5 of `{name}`", f"`{checksums[name]}`"] for name in sorted(checksums) if "models" in name),
-    ]
-    return markdown.table(["fact", "value"], rows)
+    trained = json.loads((ROOT / "metrics/train.json").read_text())
+    autoencoder = read("reconstruction").set_index("method").loc["autoencoder"]
+    network, prepare = params["model"]["convolutional"], params["prepare"]
+    splits = " / ".join(f"{prepare[name]:,}" for name in ("train", "validation", "test"))
+    facts = {
+        "parameters": f"{autoencoder['parameters']:,.0f}",
+        "numbers in the code of an image": f"{autoencoder['code_size']:.0f}",
+        "filters of the encoder": " → ".join(map(str, network["filters"])),
+        "training, validation, test images": splits,
+        "optimiser": f"Adam, {network['learning_rate']:g} falling to 0 along half a cosine",
+        "batch size": f"{network['batch_size']}",
+        "best epoch": f"{trained['best_epoch']} of {params['train']['epochs']}",
+        "validation loss, nats per pixel": f"{trained['val_loss']:.5f}",
+    }
+    models = {output["path"]: output["md5"] for output in lock if "models" in output["path"]}
+    facts |= {f"MD5 of `{path}`": f"`{models[path]}`" for path in sorted(models)}
+    return pd.DataFrame(facts.items(), columns=["fact", "value"])
