@@ -147,10 +147,8 @@ def write_epochs(results: Results, batch: int) -> list[str]:
     settings, network, bound = results["settings"], results["network"], compute_bound(results, batch)
     epochs = tabulate_epochs(results)
     epochs = epochs[epochs["batch"] == batch]
-    ratios = [
-        f"**{ratio:.2f} times** as fast as the fastest {of} mode"
-        for of, ratio in compute_speed_ups(epochs).items()
-    ]
+    medians = compute_speed_ups(epochs)
+    ratios = [f"**{ratio:.2f} times** as fast as the fastest {of} mode" for of, ratio in medians.items()]
     best = [f"{ratio:.2f} times for {of}" for of, ratio in compute_speed_ups(epochs, "least").items()]
     operations = results["arithmetic"]["operations_an_image"] * settings["epoch_images"]
     table = epochs[["label", *COLUMNS]].rename(
@@ -159,8 +157,8 @@ def write_epochs(results: Results, batch: int) -> list[str]:
     return [
         f"## An epoch of the {network} network, batch {batch}",
         f"An epoch of ours is {' and '.join(ratios)}. By the best round of each alone it is "
-        f"{' and '.join(best)}. At the bound it would be {compute_headroom(epochs, bound):.2f} times as fast as "
-        "the fastest of them.",
+        f"{' and '.join(best)}. At the bound it would be {compute_headroom(epochs, bound):.2f} times as fast "
+        "as the fastest of them.",
         write_table(table, dict(COLUMNS.values())),
         EPOCHS.format(
             bound=bound,
@@ -176,10 +174,10 @@ def write_epochs(results: Results, batch: int) -> list[str]:
 
 def tabulate_target(results: Results) -> pd.DataFrame:
     """Compare the time until the validation loss of the target."""
-    rows = []
+    rows, title = [], f"until validation BCE ≤ {results['target']['loss']}"
     for run in results["target"]["runs"]:
         curve = run["curve"]
-        row = {"until validation BCE": f"{run['label']}, batch {run['batch']}", "epochs": f"{len(curve)}"}
+        row = {title: f"{run['label']}, batch {run['batch']}", "epochs": f"{len(curve)}"}
         if run["reached"]:
             seconds = curve[-1]["seconds"]
             row |= {"best": f"{curve[-1]['val_loss']:.5f}", "seconds": f"{seconds:.0f}"}

@@ -1,1 +1,1 @@
-"""make reproduce, make audit, the tables of the pages and of the terminal, and the page of dvc plots."""
+"""What make reproduce, audit, portable, fuzz and sanitize run, and the tables of the READMEs."""

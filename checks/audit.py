@@ -2,8 +2,8 @@
 
 python -m checks.audit [STUDY …], such as studies/rate; without one, the digests and all studies, which takes
 hours. The clone gets a copy of what the main pipeline made, which the studies' lock files name by checksum.
-Prints a line a study; exit code 0 only if lock files, metrics, plots and tables come out as committed. Lock
-files hold the checksums of models and scores, so they are compared as well.
+Prints a line for each study; the exit code is 0 if lock files, metrics, plots and tables are as committed.
+Lock files hold the checksums of models and scores, so these are compared as well.
 """
 
 import shutil
@@ -15,37 +15,37 @@ from pathlib import Path
 
 import yaml
 
-from checks.reproduce import different, make_clone
+from checks.reproduce import list_differences, make_clone
 
-OF_THE_MAIN_PIPELINE = ("data/prepared", "data/baselines", "models")
+NEEDED = ("data/prepared", "data/baselines", "models")
 
 
 def main() -> int:
     """Clone HEAD and run the projects that the command line names, one after another."""
     root = Path(__file__).parents[1]
-    missing = [name for name in OF_THE_MAIN_PIPELINE if not (root / name).is_dir()]
+    missing = [name for name in NEEDED if not (root / name).is_dir()]
     if missing:
         print(f"{', '.join(missing)}: missing. Run the main pipeline first: dvc repro", file=sys.stderr)
         return 1
-    found = ["behaviour", *sorted(str(path.parent.relative_to(root)) for path in root.glob("studies/*/.dvc"))]
+    studies = sorted(str(path.parent.relative_to(root)) for path in root.glob("studies/*/.dvc"))
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         clone = Path(folder) / "clone"
         make_clone(root, clone)
-        for name in OF_THE_MAIN_PIPELINE:
+        for name in NEEDED:
             shutil.copytree(root / name, clone / name, dirs_exist_ok=True)
-        results = [audit(clone, project) for project in sys.argv[1:] or found]
+        results = [audit(clone, project) for project in sys.argv[1:] or ["behaviour", *studies]]
     return 0 if all(results) else 1
 
 
 def audit(clone: Path, project: str) -> bool:
-    """Run a project, say in a line how it went and below it what differs; return whether all is the same."""
+    """Run a project; print the result and what differs; return whether all is the same."""
     folder = clone / project
     if not (folder / "dvc.lock").is_file():
-        print(f"{project}: has no dvc.lock, so nothing to compare with", flush=True)
+        print(f"{project}: has no dvc.lock, so there is nothing to compare with", flush=True)
         return False
     committed = yaml.safe_load((folder / "dvc.lock").read_text())
     start = time.monotonic()
-    # A cache shared between projects must not answer for the code.
+    # The run cache would restore the outputs of an earlier run instead of running the code.
     command = ["dvc", "repro", "--force", "--no-run-cache"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     minutes = (time.monotonic() - start) / 60
@@ -55,11 +55,12 @@ def audit(clone: Path, project: str) -> bool:
         return False
     command = ["git", "status", "--porcelain", "--", project]
     status = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
-    print(f"{project}: {'not the same' if status else 'the same'}, {minutes:.1f} minutes", flush=True)
+    print(f"{project}: {'not the same' if status else 'the same'}, {minutes:.1f} minutes")
     for line in status.splitlines():
         print(f"  {line}")
-    for path in different(committed, yaml.safe_load((folder / "dvc.lock").read_text())):
-        print(f"  another checksum in dvc.lock: {path}", flush=True)
+    for path in list_differences(committed, yaml.safe_load((folder / "dvc.lock").read_text())):
+        print(f"  another checksum in dvc.lock: {path}")
+    sys.stdout.flush()
     return not status
 
 

@@ -1,8 +1,8 @@
-"""Read damaged files of all formats: they give pictures or the clear error, never anything else.
+"""Read damaged files of every format: `python -m checks.fuzz` [--count N] [--seed N].
 
-Small real files are flipped, cut and spliced, and read in a child process with 5 seconds and 1 GiB each. What
-crashes, hangs, takes more or raises another error is kept, and the exit code is 1. The same seed makes the
-same files.
+Each must give images or a UserError, within 5 seconds and 1 GiB. Small real files are damaged at random and
+read in another process. A file that crashes, hangs, takes more or raises another error is kept, and the exit
+code is 1. The same seed makes the same files.
 """
 
 import argparse
@@ -33,12 +33,13 @@ from cae.core.errors import UserError
 from cae.datasets.sources import open_source
 
 SECONDS = 5.0  # of computing
-PATIENCE = 60.0  # seconds, also for others at work: a child that says nothing for so long hangs or is dead
+# Seconds, other programs included, after which the process hangs or is dead.
+PATIENCE = 60.0
 MEMORY = 2**30
-ALLOWED = ("pictures", "refused")
+ALLOWED = ("images", "refused")
 
 
-def samples() -> dict[str, bytes]:
+def make_samples() -> dict[str, bytes]:
     """Make small files of every format, by name, the same each time."""
     grey = np.arange(384, dtype=np.uint8).reshape(16, 24)
     deep = grey.astype(np.uint16) * 200
@@ -49,18 +50,18 @@ def samples() -> dict[str, bytes]:
     turned = Image.Exif()
     turned[274] = 6
     files = {
-        "palette.png": image(colour, "PNG", "P"),
-        "opaque.png": image(colour, "PNG", "RGBA", exif=turned),
-        "grey.jpg": image(grey, "JPEG", exif=turned),
-        "colour.jpg": image(colour, "JPEG", progressive=True),
-        "grey.bmp": image(grey, "BMP"),
-        "colour.bmp": image(colour, "BMP"),
-        "raw.pgm": image(grey, "PPM"),
+        "palette.png": make_image(colour, "PNG", "P"),
+        "opaque.png": make_image(colour, "PNG", "RGBA", exif=turned),
+        "grey.jpg": make_image(grey, "JPEG", exif=turned),
+        "colour.jpg": make_image(colour, "JPEG", progressive=True),
+        "grey.bmp": make_image(grey, "BMP"),
+        "colour.bmp": make_image(colour, "BMP"),
+        "raw.pgm": make_image(grey, "PPM"),
         "plain.pgm": b"P2\n# x\n3 2\n900\n0 1 2\n300 400 900\n",
-        "pages.tif": image(grey, "TIFF", save_all=True, append_images=[Image.fromarray(deep)]),
-        "float.tif": image(grey.astype(np.float32), "TIFF"),
-        "jpeg.tif": image(colour, "TIFF", compression="jpeg"),
-        "whole.npz": zipped(array),
+        "pages.tif": make_image(grey, "TIFF", save_all=True, append_images=[Image.fromarray(deep)]),
+        "float.tif": make_image(grey.astype(np.float32), "TIFF"),
+        "jpeg.tif": make_image(colour, "TIFF", compression="jpeg"),
+        "whole.npz": make_npz(array),
         "member.npz": array,
         "plain-idx3-ubyte": idx,
         "packed-idx3-ubyte.gz": gzip.compress(idx, mtime=0),
@@ -72,35 +73,37 @@ def samples() -> dict[str, bytes]:
         "packed.nii.gz": gzip.compress(volume, mtime=0),
     }
     for name, pixels in (("grey", grey), ("deep", deep), ("colour", colour)):
-        files[f"{name}.png"] = image(pixels, "PNG")
-        for pack in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
-            files[f"{pack}-{name}.tif"] = image(pixels, "TIFF", compression=pack, tiffinfo={274: 8})
+        files[f"{name}.png"] = make_image(pixels, "PNG")
+        for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+            files[f"{compression}-{name}.tif"] = make_image(
+                pixels, "TIFF", compression=compression, tiffinfo={274: 8}
+            )
     return files
 
 
-def packed(name: str, content: bytes) -> bytes:
-    """Pack what was damaged before it was packed, so that the damage gets past a checksum."""
+def pack(name: str, content: bytes) -> bytes:
+    """Compress content that is damaged already, and recompute checksums that would find the damage."""
     if name == "member.npz":
-        return zipped(content)
+        return make_npz(content)
     if name == "inside.nii.gz":
         return gzip.compress(content, mtime=0)
-    return mended(content) if name.endswith(".png") else content
+    return repair_checksums(content) if name.endswith(".png") else content
 
 
 def write_to_bytes(write: Callable[[io.BytesIO], Any]) -> bytes:
-    """Return what a writer of files writes."""
+    """Return the bytes that a function writes to a file."""
     buffer = io.BytesIO()
     write(buffer)
     return buffer.getvalue()
 
 
-def image(pixels: npt.NDArray[Any], kind: str, mode: str | None = None, **options: Any) -> bytes:
+def make_image(pixels: npt.NDArray[Any], kind: str, mode: str | None = None, **options: Any) -> bytes:
     """Write an image with Pillow."""
-    picture = Image.fromarray(pixels).convert(mode)
-    return write_to_bytes(lambda file: picture.save(file, kind, **options))
+    image = Image.fromarray(pixels).convert(mode)
+    return write_to_bytes(lambda file: image.save(file, kind, **options))
 
 
-def zipped(member: bytes) -> bytes:
+def make_npz(member: bytes) -> bytes:
     """Write a .npz of one array."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -133,8 +136,8 @@ def make_nifti(volume: npt.NDArray[Any]) -> bytes:
     return bytes(nibabel.Nifti1Image(volume, np.eye(4)).to_bytes())
 
 
-def mended(content: bytes) -> bytes:
-    """Write the checksums of a PNG anew, as far as its chunks can be followed."""
+def repair_checksums(content: bytes) -> bytes:
+    """Recompute the checksums of a PNG, as far as its chunks can be followed."""
     result, place = bytearray(content), 8
     while place + 12 <= len(result):
         end = place + 8 + int.from_bytes(result[place : place + 4], "big")
@@ -144,8 +147,8 @@ def mended(content: bytes) -> bytes:
     return bytes(result)
 
 
-def damaged(files: dict[str, bytes], seed: int, index: int) -> tuple[str, bytes]:
-    """Return name and content of the damaged file `index`: one of `files` after one to four accidents."""
+def damage(files: dict[str, bytes], seed: int, index: int) -> tuple[str, bytes]:
+    """Return name and content of the damaged file `index`: one of `files` after 1 to 4 random changes."""
     draw = np.random.default_rng([seed, index])
     names = list(files)
     name = names[index % len(names)]
@@ -164,11 +167,11 @@ def damaged(files: dict[str, bytes], seed: int, index: int) -> tuple[str, bytes]
                 content[start : start + length] = other[place : place + length]
             case 4:
                 del content[start : start + length if draw.integers(3) else None]
-    return name, packed(name, bytes(content))
+    return name, pack(name, bytes(content))
 
 
-def outcome(path: Path) -> str:
-    """Read a file within the limit of memory, and say in a word how it ended."""
+def read_within_limits(path: Path) -> str:
+    """Read a file within the limit of memory; return how it ended, in a word."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
@@ -176,7 +179,7 @@ def outcome(path: Path) -> str:
     try:
         for _ in open_source(path):
             pass
-        result = "pictures"
+        result = "images"
     except UserError as error:
         result = "memory" if isinstance(error.__cause__, MemoryError) else "refused"
     except BaseException as error:
@@ -184,40 +187,40 @@ def outcome(path: Path) -> str:
     return "slow" if time.process_time() - start > SECONDS else result
 
 
-def warmed(whole: Path) -> None:
-    """Read whole files in a new child, so that all code is loaded before memory counts."""
+def warm_up(whole: Path) -> None:
+    """Read undamaged files in a new process, so that all code is loaded before memory is limited."""
     # Decoders in C write to this process's error output.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     for path in sorted(whole.iterdir()):
-        outcome(path)
+        read_within_limits(path)
 
 
-def child(whole: Path) -> Pool:
-    """Start a process that reads, with nothing of this one in it."""
-    reader = multiprocessing.get_context("spawn").Pool(1, warmed, (whole,))
-    # On a busy machine it takes a while; that time is not the first file's.
+def start_reader(whole: Path) -> Pool:
+    """Start a process that reads files, in a fresh Python."""
+    reader = multiprocessing.get_context("spawn").Pool(1, warm_up, (whole,))
+    # The start does not count as time of the first file.
     reader.apply(os.getpid)
     return reader
 
 
 def run(count: int, seed: int, out: Path) -> Counter[tuple[str, str]]:
-    """Read `count` damaged files; count (kind of file, outcome), and keep in `out` those with a bad one."""
-    files, outcomes = samples(), Counter[tuple[str, str]]()
+    """Read `count` damaged files; count (format, outcome), and keep in `out` those with a bad outcome."""
+    files, outcomes = make_samples(), Counter[tuple[str, str]]()
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch) / "whole"
         whole.mkdir()
         for name, content in files.items():
-            (whole / name).write_bytes(packed(name, content))
-        reader = child(whole)
+            (whole / name).write_bytes(pack(name, content))
+        reader = start_reader(whole)
         for index in range(count):
-            name, content = damaged(files, seed, index)
+            name, content = damage(files, seed, index)
             (Path(scratch) / name).write_bytes(content)
             try:
-                result = reader.apply_async(outcome, (Path(scratch) / name,)).get(PATIENCE)
+                result = reader.apply_async(read_within_limits, (Path(scratch) / name,)).get(PATIENCE)
             except multiprocessing.TimeoutError:
                 result = "crash"
                 reader.terminate()
-                reader = child(whole)
+                reader = start_reader(whole)
             outcomes[name.rpartition(".")[2], result] += 1
             if result not in ALLOWED:
                 out.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Train every network on processors of several makers and compare what comes out: make portable.
+"""Train every network on processors of several makers and compare the results: make portable.
 
-What `behaviour.steps` trains is trained on this machine and, emulated by QEMU, on x86-64 processors of two
-makers and on ARM64. Exit code 0 only if weights, losses, Adam's state and saved models are the same bytes on
-all of them. Python for ARM64, from Debian, and its packages of requirements.txt are downloaded once.
+The trainings of `behaviour.steps` run on this machine and, emulated by QEMU, on x86-64 processors of two
+makers and on ARM64. The exit code is 0 if weights, losses, Adam's state and saved models are the same bytes
+on all of them. Python for ARM64, from Debian, and its packages of requirements.txt are downloaded once.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ PROGRAMS = ("apt-get", "dpkg", "qemu-x86_64", "qemu-aarch64", "aarch64-linux-gnu
 INSTALL = "apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 # The C libraries, by version, that wheels are made for; Debian's is as new as the newest of them.
 GLIBC = range(36, 16, -1)
-# Network → part of what training makes → its digest.
+# Network → result of its training (weights, losses, optimizer, model) → digest.
 Digests = Mapping[str, Mapping[str, str]]
 
 
@@ -45,7 +45,7 @@ class Processor(NamedTuple):
 
 
 NATIVE = Processor("this machine", (sys.executable,))
-# Both have AVX2 and FMA. They differ in maker, model and caches, by which libraries choose how they compute.
+# Both have AVX2 and FMA. They differ in maker, model and caches, from which libraries choose how to compute.
 INTEL = Processor("Intel Haswell", ("qemu-x86_64", "-cpu", "Haswell", sys.executable))
 AMD = Processor("AMD EPYC", ("qemu-x86_64", "-cpu", "EPYC", sys.executable))
 # The newest instructions that QEMU has, and those of a processor that servers have.
@@ -56,7 +56,7 @@ def main() -> int:
     """Train on every processor, as many at a time as there are cores; compare; print what differs."""
     check_programs()
     folder = prepare_arm()
-    # What takes longest begins, so that no core is left with nothing to do.
+    # The slowest first, so that no core is idle at the end.
     processors = [
         *(make_arm_processor(name, model, folder) for name, model in ARM.items()),
         INTEL,
@@ -78,7 +78,7 @@ def main() -> int:
 
 
 def check_programs() -> None:
-    """Raise UserError where this machine cannot emulate the others, and say what to install."""
+    """Raise UserError if this machine cannot emulate the others; say what to install."""
     if platform.machine() != "x86_64":
         raise UserError(f"this processor is {platform.machine()}, but the others are emulated on x86-64 only")
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
@@ -87,7 +87,7 @@ def check_programs() -> None:
 
 
 def try_to_train(processor: Processor) -> Digests:
-    """Train on a processor; where that fails, print why at once and return no digests: the others go on."""
+    """Train on a processor; if that fails, print why and return no digests, so that the others go on."""
     try:
         return train(processor)
     except UserError as error:
@@ -109,7 +109,7 @@ def train(processor: Processor, *networks: str) -> Digests:
 
 
 def compare(native: Digests, results: Mapping[str, Digests]) -> list[str]:
-    """List what is not everywhere the same, as `processor: network: part, part`."""
+    """List what differs, as `processor: network: part, part`."""
     differences = []
     for processor, digests in results.items():
         if not digests:
@@ -124,7 +124,7 @@ def compare(native: Digests, results: Mapping[str, Digests]) -> list[str]:
 
 
 def make_arm_processor(name: str, model: str, folder: Path) -> Processor:
-    """Return an ARM64 processor with what `prepare_arm` put into `folder`."""
+    """Return an ARM64 processor that runs the Python in `folder`, prepared by `prepare_arm`."""
     root = folder / "root"
     python = ("qemu-aarch64", "-L", str(root), "-cpu", model, str(root / "usr/bin/python3"))
     # QEMU starts the compiler, a program of this machine, as it is.
@@ -132,7 +132,7 @@ def make_arm_processor(name: str, model: str, folder: Path) -> Processor:
 
 
 def prepare_arm() -> Path:
-    """Return the folder with an ARM64 Python and its packages; download them if these pins are new."""
+    """Return the folder with an ARM64 Python and its packages; download them if the pins have changed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pins = select_pins((ROOT / "requirements.txt").read_text(), project["dependencies"])
     folder = CACHE / hashlib.sha256(pins.encode()).hexdigest()[:16]
@@ -143,18 +143,18 @@ def prepare_arm() -> Path:
             whole = Path(scratch) / "whole"
             unpack_python(whole / "root", Path(scratch) / "apt")
             install_packages(whole, pins)
-            # Whole or not at all: a download that was stopped begins anew.
+            # Renamed at the end, so that a download that was stopped starts again.
             whole.rename(folder)
     return folder
 
 
 def select_pins(requirements: str, wanted: list[str]) -> str:
-    """Return the lines of a requirements file that pin some packages and all that these need.
+    """Return the lines of a requirements file that pin some packages and their dependencies.
 
-    The file names below each package, after `via`, those that need it.
+    Below each package, after `via`, the file names the packages that need it.
     """
     blocks = re.findall(r"^\w.*\n(?:    .*\n)*", requirements, re.M)
-    # A package may have several, each for other versions of Python.
+    # A package may have several pins, for different versions of Python.
     pins = [(re.split("[=<> ]", block)[0], block) for block in blocks]
     chosen: set[str] = set()
     more = {re.split("[=<> ]", name)[0] for name in wanted}
@@ -165,10 +165,10 @@ def select_pins(requirements: str, wanted: list[str]) -> str:
 
 
 def unpack_python(root: Path, apt: Path) -> None:
-    """Download Debian's Python for ARM64 and all it needs, and unpack it; no root rights are needed."""
+    """Download Debian's Python for ARM64 with its dependencies and unpack it, without root rights."""
     for state in ("lists/partial", "cache/archives/partial"):
         (apt / state).mkdir(parents=True)
-    # As if nothing were installed: what this machine has is for another processor.
+    # As if nothing were installed: the packages of this machine are for another processor.
     (apt / "status").touch()
     options = {
         "APT::Architecture": "arm64",
@@ -186,13 +186,13 @@ def unpack_python(root: Path, apt: Path) -> None:
     root.mkdir(parents=True)
     for package in sorted((apt / "cache/archives").glob("*.deb")):
         run(f"unpacking {package.name}", ("dpkg", "-x", str(package), str(root)))
-    # Since Debian 13 all is in /usr, but programs ask for /lib.
+    # Since Debian 13 everything is in /usr, but programs look in /lib.
     if not (root / "lib").exists():
         (root / "lib").symlink_to("usr/lib")
 
 
 def install_packages(folder: Path, pins: str) -> None:
-    """Install pinned packages, checked against their hashes, beside the ARM64 Python in `folder`."""
+    """Install pinned packages, checked by their hashes, into the folder of the ARM64 Python."""
     (folder / "requirements.txt").write_text(pins)
     version = (folder / "root/usr/bin/python3").readlink().name.removeprefix("python")
     platforms = [f"manylinux_2_{minor}_aarch64" for minor in GLIBC] + ["manylinux2014_aarch64"]
@@ -205,8 +205,8 @@ def install_packages(folder: Path, pins: str) -> None:
     run("installing packages for ARM64", command)
 
 
-def run(doing: str, command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
-    """Run a command in the project's folder; UserError with the last lines it wrote if it fails."""
+def run(action: str, command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
+    """Run a command in the project's folder; if it fails, UserError with its last lines of output."""
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -218,9 +218,9 @@ def run(doing: str, command: tuple[str, ...], environment: Mapping[str, str] | N
         check=False,
     )
     if done.returncode:
-        # QEMU says in every thread what a model has and it has not.
-        said = [line for line in done.stdout.splitlines() if "TCG doesn't support" not in line]
-        raise UserError("\n".join([f"{doing} failed with exit code {done.returncode}:", *said[-20:]]))
+        # QEMU prints in every thread which features of a processor it does not emulate.
+        lines = [line for line in done.stdout.splitlines() if "TCG doesn't support" not in line]
+        raise UserError("\n".join([f"{action} failed with exit code {done.returncode}:", *lines[-20:]]))
 
 
 if __name__ == "__main__":

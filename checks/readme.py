@@ -78,7 +78,7 @@ def fill(page: str, text: str) -> str:
         _, closing, after = rest.partition(f"<!-- /{name} -->")
         if not (opening and closing):
             raise ValueError(
-                f"{page} has no place for the table {name}: add <!-- {name} --> and <!-- /{name} -->"
+                f"{page} has no place for the table {name}: add <!-- {name} --> <!-- /{name} -->"
             )
         table = tabulate()
         if isinstance(table, tuple):

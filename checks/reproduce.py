@@ -1,8 +1,8 @@
-"""Run the whole pipeline anew in a fresh clone and compare with what is committed.
+"""Run the whole pipeline in a fresh clone and compare with what is committed: python -m checks.reproduce.
 
-Exit code 0 only if dvc.lock, metrics and plots come out as committed, byte for byte. dvc.lock holds the
-checksums of data and models, so they are compared as well. The clone gets a copy of data/raw, whose
-content is checked: files that somebody put there may be had nowhere else.
+The exit code is 0 if dvc.lock, metrics and plots are the committed ones, byte for byte. dvc.lock holds the
+checksums of data and models, so these are compared as well. The clone gets a copy of data/raw, whose content
+is checked: it may hold files that cannot be downloaded.
 """
 
 import shutil
@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-MADE = ("metrics", "plots")
-RESULTS = ("dvc.lock", *MADE)
+OUTPUTS = ("metrics", "plots")
 
 
 def main() -> int:
@@ -25,22 +24,21 @@ def main() -> int:
         clone = Path(folder) / "clone"
         make_clone(root, clone)
         committed = yaml.safe_load((clone / "dvc.lock").read_text())
-        subprocess.run(["git", "rm", "-r", "--quiet", *MADE], cwd=clone, check=True)
-        # Every stage runs and its entry in dvc.lock is written anew, but in its place: stages that do not
-        # depend on each other run in any order, and a lock file made from nothing has theirs.
-        # A cache shared between projects must not answer for the code.
+        subprocess.run(["git", "rm", "-r", "--quiet", *OUTPUTS], cwd=clone, check=True)
+        # dvc.lock stays: DVC would write a new one in the order in which the stages ran. The run cache is off:
+        # it would restore the outputs of an earlier run instead of running the code.
         command = ["dvc", "repro", "--force", "--no-run-cache"]
         if subprocess.run(command, cwd=clone, check=False).returncode:
             print("the pipeline failed in the fresh clone", file=sys.stderr)
             return 1
-        subprocess.run(["git", "add", *RESULTS], cwd=clone, check=True)
+        subprocess.run(["git", "add", "dvc.lock", *OUTPUTS], cwd=clone, check=True)
         command = ["git", "diff", "--cached", "--name-status", "HEAD"]
         changed = subprocess.run(command, cwd=clone, check=True, capture_output=True, text=True).stdout
         if not changed:
             print("reproduced: dvc.lock, metrics and plots are the committed ones, byte for byte")
             return 0
         print("not reproduced; these files differ from the committed ones:", changed, sep="\n")
-        for path in different(committed, yaml.safe_load((clone / "dvc.lock").read_text())):
+        for path in list_differences(committed, yaml.safe_load((clone / "dvc.lock").read_text())):
             print(f"  another checksum in dvc.lock: {path}")
         return 1
 
@@ -53,15 +51,15 @@ def make_clone(root: Path, clone: Path) -> None:
         shutil.copytree(root / raw, clone / raw)
 
 
-def different(committed: dict[str, Any], made: dict[str, Any]) -> list[str]:
-    """List the outputs whose checksum in one dvc.lock is not that in the other."""
+def list_differences(committed: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """List the outputs whose checksums in two dvc.lock differ."""
     before, after = (
         {
             (name, output["path"]): output["md5"]
             for name, stage in lock["stages"].items()
             for output in stage["outs"]
         }
-        for lock in (committed, made)
+        for lock in (committed, new)
     )
     return [
         f"{path} of {name}"

@@ -1,7 +1,8 @@
 """Run the tests of the C code under AddressSanitizer and UndefinedBehaviorSanitizer.
 
-`python -m checks.sanitize` runs them once for every instruction set of this processor; what a sanitizer finds
-is printed, and the exit code is 1. Needs Linux and gcc. What follows goes to pytest, as in `-k upsampling`.
+`python -m checks.sanitize` runs them once for every instruction set of this processor. If a sanitizer reports
+an error, it is printed and the exit code is 1. Needs Linux and gcc. Further arguments go to pytest, as in
+`-k upsampling`.
 """
 
 import os
@@ -14,19 +15,19 @@ from pathlib import Path
 from cae.core.errors import UserError
 
 ROOT = Path(__file__).parents[1]
-# All that call the operations: the others of test_operations are about the compiler, and the slow ones of
-# test_forward start processes for what is done here, each instruction set.
+# The tests that call the operations. The others in these files are about the compiler, or start processes to
+# try every instruction set, as this script does.
 TESTS = ("tests/engine/test_forward.py", "tests/engine/test_operations.py")
 CHOSEN = ("-m", "not slow", "-k", "test_forward or refused")
-# The sets of cae.engine.operations, and what a processor says that has them. AddressSanitizer does not see
-# accesses with a mask, which AVX has at the ends of rows; `portable` has none.
+# The sets of cae.engine.operations, and their flags in /proc/cpuinfo. AddressSanitizer does not see masked
+# accesses, which the AVX code uses at the ends of rows; `portable` uses none.
 INSTRUCTIONS = {"portable": "", "avx2": "avx2 fma", "avx512": "avx2 fma avx512f"}
-# Optimized, it takes minutes to compile, and what nobody needs is not read.
+# Optimized code would take minutes to compile and leave out reads whose result is not used.
 FLAGS = ("-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-O0")
 
 
 def main() -> int:
-    """Run the tests with each instruction set; what a sanitizer finds is on the error output."""
+    """Run the tests with each instruction set; reports of the sanitizers go to the standard error."""
     failed = False
     for name in available(Path("/proc/cpuinfo").read_text()):
         print(f"{name}:", flush=True)
@@ -35,13 +36,13 @@ def main() -> int:
 
 
 def available(processor: str) -> list[str]:
-    """List the instruction sets of a processor that is described as in /proc/cpuinfo."""
+    """List the instruction sets of a processor, given the content of /proc/cpuinfo."""
     return [name for name, needed in INSTRUCTIONS.items() if set(needed.split()) <= set(processor.split())]
 
 
 def run(root: Path, instructions: str, *arguments: str) -> int:
     """Test the clone `root` with one instruction set; return pytest's exit code."""
-    # What pytest captures is lost when a sanitizer ends the process.
+    # Captured output would be lost when a sanitizer ends the process.
     options = ("--numprocesses=0", "--capture=no", *CHOSEN)
     command = [sys.executable, "-m", "pytest", *options, *TESTS, *arguments]
     with tempfile.TemporaryDirectory(prefix="sanitize-") as folder:
@@ -50,17 +51,17 @@ def run(root: Path, instructions: str, *arguments: str) -> int:
 
 
 def environment(root: Path, folder: Path) -> dict[str, str]:
-    """Return the environment that makes operations sanitized, with what is built in `folder`."""
+    """Return the environment in which the operations are built, in `folder`, with the sanitizers."""
     native, header = root / "cae/engine/native", root / "checks/sanitize.h"
     flags = shlex.join([*FLAGS, "-isystem", str(native), "-include", str(header)])
     return os.environ | {
-        # The flags come last, to prevail over -O3, and the compiler itself is not tested.
+        # The flags come last, to override -O3; LD_PRELOAD is for Python, not for the compiler.
         "CC": shlex.join(["sh", "-c", f'LD_PRELOAD= exec gcc "$@" {flags}', "gcc"]),
-        # Not where other runs look for what is compiled.
+        # Other runs must not use what is compiled here.
         "XDG_CACHE_HOME": str(folder),
-        # Python has neither, but AddressSanitizer must come first and find at once what throws in C++.
+        # Python links neither; AddressSanitizer must be loaded first, and needs the exceptions of C++.
         "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libstdc++.so')}",
-        # Python and TensorFlow never give back all they took.
+        # Python and TensorFlow do not free all their memory.
         "ASAN_OPTIONS": "detect_leaks=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }

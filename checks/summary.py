@@ -4,5 +4,5 @@ from benchmarks import report
 from checks import tables
 
 if __name__ == "__main__":
-    print(report.write_table(tables.tabulate_results()).replace("**", ""))
+    print(report.write_table(tables.tabulate_results().replace(r"\*\*", "", regex=True)))
     print("all metrics: dvc metrics show    figures: plots/*/*.png    charts: dvc plots show")

@@ -63,9 +63,10 @@ def tabulate_probe(probe: str) -> pd.DataFrame:
     }
     names = [name.format(**sizes) for name in FEATURES.values()]
     columns: dict[str, list[str]] = {"accuracy, by labels per class": names}
-    for index, count in scores["labels_per_class"].items():
-        accuracies = (scores.loc[index, f"{probe} {features}"] for features in FEATURES)
-        columns[count if count == "all" else f"{int(count):,}"] = [f"{value:.3f}" for value in accuracies]
+    for row in scores.to_dict("records"):
+        count = row["labels_per_class"]
+        accuracies = [f"{row[f'{probe} {features}']:.3f}" for features in FEATURES]
+        columns[count if count == "all" else f"{int(count):,}"] = accuracies
     return pd.DataFrame(columns)
 
 
