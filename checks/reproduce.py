@@ -26,7 +26,7 @@ def main() -> int:
         committed = yaml.safe_load((clone / "dvc.lock").read_text())
         subprocess.run(["git", "rm", "-r", "--quiet", *OUTPUTS], cwd=clone, check=True)
         # dvc.lock stays: DVC would write a new one in the order in which the stages ran. The run cache is off:
-        # it would restore the outputs of an earlier run instead of running the code.
+        # it would restore the outputs of an earlier run.
         command = ["dvc", "repro", "--force", "--no-run-cache"]
         if subprocess.run(command, cwd=clone, check=False).returncode:
             print("the pipeline failed in the fresh clone", file=sys.stderr)

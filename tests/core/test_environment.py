@@ -42,7 +42,7 @@ def run_python(program: str, **variables: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["stages", "own", "studies", "cae.cli", "benchmarks.ours"])
+@pytest.mark.parametrize("module", ["stages", "own", "studies", "cae.cli"])
 def test_the_environment_is_set_before_numpy_and_tensorflow_are_imported(module: str) -> None:
     program = f"{REPORT}\nimport {module}, numpy"
     found = run_python(program, OMP_NUM_THREADS="7", TF_XLA_FLAGS="--tf_xla_auto_jit=2")

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks import charts
+from benchmarks import report
 from tests.benchmarks import test_benchmarks
 from tests.figures import test_anomalies, test_codes, test_embeddings, test_reconstructions
 
@@ -18,7 +18,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     for name, draw in module.PICTURES.items()
 } | {
     f"benchmarks: {chart.__name__}": partial(chart, test_benchmarks.RESULTS)
-    for chart in (charts.epoch_seconds, charts.time_to_target)
+    for chart in (report.plot_epoch_seconds, report.plot_time_to_target)
 }
 every_picture = pytest.mark.parametrize("draw", PICTURES.values(), ids=PICTURES)
 
