@@ -17,13 +17,13 @@ from unittest import mock
 
 import keras
 import numpy as np
-import yaml
-
 import own.detect
 import own.evaluate
 import own.prepare
 import own.probe
 import own.train
+import yaml
+
 import stages.baselines
 import stages.evaluate
 import stages.probe

@@ -1,19 +1,5 @@
-"""What DVC runs: one door a stage, and the folders that they share."""
+"""The stages of the pipeline: one function per stage, run by DVC, by studies and by tests alike.
 
-import signal
-import sys
-from pathlib import Path
-
-# The imports below take seconds, and Ctrl-C in one would print a traceback; `command.run` takes over later.
-if sys.argv[0] == "-m":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-from cae.core import environment
-
-# Before anything a stage imports: NumPy and TensorFlow read the environment when they load.
-environment.set_variables()
-
-PREPARED = Path("data/prepared")
-BASELINES = Path("data/baselines")
-MODELS = Path("models")
-PLOTS = Path("plots")
+A stage is a function `stage(project, settings)` that returns its results by their paths. `runner` gives it
+what dvc.yaml declares, and writes what it returns.
+"""

@@ -1,58 +1,126 @@
-"""Compute once what no network changes: floors, the mean image, PCA, and probes of all but the code."""
+"""Compute what no network changes: floors, the mean image, PCA, and probes of everything but the code."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
+from rich.progress import track
 
-from cae.core import files, params
-from cae.core.arrays import Images
-from cae.datasets import splits
+from cae.core.arrays import Images, Rows
+from cae.core.config import Section, Seed
+from cae.datasets import prepared
+from cae.datasets.prepared import Prepared
 from cae.datasets.splits import Splits
-from cae.metrics import baselines, probes, quality
-from cae.metrics.baselines import MeanImage, PrincipalComponents, flatten
-from cae.metrics.principal_components import fit_principal_components
+from cae.metrics import baselines as fitted
+from cae.metrics import probes, quality
+from cae.metrics.baselines import MeanImage, PrincipalComponents
+from cae.metrics.principal_components import (
+    MOST_WIDE_ROWS,
+    WIDE,
+    Components,
+    fit_principal_components,
+    sample_rows,
+)
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
-from stages import BASELINES, PREPARED
-from stages.inputs import Inputs
+from stages.runner.project import Project, Results
+from stages.settings import Data
+from stages.valid import iterate_channels
+
+FOLDER = "data/baselines"
+PREPARED = "data/prepared"
 
 
-def main() -> None:
-    """Read data/prepared, write data/baselines."""
-    inputs = Inputs.read("baselines")
-    settings = params.load().probes
-    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
-    probes.check(labels, settings, splits.class_names(PREPARED))
+class Baselines(Section):
+    """How PCA is fitted, and what probes read classes from."""
 
+    # Training images that PCA is fitted to, at most, drawn by the seed.
+    images: Annotated[int, Field(ge=2, le=60_000)] = 10_000
+    # Of PCA, at most: a code is compared with as many.
+    components: Annotated[int, Field(ge=1, le=4096)] = 1024
+    seed: Seed = 1
+    # Besides the code of the trained network.
+    features: Annotated[tuple[Literal["PCA", "pixels", "untrained"], ...], Field(strict=False)] = ("PCA",)
+
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    baselines: Baselines
+    data: Data
+    probes: probes.Settings
+
+
+def baselines(project: Project, settings: Settings) -> Results:
+    """Return the fitted baselines, the floor of every split and, where images have classes, accuracies."""
+    folder = project.path(PREPARED)
+    images, classes = prepared.read_all_images(folder), prepared.read_classes(folder)
+    if classes is not None and not classes.learnable:
+        classes = None
+    if classes is not None:
+        probes.check(classes.labels, settings.probes, classes.names)
+    splits = Splits(*(prepared.read_split(folder, split) for split in Splits._fields))
+    floors = compute_floors(splits, settings.data)
+    print(f"fitting PCA to {min(settings.baselines.images, len(images.train)):,} images", flush=True)
     mean_image = MeanImage.fit(images.train)
-    # All there are, so that a code of any size can be compared with as many.
-    most = min(len(images.train), images.train[0].size)
-    components = fit_principal_components(flatten(images.train), most)
-    # The default network, whatever params.yaml says: a baseline does not move.
-    untrained = convolutional.build(convolutional.FILTERS, images.train.shape[1:], settings.seeds[0])
+    components = fit_components(images.train, settings.baselines)
+    accuracies = pd.DataFrame()
+    if classes is not None:
+        pca = PrincipalComponents(min(code_size(images.train), len(components.directions)), components)
+        features = compute_features(images, pca, settings)
+        total = probes.count_runs(len(features), settings.probes)
+        running = probes.run_probes(features, classes.labels, settings.probes)
+        results = list(track(running, "probing the baselines", total))
+        accuracies = probes.tabulate_accuracies(results, classes.labels.test)
+    return {
+        **{f"{FOLDER}/{name}": array for name, array in fitted.to_arrays(mean_image, components).items()},
+        f"{FOLDER}/floors.csv": floors,
+        **({} if classes is None else {f"{FOLDER}/accuracies.csv": accuracies}),
+    }
+
+
+def fit_components(train: Images, settings: Baselines) -> Components:
+    """Fit principal components to training images, or to a sample of them."""
+    most = settings.images if train[0].size <= WIDE else min(settings.images, MOST_WIDE_ROWS)
+    rows = sample_rows(train, settings.seed, most).reshape(-1, train[0].size)
+    return fit_principal_components(rows, min(settings.components, *rows.shape))
+
+
+def code_size(images: Images) -> int:
+    """Return how many numbers per image the default network's code has."""
+    return convolutional.code_size(convolutional.Settings().filters, images.shape[1:])
+
+
+def compute_features(
+    images: Splits[Images], pca: PrincipalComponents, settings: Settings
+) -> Mapping[str, Splits[Rows]]:
+    """Compute the features whose probes are baselines, each (N, D) for every split."""
+    # The default network, whatever params.yaml chooses: a baseline does not move.
+    untrained = convolutional.build(
+        convolutional.Settings(), images.train.shape[1:], settings.probes.seeds[0]
+    )
     encoders: Mapping[str, Callable[[Images], Images]] = {
-        "PCA": PrincipalComponents(untrained.code_size, components).encode,
+        "PCA": pca.encode,
         "pixels": np.asarray,
         "untrained": partial(predict, untrained.encoder),
     }
-    features = {
-        name: Splits(*(encode(part).reshape(len(part), -1) for part in images))
-        for name, encode in encoders.items()
+    return {
+        name: Splits(*(encoders[name](part).reshape(len(part), -1) for part in images))
+        for name in settings.baselines.features
     }
-    accuracies = probes.tabulate_accuracies(probes.run_probes(features, labels, settings), labels.test)
-
-    inputs.check()
-    baselines.write(BASELINES, mean_image, components)
-    files.write_csv(BASELINES / "accuracies.csv", accuracies)
-    files.write_csv(BASELINES / "floors.csv", floors(images))
 
 
-def floors(images: Splits[Images]) -> pd.DataFrame:
-    """Tabulate the least cross-entropy that any reconstruction can have: columns split, images, floor."""
-    rows = [
-        {"split": name, "images": len(part), "floor": float(quality.floor(part).mean())}
-        for name, part in images._asdict().items()
-    ]
+def compute_floors(splits: Splits[Prepared], data: Data) -> pd.DataFrame:
+    """Tabulate the least cross-entropy that any reconstruction can have: columns split, images, floor.
+
+    Only normal images count; a split without any has no floor.
+    """
+    rows = []
+    for name, split in splits._asdict().items():
+        blocks = [quality.floor(images) for images in iterate_channels(split, data)]
+        floor = float(np.concatenate(blocks).mean()) if blocks else None
+        rows.append({"split": name, "images": len(split.find_normal()), "floor": floor})
     return pd.DataFrame(rows)

@@ -1,123 +1,188 @@
-"""Probe the codes on the classes beside what the baselines know, and draw where they lie."""
+"""Probe codes for the classes of images beside the baselines, and draw embeddings of them."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.core import files, params, words
+from cae.core import files, words
 from cae.core.arrays import Images, Labels, Rows
-from cae.datasets import splits
-from cae.datasets.splits import Splits
-from cae.figures import codes as pictures
-from cae.figures import embeddings as map_pictures
+from cae.core.config import Section
+from cae.datasets import prepared
+from cae.datasets.prepared import NO_CLASS, Classes
+from cae.datasets.splits import Splits, draw_indices
+from cae.figures import codes as figures
+from cae.figures import embeddings as embedding_figures
 from cae.metrics import embeddings, probes
-from cae.networks import convolutional
+from cae.metrics.embeddings import Embedding
+from cae.metrics.principal_components import sample_rows
 from cae.networks.autoencoder import Autoencoder, load, predict
-from stages import BASELINES, MODELS, PLOTS, PREPARED
-from stages.inputs import Inputs
+from stages.baselines import code_size
+from stages.runner.project import Project, Results
 
-PICTURES = PLOTS / "codes"
+FIGURES = "plots/codes"
+# Images between two that are interpolated, both included, and how many pairs.
 STEPS = 9
 PAIRS = 3
 
 
-def main() -> None:
-    """Read the model, data/prepared and data/baselines; write metrics/probe.json and plots/."""
-    inputs = Inputs.read("probe")
-    settings = params.load()
-    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
-    class_names = splits.class_names(PREPARED)
-    probes.check(labels, settings.probes, class_names)
-    embeddings.check(len(images.test), settings.maps)
-    autoencoder = load(MODELS / "autoencoder.keras", images.test.shape[1:])
-    # Of what no network changes: baselines, which were probed in the same way.
-    of_baselines = files.read_csv(BASELINES / "accuracies.csv")
+class Settings(Section):
+    """What the stage reads of params.yaml."""
 
+    embedding: embeddings.Settings
+    probes: probes.Settings
+
+
+class Sample(NamedTuple):
+    """The test images that are embedded."""
+
+    images: Images
+    codes: Rows
+    labels: Labels
+    names: tuple[str, ...]
+
+
+def probe(project: Project, settings: Settings) -> Results:
+    """Return accuracies beside those of the baselines, embeddings, and figures of both."""
+    folder = project.path("data/prepared")
+    images, classes = prepared.read_all_images(folder), prepared.read_classes(folder)
+    autoencoder = load(project.path("models/autoencoder.keras"), images.test.shape[1:])
     codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
-    on_map = min(settings.maps.images, len(codes.test))
-    mapped = splits.draw(len(codes.test), {"map": on_map}, settings.maps.seed)["map"]
-    mapped_codes, mapped_labels = codes.test[mapped], labels.test[mapped]
-    neighbours = settings.maps.neighbours
-    linear = embeddings.embed_by_pca(codes.train, mapped_codes)
-    # t-SNE is one long thread; all that does not need it fills the other cores meanwhile. Unlike an executor,
-    # this pool does not wait for its thread when the stage is stopped.
+    sample = draw_sample(images, codes, classes, settings.embedding)
+    known = sample_rows(codes.train, settings.embedding.seed, len(codes.train))
+    linear = embeddings.embed_by_pca(known, sample.codes)
+    # t-SNE is one long thread; everything that does not need it fills the other cores meanwhile. Unlike an
+    # executor, this pool does not wait for its thread when the stage is stopped.
     with ThreadPool(1) as pool:
-        drawing = pool.apply_async(embeddings.embed_by_tsne, (mapped_codes, linear, settings.maps))
-        outcomes = probes.run_probes({"code": codes}, labels, settings.probes, cores_left=1)
-        accuracies = pd.concat(
-            [probes.tabulate_accuracies(outcomes, labels.test), of_baselines], ignore_index=True
+        embed = start_tsne(pool, sample, linear, settings.embedding)
+        results: Results = {"metrics/probe.json": {}, "plots/probes.csv": pd.DataFrame()}
+        if classes is not None and classes.learnable:
+            probes.check(classes.labels, settings.probes, classes.names)
+            accuracies = files.read_csv(project.path("data/baselines") / "accuracies.csv")
+            results = probe_classes(autoencoder, images, codes, classes, accuracies, settings.probes)
+            results |= plot_examples(autoencoder, images, codes, classes, settings.embedding.neighbours)
+        drawn = {"PCA": measure(linear, sample, settings.embedding)}
+        if embed is not None:
+            drawn["t-SNE"] = measure(embed(), sample, settings.embedding)
+    return results | plot_embeddings(drawn, sample, settings.embedding)
+
+
+def draw_sample(
+    images: Splits[Images], codes: Splits[Rows], classes: Classes | None, settings: embeddings.Settings
+) -> Sample:
+    """Draw test images; without classes all have the same label."""
+    count = len(codes.test)
+    indices = draw_indices(count, {"sample": min(settings.images, count)}, settings.seed)["sample"]
+    labels = np.zeros(count, np.uint8) if classes is None else classes.labels.test
+    names = (NO_CLASS,) if classes is None else classes.names
+    return Sample(images.test[indices], codes.test[indices], labels[indices], names)
+
+
+def start_tsne(
+    pool: ThreadPool, sample: Sample, linear: npt.NDArray[np.float64], settings: embeddings.Settings
+) -> Callable[[], Rows] | None:
+    """Start t-SNE beside everything else; None, and a note, where the images are too few for it."""
+    needed = embeddings.count_needed(settings)
+    if len(sample.codes) < needed:
+        print(
+            f"note: t-SNE with embedding.perplexity {settings.perplexity:g} and embedding.neighbours "
+            f"{settings.neighbours} needs {needed} test images, but there are {len(sample.codes)}: only PCA "
+            "is drawn. Lower them in params.yaml, or add test images",
+            file=sys.stderr,
         )
-        code_accuracy = embeddings.compute_knn_accuracy(mapped_codes, mapped_labels, neighbours)
-        by_components = embeddings.measure(linear, mapped_codes, mapped_labels, neighbours)
-        figures = {
-            "transfer": pictures.plot_probe_accuracy(accuracies, names(autoencoder, images.test)),
-            **examples(autoencoder, codes, images, labels, class_names, neighbours),
-        }
-        by_tsne = embeddings.measure(drawing.get(), mapped_codes, mapped_labels, neighbours)
-    drawn = {"pca": by_components, "tsne": by_tsne}
-    figures |= {
-        "maps": map_pictures.plot_embeddings(drawn, mapped_labels, class_names, code_accuracy, neighbours),
-        "map_of_images": map_pictures.plot_images_by_embedding(
-            by_tsne.points, images.test[mapped], mapped_labels, class_names
-        ),
-    }
-    headline = probes.select_metrics(accuracies, "code", settings.probes.labels_per_class[0])
-    (with_all_labels,) = (
-        outcome for outcome in outcomes if (outcome.probe, outcome.labels_per_class) == ("linear", probes.ALL)
-    )
-
-    inputs.check()
-    files.write_json(Path("metrics/probe.json"), headline | {"trustworthiness": by_tsne.trustworthiness})
-    files.write_csv(PLOTS / "probes.csv", probes.tabulate_by_labels(accuracies, labels.train))
-    files.write_csv(PLOTS / "maps.csv", embeddings.tabulate(drawn, code_accuracy))
-    confusion = probes.tabulate_predictions(labels.test, with_all_labels.predictions, class_names)
-    files.write_csv(PLOTS / "confusion.csv", confusion)
-    for name, figure in figures.items():
-        files.write_figure(PICTURES / f"{name}.png", figure)
-    print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in headline.items()))
+        return None
+    return pool.apply_async(embeddings.embed_by_tsne, (sample.codes, linear, settings)).get
 
 
-def examples(
+def measure(points: npt.NDArray[np.floating], sample: Sample, settings: embeddings.Settings) -> Embedding:
+    """Measure how well an embedding keeps the neighbours of the codes, as many as there can be."""
+    neighbours = min(settings.neighbours, (len(points) - 1) // 2)
+    return embeddings.measure(points, sample.codes, sample.labels, neighbours)
+
+
+def probe_classes(
     autoencoder: Autoencoder,
-    codes: Splits[Rows],
     images: Splits[Images],
-    labels: Splits[Labels],
-    class_names: Sequence[str],
-    neighbours: int,
+    codes: Splits[Rows],
+    classes: Classes,
+    of_baselines: pd.DataFrame,
+    settings: probes.Settings,
+) -> Results:
+    """Probe the codes, and set the accuracies beside those of the baselines."""
+    outcomes = list(probes.run_probes({"code": codes}, classes.labels, settings, cores_left=1))
+    accuracies = pd.concat(
+        [probes.tabulate_accuracies(outcomes, classes.labels.test), of_baselines], ignore_index=True
+    )
+    metrics = probes.select_metrics(accuracies, "code")
+    (linear,) = (one for one in outcomes if (one.probe, one.labels_per_class) == ("linear", probes.ALL))
+    print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in metrics.items()))
+    return {
+        "metrics/probe.json": metrics,
+        "plots/probes.csv": probes.tabulate_by_labels(accuracies, classes.labels.train),
+        "plots/confusion.csv": probes.tabulate_predictions(
+            classes.labels.test, linear.predictions, classes.names
+        ),
+        f"{FIGURES}/transfer.png": figures.plot_probe_accuracy(
+            accuracies, name_features(autoencoder, images.test)
+        ),
+    }
+
+
+def name_features(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
+    """Describe each kind of features for the legend."""
+    default = words.pluralize(code_size(images), "number")
+    return {
+        "code": f"code of the autoencoder, {words.pluralize(autoencoder.code_size, 'number')}",
+        "PCA": f"PCA, {default}",
+        "pixels": f"pixels, {words.pluralize(images[0].size, 'number')}",
+        "untrained": f"code of the untrained default network, {default}",
+    }
+
+
+def plot_examples(
+    autoencoder: Autoencoder, images: Splits[Images], codes: Splits[Rows], classes: Classes, neighbours: int
 ) -> dict[str, Figure]:
-    """Show what lies near the codes of some test images, and between them."""
-    # No one chose these images by eye.
-    first = pictures.find_first_of_each_class(labels.test)
-    nearest = embeddings.find_nearest(codes.train, codes.test[first], neighbours)
-    ends = pictures.pair_up(first, PAIRS)
+    """Draw what lies near the codes of some test images, and between them."""
+    labels = classes.labels
+    # The first of each class: nobody chose these images by eye.
+    first = figures.find_first_of_each_class(labels.test)
+    nearest = embeddings.find_nearest(codes.train, codes.test[first], min(neighbours, len(codes.train)))
+    ends = figures.pair_up(first, PAIRS)
     return {
-        "retrieval": pictures.plot_nearest(
-            images.test[first], labels.test[first], images.train, labels.train, nearest, class_names
+        f"{FIGURES}/retrieval.png": figures.plot_nearest(
+            images.test[first], labels.test[first], images.train, labels.train, nearest, classes.names
         ),
-        "interpolation": pictures.plot_interpolation(
-            images.test[ends], between(autoencoder, codes.test, ends), labels.test[ends], class_names
+        f"{FIGURES}/interpolation.png": figures.plot_interpolation(
+            images.test[ends], interpolate(autoencoder, codes.test, ends), labels.test[ends], classes.names
         ),
     }
 
 
-def names(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
-    """Say what each kind of features is, for the legend."""
-    default = convolutional.code_size(convolutional.FILTERS, images.shape[1:])
-    return {
-        "code": f"autoencoder's code, {words.pluralize(autoencoder.code_size, 'number')}",
-        "PCA": f"PCA, {words.pluralize(default, 'number')}",
-        "pixels": f"raw pixels, {words.pluralize(images[0].size, 'number')}",
-        "untrained": f"untrained default encoder's code, {words.pluralize(default, 'number')}",
-    }
-
-
-def between(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
-    """Decode codes on straight lines between those of images: pairs (P, 2) → (P, STEPS, H, W, 1)."""
+def interpolate(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
+    """Decode codes on straight lines between those of images: pairs (P, 2) → (P, STEPS, H, W, C)."""
     paths = [embeddings.interpolate(codes[start], codes[end], STEPS) for start, end in ends]
     shape = (-1, *autoencoder.code_shape)
     return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])
+
+
+def plot_embeddings(drawn: dict[str, Embedding], sample: Sample, settings: embeddings.Settings) -> Results:
+    """Tabulate and draw embeddings; without classes there is no accuracy."""
+    several = len(sample.names) > 1
+    neighbours = min(settings.neighbours, len(sample.codes) - 1)
+    by_code = embeddings.compute_knn_accuracy(sample.codes, sample.labels, neighbours)
+    results: Results = {
+        "plots/embeddings.csv": embeddings.tabulate(drawn, by_code),
+        f"{FIGURES}/embeddings.png": embedding_figures.plot_embeddings(
+            drawn, sample.labels, sample.names, by_code if several else None, neighbours
+        ),
+    }
+    if "t-SNE" in drawn:
+        results[f"{FIGURES}/embedding_of_images.png"] = embedding_figures.plot_images_by_embedding(
+            drawn["t-SNE"].points, sample.images, sample.labels, sample.names
+        )
+    return results

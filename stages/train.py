@@ -1,9 +1,9 @@
-"""Train the chosen autoencoder: images in, the same images out."""
+"""Train the chosen autoencoder on the training images: no label and no test image is read."""
 
 import sys
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,85 +11,184 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cae.core import files, params, words
+from cae.core import files, words
 from cae.core.arrays import Images
+from cae.core.config import Section
 from cae.core.errors import UserError
-from cae.datasets import splits
-from cae.engine import family, training, workers
-from cae.engine.checkpoints import Checkpoint
-from cae.networks.autoencoder import Autoencoder
-from stages import MODELS, PLOTS, PREPARED
-from stages.inputs import Inputs
+from cae.datasets import prepared
+from cae.engine import training, workers
+from cae.engine.engine import choose_engine
+from cae.networks import settings as networks
+from cae.networks.autoencoder import Autoencoder, load
+from cae.networks.model import Model
+from cae.networks.settings import Recipe
+from stages.runner.project import Project, Results
+
+PREPARED = "data/prepared"
+HISTORY = "plots/history.csv"
+# Numbers that the largest layer gives for one batch, at most; all layers together give a few times as many.
+MOST_NUMBERS = 2**28
 
 
-def main() -> None:
-    """Read data/prepared, write models/, metrics/train.json and, after every epoch, plots/history.csv."""
-    inputs = Inputs.read("train")
-    settings = params.load()
-    chosen = settings.model
-    recipe = params.run(settings.train, chosen.chosen)
-    train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
-    checkpoint = Checkpoint(Path(".checkpoints"), inputs.fingerprint)
+class Train(networks.Train):
+    """Training, and a saved network whose weights it starts from."""
 
+    start_from: str | None = None
+
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    model: Model
+    train: Train
+
+
+def train(project: Project, settings: Settings) -> Results:
+    """Return the trained networks, the losses of the best epoch, and the history, a row per epoch."""
+    images, validation = (
+        prepared.read_images(project.path(f"{PREPARED}/{split}_images.npy").parent, split)
+        for split in ("train", "validation")
+    )
+    record = partial(files.write_csv, project.output(HISTORY))
+    autoencoder, history = train_network(
+        project, settings.model, settings.train, images, validation, record=record
+    )
+    best = find_best(history)
+    print(f"best epoch {int(best['epoch'])}: validation {describe_losses(best)}")
+    warn(float(best["val_loss"]), training.compute_mean_image_loss(images, validation), settings)
+    if not workers.is_chief(workers.build_strategy()):
+        return {}
+    return {
+        "models/autoencoder.keras": autoencoder.network,
+        "models/encoder.keras": autoencoder.encoder,
+        "metrics/train.json": summarise(best),
+        HISTORY: history,
+    }
+
+
+def train_network(
+    project: Project,
+    model: Model,
+    train: Train,
+    images: Images,
+    validation: Images,
+    name: str = "state",
+    record: Callable[[pd.DataFrame], None] | None = None,
+) -> tuple[Autoencoder, pd.DataFrame]:
+    """Train a network, or resume a training that was killed.
+
+    Args:
+        project: keeps the checkpoint.
+        model: which network, and its settings.
+        train: how it is trained.
+        images: (N, H, W, C) float32 in [0, 1], may be memory-mapped.
+        validation: likewise.
+        name: tells the checkpoints of several networks of one stage apart.
+        record: gets the history so far after every epoch.
+
+    Returns:
+        The network with the weights of its best epoch, and the history, a row per epoch.
+
+    Raises:
+        UserError: the network is too large for such images, a saved network to start from does not fit, or
+            training failed.
+    """
+    recipe = networks.combine(train, model.settings)
+    checkpoint = project.checkpoint(name)
     strategy = workers.build_strategy()
-    workers.check_same(strategy, inputs.parts)
+    workers.check_same(strategy, project.inputs.parts if project.inputs else {})
     workers.check_shards(strategy, recipe.shards)
     chief = workers.is_chief(strategy)
     with checkpoint.lock() if chief else nullcontext(), strategy.scope(), workers.explain_failures():
-        autoencoder = family.build(chosen, train.shape[1:], recipe.seed)
-        check_code(autoencoder.code_size, train, chosen.name)
-        task = family.task(chosen, autoencoder, recipe.engine)
-        with closing(Bar(recipe.epochs)) as bar:
+        check_weights(model, images[0].size)
+        autoencoder = model.build(images.shape[1:], recipe.seed)
+        check_memory(recipe, model.name, training.find_largest_output(autoencoder.network))
+        if train.start_from is not None:
+            copy_weights(load(project.path(train.start_from)).network, autoencoder.network)
+        task = model.task(autoencoder, choose_engine(recipe.engine))
+        with closing(ProgressBar(recipe.epochs)) as bar:
             history = training.fit(
                 task,
-                train,
+                images,
                 validation,
                 recipe,
                 checkpoint,
                 # Only one worker shows and writes anything.
                 callbacks=[bar] if chief else [],
-                record=partial(files.write_csv, PLOTS / "history.csv") if chief else None,
+                record=record if chief else None,
             )
-        best = history.iloc[int(history[training.get_monitor(task.losses)].argmin())]
-        if chief:
-            inputs.check()
-            write(autoencoder, best)
-            checkpoint.clear()
-    print(f"best epoch {int(best['epoch'])}: validation {best['val_loss']:.5f}")
-    warn(float(best["val_loss"]), training.compute_mean_image_loss(train, validation), recipe)
+    return autoencoder, history
 
 
-def check_code(size: int, train: Images, name: str) -> None:
-    """Raise UserError if PCA, fitted to the training images, could not have as many numbers as the code."""
-    most = min(len(train), train[0].size)
-    if size > most:
+def find_best(history: pd.DataFrame) -> "pd.Series[float]":
+    """Return the row of the epoch with the lowest validation value of what was minimised."""
+    monitor = "val_objective" if "val_objective" in history else "val_loss"
+    return history.iloc[int(history[monitor].argmin())]
+
+
+def summarise(best: "pd.Series[float]") -> dict[str, float]:
+    """Return the metrics of the best epoch; the objective of a network cannot be compared with another's."""
+    return {
+        "best_epoch": int(best["epoch"]),
+        "loss": float(best["loss"]),
+        "val_loss": float(best["val_loss"]),
+    }
+
+
+def describe_losses(best: "pd.Series[float]") -> str:
+    """Write the validation losses of an epoch; where the objective is another than cross-entropy, both."""
+    loss = f"cross-entropy {best['val_loss']:.5f}"
+    return f"{loss}, objective {best['val_objective']:.5f}" if "val_objective" in best else loss
+
+
+def check_weights(model: Model, pixels: int) -> None:
+    """Raise UserError where the matrices of a network with dense layers would take many gigabytes."""
+    width = getattr(model.settings, "width", 0)
+    if 2 * pixels * width > MOST_NUMBERS:
         raise UserError(
-            f"model.{name} in params.yaml gives a code of {words.pluralize(size, 'number')}, but PCA, which "
-            f"it is compared with, has at most {most} here: make the code smaller"
+            f"images have {pixels:,} numbers, too many for the matrices of model.{model.name} with a width "
+            f"of {width:,}: choose model.name convolutional in params.yaml, lower the width, cut the images "
+            "(data.tiles), or make them smaller (data.size)"
         )
 
 
-def write(autoencoder: Autoencoder, best: "pd.Series[float]") -> None:
-    """Write models/ and metrics/train.json."""
-    files.write_model(MODELS / "autoencoder.keras", autoencoder.network)
-    files.write_model(MODELS / "encoder.keras", autoencoder.encoder)
-    losses = {str(name): float(value) for name, value in best.drop(["epoch", "learning_rate"]).items()}
-    files.write_json(Path("metrics/train.json"), {"best_epoch": int(best["epoch"])} | losses)
+def check_memory(recipe: Recipe, name: str, largest: int) -> None:
+    """Raise UserError where one batch, which cannot be divided, would take many gigabytes."""
+    if recipe.batch_size * largest > MOST_NUMBERS:
+        raise UserError(
+            f"a layer of the network gives {largest:,} numbers per image, and a batch has "
+            f"{words.pluralize(recipe.batch_size, 'image')}, but at most {MOST_NUMBERS:,} numbers are "
+            f"possible: lower model.{name}.batch_size in params.yaml, cut the images (data.tiles), or make "
+            "them smaller (data.size)"
+        )
 
 
-def warn(val_loss: float, of_mean_image: float, recipe: params.Run) -> None:
-    """Say so where the network has learned nothing of single images, and what to change."""
-    if val_loss >= of_mean_image:
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Set a network's weights to those of another one; UserError where their shapes differ."""
+    shapes = [[weight.shape for weight in network.get_weights()] for network in (target, source)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"train.start_from has weights of the shapes {shapes[1]}, but the network to train {shapes[0]}: "
+            "choose the same network in params.yaml (model, data.channels; with dense layers the size of the "
+            "images, too)"
+        )
+    target.set_weights(source.get_weights())
+
+
+def warn(val_loss: float, mean_image_loss: float, settings: Settings) -> None:
+    """Warn where the network has learned nothing about single images, and say what to change."""
+    if val_loss >= mean_image_loss:
         print(
             f"warning: the network is no better than the mean image (validation {val_loss:.5f} against "
-            f"{of_mean_image:.5f}): lower the network's learning_rate, {recipe.learning_rate:g}, raise "
-            "train.epochs or change train.seed in params.yaml",
+            f"{mean_image_loss:.5f}): lower the network's learning_rate, "
+            f"{settings.model.settings.learning_rate:g}, raise train.epochs or change train.seed in "
+            "params.yaml",
             file=sys.stderr,
         )
 
 
-class Bar(keras.callbacks.Callback):
-    """A bar over all epochs with loss, validation loss and the time left if training does not stop early."""
+class ProgressBar(keras.callbacks.Callback):
+    """Shows the share of all epochs that is done, both losses and the time left without early stopping."""
 
     def __init__(self, epochs: int) -> None:
         super().__init__()
@@ -104,7 +203,7 @@ class Bar(keras.callbacks.Callback):
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
-            # A log file gets one line an epoch instead of a bar.
+            # A log file gets one line per epoch instead of a bar.
             disable=not console.is_terminal,
         )
         self.task = self.progress.add_task("", total=epochs, epoch=0, epochs=epochs, losses="")
@@ -114,7 +213,7 @@ class Bar(keras.callbacks.Callback):
         self.progress.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Show where a resumed run stands."""
+        """Show where a resumed run continues."""
         self.progress.update(self.task, completed=epoch, epoch=epoch + 1)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

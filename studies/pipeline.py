@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 from cae.MISSING import Params
+from stages.inputs import Inputs
 
 import stages.train
 from cae.core import files
 from cae.core.config import Section
 from stages import BASELINES, MODELS, PLOTS, PREPARED
-from stages.inputs import Inputs
 
 
 def train(study: Path, name: str, settings: Params, inputs: Inputs) -> None:

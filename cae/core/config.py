@@ -50,6 +50,11 @@ def read(path: Path, kind: type[SectionKind]) -> SectionKind:
         ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML in UTF-8: {error}") from error
+    return validate(content, kind, path)
+
+
+def validate(content: Any, kind: type[SectionKind], path: Path) -> SectionKind:
+    """Return the content of a file as a section; UserError with one line for every wrong key or value."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:

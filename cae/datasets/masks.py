@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cae.core.errors import UserError
-from cae.datasets.prepared import Listed
+from cae.datasets.prepared import SampleInfo
 from cae.datasets.safety import quote
 from cae.datasets.samples import Sample
 from cae.datasets.sources import open_source
@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 """(H, W), true where the defect is."""
 
 
-def read_masks(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None]:
+def read_masks(source: Path, pictures: Sequence[SampleInfo]) -> Iterator[Mask | None]:
     """Yield the masks of images one after another; None for images without one.
 
     If any image has a mask, normal ones have empty masks.
@@ -34,12 +34,12 @@ def read_masks(source: Path, pictures: Sequence[Listed]) -> Iterator[Mask | None
             yield from read_file(source / mask, group)
 
 
-def find_file_name(picture: Listed) -> str:
+def find_file_name(picture: SampleInfo) -> str:
     """Return the name of the file that an image is from: NAME for NAME#3."""
     return re.sub(r"#\d+\Z", "", picture.name)
 
 
-def read_file(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
+def read_file(path: Path, pictures: Iterable[SampleInfo]) -> Iterator[Mask]:
     """Read the masks of the images of one file, in their order; raises as `read_masks`."""
     for sample, picture in zip_longest(open_source(path), pictures):
         if sample is None or picture is None:
@@ -48,7 +48,7 @@ def read_file(path: Path, pictures: Iterable[Listed]) -> Iterator[Mask]:
         yield make_mask(path, sample, picture)
 
 
-def make_mask(path: Path, sample: Sample, picture: Listed) -> Mask:
+def make_mask(path: Path, sample: Sample, picture: SampleInfo) -> Mask:
     """Turn a stored mask into the mask of an image: true where any channel is not 0."""
     marked = sample.pixels != 0
     mask: Mask = marked if marked.ndim == 2 else marked.any(axis=-1)
@@ -60,7 +60,7 @@ def make_mask(path: Path, sample: Sample, picture: Listed) -> Mask:
     return mask
 
 
-def check_masks(source: Path, pictures: Sequence[Listed]) -> None:
+def check_masks(source: Path, pictures: Sequence[SampleInfo]) -> None:
     """Read every mask once; raises as `read_masks`."""
     for _ in read_masks(source, pictures):
         pass

@@ -29,7 +29,6 @@ CLASS_COLOURS = (
     "#AA4499",
     "#777777",
 )
-MAP_NAMES = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 def get_class_colour(label: int) -> str:
@@ -42,27 +41,23 @@ def plot_embeddings(
     drawn: Mapping[str, Embedding],
     labels: Labels,
     class_names: Sequence[str],
-    by_code: float,
+    by_code: float | None,
     neighbours: int,
 ) -> Figure:
-    """Draw maps of the same codes side by side, one dot an image, each class named at its median.
+    """Draw embeddings of the same codes side by side, one dot per image, each class named at its median.
 
-    `by_code` is the leave-one-out accuracy of the codes themselves: what a map can hope to keep.
+    `by_code` is the leave-one-out accuracy of k-NN on the codes themselves, which an embedding can hardly
+    exceed; None where images have no classes.
     """
     figure = StyledFigure(figsize=(WIDTH, 5.5))
-    add_title(
-        figure,
-        f"Codes of {len(labels):,} test images. Class by the {neighbours} nearest: "
-        f"{by_code:.1%} right by the whole code\n",
-    )
+    accuracy_text = "" if by_code is None else f"; {neighbours}-NN accuracy on the codes {by_code:.1%}"
+    add_title(figure, f"Embeddings of {len(labels):,} test images{accuracy_text}\n")
     panels = figure.subplots(1, len(drawn), squeeze=False)[0]
     for axes, (name, (points, trustworthiness, accuracy)) in zip(panels, drawn.items(), strict=True):
         axes.scatter(*points.T, c=[get_class_colour(label) for label in labels], s=6, linewidths=0, alpha=0.7)
         label_classes(axes, points, labels, class_names)
-        axes.set_title(
-            f"{MAP_NAMES[name]}: {accuracy:.1%} right by the map; trustworthiness {trustworthiness:.3f}",
-            fontsize=12,
-        )
+        of_classes = "" if by_code is None else f"{neighbours}-NN accuracy {accuracy:.1%}, "
+        axes.set_title(f"{name}: {of_classes}trustworthiness {trustworthiness:.3f}", fontsize=12)
         low, high = points.min(axis=0), points.max(axis=0)
         # Equal scales on a square that the points just fill.
         middle, reach = (low + high) / 2, 0.52 * (high - low).max()

@@ -18,12 +18,12 @@ from cae.figures.style import (
     WIDTH,
     StyledFigure,
     add_title,
+    escape,
     format_image_grid,
     format_log_axis,
     show_image,
     styled,
 )
-from cae.metrics.quality import mse
 
 LOG_ERROR = "grey values from 0 to 1 (logarithmic; left is better)"
 
@@ -85,55 +85,60 @@ def plot_loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
     return figure
 
 
-@styled
-def plot_class_examples(
-    images: Images, reconstructed: Images, labels: Labels, class_names: Sequence[str]
-) -> Figure:
-    """Draw original, reconstruction and signed error, one column a class.
+class Examples(NamedTuple):
+    """Images and their reconstructions, (N, H, W, C) each, grey or in colour."""
 
-    Each class shows the image of median squared error: neither its best nor its worst.
+    images: Images
+    reconstructions: Images
+    errors: Scores  # (N,) mean squared error of each image
+    titles: Sequence[str] | None  # of each image, such as its class
+    noisy: Images | None = None  # what was denoised, if so
+
+
+@styled
+def plot_examples(examples: Examples, title: str) -> Figure:
+    """Draw images, reconstructions and errors, one column per image.
+
+    The error of grey images has a sign: blue where the reconstruction is darker, red where it is brighter.
     """
-    errors = mse(images, reconstructed)
-    medians = [find_median(errors, labels == label) for label in np.unique(labels)]
-    difference = reconstructed[medians] - images[medians]
+    difference = (examples.reconstructions - examples.images).mean(axis=-1)
     limit = float(np.abs(difference).max()) or 1.0
-    figure = StyledFigure(figsize=(WIDTH, 3.7))
-    add_title(figure, "From each class the test image whose squared error is the median of its class")
-    axes = figure.subplots(3, len(medians), squeeze=False)
-    for column, index in enumerate(medians):
-        axes[0, column].set_title(class_names[labels[index]], fontsize=10, loc="center")
-        show_image(axes[0, column], images[index])
-        show_image(axes[1, column], reconstructed[index])
-        shown = axes[2, column].imshow(difference[column, ..., 0], cmap="RdBu_r", vmin=-limit, vmax=limit)
-        axes[2, column].set_xlabel(f"MSE\n{errors[index]:.4f}", fontsize=10)
-    format_image_grid(axes, ("original", "reconstruction", "error"))
+    rows = {
+        "original": examples.images,
+        **({} if examples.noisy is None else {"input": examples.noisy}),
+        "reconstruction": examples.reconstructions,
+    }
+    figure = StyledFigure(figsize=(WIDTH, 1.1 + 1.3 * (len(rows) + 1) * 2 / 3))
+    add_title(figure, title)
+    axes = figure.subplots(len(rows) + 1, len(examples.images), squeeze=False)
+    for column in range(len(examples.images)):
+        if examples.titles is not None:
+            axes[0, column].set_title(escape(examples.titles[column]), fontsize=10, loc="center")
+        for row, images in enumerate(rows.values()):
+            show_image(axes[row, column], images[column])
+        shown = axes[-1, column].imshow(difference[column], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes[-1, column].set_xlabel(f"MSE\n{examples.errors[column]:.4f}", fontsize=10)
+    format_image_grid(axes, (*rows, "error"))
     bar = figure.colorbar(shown, ax=axes, shrink=0.9, aspect=30, pad=0.01)
     bar.set_label("reconstruction − original,\ngrey value from 0 to 1", fontsize=11)
     return figure
 
 
 @styled
-def plot_extremes(
-    images: Images,
-    reconstructed: Images,
-    labels: Labels,
-    class_names: Sequence[str],
-    count: int = 8,
-) -> Figure:
-    """Draw the `count` best and the `count` worst reconstructions with their class and squared error."""
-    errors = mse(images, reconstructed)
-    order = np.argsort(errors, kind="stable")
+def plot_extremes(best: Examples, worst: Examples, count: int) -> Figure:
+    """Draw the best and the worst of `count` reconstructions with their squared errors."""
     figure = StyledFigure(figsize=(WIDTH, 6.4))
     grid = figure.add_gridspec(2, 1, hspace=0.04)
-    for row, (name, extreme) in enumerate({"best": order[:count], "worst": order[::-1][:count]}.items()):
+    for row, (name, examples) in enumerate({"best": best, "worst": worst}.items()):
         panel = figure.add_subfigure(grid[row])
-        add_title(panel, f"The {len(extreme)} {name} reconstructions of {len(images):,} test images")
-        axes = panel.subplots(2, len(extreme), squeeze=False)
-        for column, index in enumerate(extreme):
-            axes[0, column].set_title(class_names[labels[index]], fontsize=11, loc="center")
-            show_image(axes[0, column], images[index])
-            show_image(axes[1, column], reconstructed[index])
-            axes[1, column].set_xlabel(f"MSE {errors[index]:.4f}", fontsize=10)
+        add_title(panel, f"The {len(examples.images)} {name} reconstructions of {count:,} test images")
+        axes = panel.subplots(2, len(examples.images), squeeze=False)
+        for column, error in enumerate(examples.errors):
+            if examples.titles is not None:
+                axes[0, column].set_title(escape(examples.titles[column]), fontsize=11, loc="center")
+            show_image(axes[0, column], examples.images[column])
+            show_image(axes[1, column], examples.reconstructions[column])
+            axes[1, column].set_xlabel(f"MSE {error:.4f}", fontsize=10)
         format_image_grid(axes, ("original", "reconstruction"))
     return figure
 

@@ -72,8 +72,16 @@ def format_log_axis(axis: Axis, digits: Sequence[float]) -> None:
 
 
 def show_image(axes: Axes, image: Images) -> None:
-    """Show one grey-scale image as Fashion-MNIST is shown: black is 0, white is 1."""
-    axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+    """Show one image (H, W, C): grey from black for 0 to white for 1, or in its colours."""
+    if image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+    else:
+        axes.imshow(image)
+
+
+def escape(name: str) -> str:
+    """Write a name so that matplotlib does not typeset it as a formula."""
+    return name.replace("$", r"\$")
 
 
 def format_image_grid(grid: npt.NDArray[Any], row_names: Sequence[str]) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 
-from cae.core import files
 from cae.core.arrays import Images, Rows
-from cae.datasets import splits
+from cae.datasets import prepared
 from cae.metrics.principal_components import Components, fit_principal_components, sample_for_components
 
 
@@ -112,17 +112,19 @@ def flatten(images: Images) -> Rows:
     return images.reshape(len(images), -1)
 
 
-def write(folder: Path, mean_image: MeanImage, components: Components) -> None:
-    """Write fitted baselines for `read`."""
-    files.write_array(folder / "mean_image.npy", mean_image.mean)
-    files.write_array(folder / "pca_mean.npy", components.mean)
-    files.write_array(folder / "pca_directions.npy", components.directions)
+def to_arrays(mean_image: MeanImage, components: Components) -> dict[str, npt.NDArray[np.floating]]:
+    """Return fitted baselines as arrays, by the names of the files that `read` reads."""
+    return {
+        "mean_image.npy": mean_image.mean,
+        "pca_mean.npy": components.mean,
+        "pca_directions.npy": components.directions,
+    }
 
 
 def read(folder: Path) -> tuple[MeanImage, Components]:
-    """Read the files of `write`; UserError where one is missing or broken."""
+    """Read fitted baselines from a folder; UserError where a file is missing or broken."""
     mean_image, mean, directions = (
-        np.array(splits.mapped(folder / f"{name}.npy", remake="dvc repro --force baselines"))
+        np.array(prepared.map_array(folder / f"{name}.npy", remake="dvc repro --force baselines"))
         for name in ("mean_image", "pca_mean", "pca_directions")
     )
     return MeanImage(mean_image), Components(mean, directions)

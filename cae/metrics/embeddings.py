@@ -25,13 +25,13 @@ class Settings(Section):
     """How codes are embedded in the plane."""
 
     # Test images, at most.
-    images: Annotated[int, Field(ge=16, le=10_000)]
+    images: Annotated[int, Field(ge=16, le=10_000)] = 4000
     # The k of k-NN and of the trustworthiness.
-    neighbours: Annotated[int, Field(ge=1, le=100)]
+    neighbours: Annotated[int, Field(ge=1, le=100)] = 5
     # Of t-SNE: about how many neighbours of a point count.
-    perplexity: Annotated[float, Field(ge=2, le=1000)]
+    perplexity: Annotated[float, Field(ge=2, le=1000)] = 30.0
     # Draws the images.
-    seed: Seed
+    seed: Seed = 1
 
 
 class Embedding(NamedTuple):
@@ -42,15 +42,9 @@ class Embedding(NamedTuple):
     accuracy: float  # leave-one-out accuracy of k-NN in the plane
 
 
-def check(images: int, settings: Settings) -> None:
-    """Raise UserError if so few test images cannot be embedded with these settings."""
-    embedded = min(settings.images, images)
-    needed = max(2 * settings.neighbours, int(settings.perplexity)) + 1
-    if embedded < needed:
-        raise UserError(
-            f"{embedded} test images are to be embedded, but maps.neighbours and maps.perplexity need "
-            f"{needed}: lower them, or raise maps.images or prepare.test, in params.yaml"
-        )
+def count_needed(settings: Settings) -> int:
+    """Return how many images t-SNE with these settings, and the trustworthiness, need at least."""
+    return max(2 * settings.neighbours, int(settings.perplexity)) + 1
 
 
 def embed_by_pca(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
@@ -105,11 +99,9 @@ def interpolate(start: Rows, end: Rows, steps: int) -> Rows:
 
 
 def tabulate(embeddings: Mapping[str, Embedding], code_accuracy: float) -> pd.DataFrame:
-    """Tabulate the embeddings by name (map, trustworthiness, neighbours_accuracy); the code comes last."""
+    """Tabulate the embeddings by name (embedding, trustworthiness, knn_accuracy); the code comes last."""
     rows = [
-        {"map": name, "trustworthiness": one.trustworthiness, "neighbours_accuracy": one.accuracy}
+        {"embedding": name, "trustworthiness": one.trustworthiness, "knn_accuracy": one.accuracy}
         for name, one in embeddings.items()
     ]
-    return pd.DataFrame(
-        [*rows, {"map": "code", "trustworthiness": 1.0, "neighbours_accuracy": code_accuracy}]
-    )
+    return pd.DataFrame([*rows, {"embedding": "code", "trustworthiness": 1.0, "knn_accuracy": code_accuracy}])

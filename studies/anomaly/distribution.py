@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Images
@@ -12,7 +13,6 @@ from cae.figures import anomalies
 from cae.metrics import anomaly
 from cae.networks.autoencoder import load
 from stages import MODELS, PREPARED
-from stages.inputs import Inputs
 from studies.anomaly import STUDY, TITLES, settings
 
 SHOWN = ("reconstruction_error", "code_nearest", "combined")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Labels, Scores
@@ -11,7 +12,6 @@ from cae.datasets import splits
 from cae.figures import anomalies
 from cae.metrics import anomaly
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies.anomaly import STUDY, TITLES, columns
 from studies.anomaly.columns import Column
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sklearn.utils.parallel import Parallel, delayed
+from stages.inputs import Inputs
 
 from cae.core.arrays import Images, Scores
 from cae.datasets import splits
@@ -11,7 +12,6 @@ from cae.metrics import anomaly
 from cae.metrics.anomaly import CodeDetector, Detector
 from cae.networks.autoencoder import Autoencoder, load
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.anomaly import STUDY, columns, normal, settings
 from studies.anomaly.columns import Column

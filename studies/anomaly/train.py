@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+from stages.inputs import Inputs
 
 from cae.core import files, params
 from cae.core.arrays import Images
@@ -13,7 +14,6 @@ from cae.engine.checkpoints import Checkpoint
 from cae.engine.engine import choose_engine
 from cae.networks import convolutional, tasks
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.anomaly import STUDY, normal, settings
 from studies.anomaly.settings import Study

@@ -3,11 +3,11 @@
 from functools import partial
 
 import keras
+from stages.inputs import Inputs
 
 from cae.datasets import splits
 from cae.networks.autoencoder import predict
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, measured, residual_cnn, settings
 from studies.denoising.measured import Measured

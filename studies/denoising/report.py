@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.datasets import splits
 from cae.datasets.noise import Noise
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies.denoising import AUTOENCODERS, FILTERS, STUDY, TITLES, WITHOUT_BOTTLENECK, pictures, settings
 from studies.denoising.measured import Measured, examples, grey
 from studies.denoising.settings import Grids

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from cae.MISSING import Params
+from stages.inputs import Inputs
 
 from cae.core import files, params
 from cae.datasets import splits
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from stages import PREPARED
-from stages.inputs import Inputs
 from stages.train import Bar
 from studies import pipeline, read_argument
 from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, residual_cnn, settings

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from stages.inputs import Inputs
 
 from cae.core.arrays import Images
 from cae.datasets import splits
@@ -11,7 +12,6 @@ from cae.datasets.noise import Noise
 from cae.metrics import baselines, quality
 from cae.metrics.baselines import PrincipalComponents
 from stages import BASELINES, PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.denoising import STUDY, filters, measured, settings
 from studies.denoising.filters import Filter

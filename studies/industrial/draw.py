@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
+from stages.inputs import Inputs
 
 from cae.core import files
-from stages.inputs import Inputs
 from studies.industrial import STUDY, defects, settings, textures
 from studies.industrial.settings import Drawing
 from studies.industrial.textures import Piece

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets import splits
-from stages.inputs import Inputs
 from studies.medical import DATA, SPACING, STUDY, VOLUME, brain, lesions, pieces, settings
 from studies.medical.brain import Mask
 from studies.medical.inv3 import Scan

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from stages.inputs import Inputs
+
 from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets.mirrors import AptDownload, InstalledPackage, Mirror, fetch_files
-from stages.inputs import Inputs
 from studies.medical import DATA, SPACING, STUDY, VOLUME, inv3
 from studies.medical.inv3 import Scan
 

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cae.core.errors import UserError
 from own import settings as own_settings
 from stages.inputs import Inputs
+
+from cae.core.errors import UserError
 from studies import pipeline
 from studies.medical import STUDY
 

@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+from stages.inputs import Inputs
+
 from cae.core import files
 from stages import MODELS
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.medical import STUDY, sizes
 

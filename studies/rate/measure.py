@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from stages.inputs import Inputs
+
 from cae.core import files, params
 from cae.core.arrays import Images, Labels, Rows
 from cae.datasets import splits
@@ -13,7 +15,6 @@ from cae.metrics.baselines import PrincipalComponents
 from cae.metrics.probes import LinearProbe
 from cae.networks.autoencoder import load, predict
 from stages import BASELINES, PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.rate import STUDY, settings
 from studies.rate.quantiser import Quantiser

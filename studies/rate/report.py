@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from stages.inputs import Inputs
 
 from cae.core import files
-from stages.inputs import Inputs
 from studies.rate import STUDY, pictures, settings
 
 METHODS = ("residual", "PCA")

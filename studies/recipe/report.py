@@ -3,9 +3,9 @@
 from itertools import product
 
 import pandas as pd
+from stages.inputs import Inputs
 
 from cae.core import files
-from stages.inputs import Inputs
 from studies.recipe import STUDY, settings
 from studies.recipe.settings import Study
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from cae.core import params
 from stages.inputs import Inputs
+
+from cae.core import params
 from studies import pipeline, read_argument
 from studies.recipe import STUDY, settings
 

@@ -5,11 +5,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from stages.inputs import Inputs
+
 import stages.evaluate
 import stages.probe
 from cae.core import files, params
 from stages import MODELS, PLOTS
-from stages.inputs import Inputs
 from studies import pipeline, read_argument
 from studies.seeds import STUDY
 

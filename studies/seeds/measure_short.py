@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Images
@@ -10,7 +11,6 @@ from cae.metrics import quality
 from cae.metrics.baselines import MeanImage
 from cae.networks.autoencoder import load, predict
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.seeds import STUDY, settings
 

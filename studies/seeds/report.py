@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from scipy.stats import t as student
+from stages.inputs import Inputs
 
 from cae.core import files, params
 from cae.core.errors import UserError
-from stages.inputs import Inputs
 from studies.seeds import STUDY, settings
 
 # Of the main pipeline's own run.

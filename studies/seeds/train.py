@@ -1,7 +1,8 @@
 """Train the main pipeline's network with another seed."""
 
-from cae.core import params
 from stages.inputs import Inputs
+
+from cae.core import params
 from studies import pipeline, read_argument
 from studies.seeds import STUDY
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from stages.inputs import Inputs
+
 from cae.core import files, params
 from cae.datasets import splits
 from cae.engine import training
@@ -10,7 +12,6 @@ from cae.engine.checkpoints import Checkpoint
 from cae.engine.engine import choose_engine
 from cae.networks import convolutional, tasks
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.seeds import STUDY, settings
 

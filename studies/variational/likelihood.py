@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Images, Indices
 from cae.datasets import splits
 from cae.networks.autoencoder import load
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies.variational import CHOICE, LIKELIHOOD, STUDY, blocks, density, importance, pixels, settings
 from studies.variational.density import Density
 from studies.variational.importance import Estimate

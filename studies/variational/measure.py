@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Images
@@ -10,7 +11,6 @@ from cae.datasets import splits
 from cae.metrics import quality
 from cae.networks.autoencoder import Autoencoder, load, predict
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import read_argument
 from studies.variational import BOUND, STUDY, bound, density, pixels, settings
 

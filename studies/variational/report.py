@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Images
@@ -14,7 +15,6 @@ from cae.figures.codes import find_first_of_each_class
 from cae.metrics import embeddings
 from cae.networks.autoencoder import Autoencoder, load, predict
 from stages import BASELINES, PREPARED
-from stages.inputs import Inputs
 from studies.variational import SAMPLES, STUDY, pictures, pixels, settings
 from studies.variational.bound import ACTIVE
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from stages.inputs import Inputs
 
 import behaviour
 from behaviour import __main__ as command
 from cae.core.errors import UserError
-from stages.inputs import Inputs
 
 ROOT = Path(__file__).parents[2]
 STUDY = Path("studies/anomaly")

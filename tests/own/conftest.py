@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
+from own import detect, evaluate, prepare, probe, train
 from PIL import Image
 
-from own import detect, evaluate, prepare, probe, train
 from tests.pipeline.conftest import ROOT, merged
 
 STAGES = {"prepare": prepare, "train": train, "evaluate": evaluate, "probe": probe, "detect": detect}

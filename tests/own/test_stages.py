@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from own import detect, pictures, settings
+from own.pictures import Example
+from own.train import MOST_NUMBERS, check_memory, check_weights
 from PIL import Image
 
 from cae.cli import line
 from cae.core.errors import UserError
 from cae.datasets import masks, prepared
 from checks.fuzz import make_dicom, make_nifti
-from own import detect, pictures, settings
-from own.pictures import Example
-from own.train import MOST_NUMBERS, check_memory, check_weights
 from tests.own.conftest import Recipe, drawn, write
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from stages.inputs import Inputs
 
 from cae.core.errors import UserError
-from stages.inputs import Inputs
 
 DECLARED = {
     "stages": {

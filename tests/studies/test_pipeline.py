@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from stages.inputs import Inputs
 
 from cae.core import files, params
 from cae.core.errors import UserError
 from cae.engine import training
 from cae.networks.autoencoder import load
 from stages import PREPARED
-from stages.inputs import Inputs
 from studies import pipeline
 from tests.pipeline.conftest import ROOT
 

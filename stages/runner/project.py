@@ -1,0 +1,54 @@
+"""Where the files of a project are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cae.core.errors import UserError
+from stages.runner.inputs import Inputs, resolve
+
+if TYPE_CHECKING:
+    from cae.engine.checkpoints import Checkpoint
+
+Results = dict[str, Any]
+"""Path from the project's folder → content; `runner.write_result` says which kinds of content there are."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with data, models, metrics and plots, as one stage sees it."""
+
+    folder: Path = Path()
+    # What dvc.yaml declares for the stage; None where a test or a notebook calls it.
+    inputs: Inputs | None = None
+
+    def path(self, name: str) -> Path:
+        """Return the place of an input, written as in dvc.yaml; UserError unless the stage declares it."""
+        if self.inputs is not None and not is_within(name, self.inputs.dependencies):
+            raise UserError(
+                f"{self.folder / 'dvc.yaml'} does not declare that the stage {self.inputs.stage} depends on "
+                f"{name}: add `- {name}` to its deps, so that DVC runs it again when that changes"
+            )
+        return resolve(self.folder, name)
+
+    def output(self, name: str) -> Path:
+        """Return the place of a result that is written while the stage runs."""
+        return resolve(self.folder, name)
+
+    def checkpoint(self, name: str = "state") -> "Checkpoint":
+        """Return the checkpoint of a training run, from which a killed stage resumes."""
+        from cae.engine.checkpoints import Checkpoint  # loads TensorFlow
+
+        return Checkpoint(self.checkpoints, f"{name}-{self.inputs.fingerprint if self.inputs else 'run'}")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the stage's checkpoints; the runner removes it when the results are written."""
+        stage = "-".join([self.inputs.stage, *self.inputs.arguments]) if self.inputs else "stage"
+        return self.folder / ".checkpoints" / stage
+
+
+def is_within(name: str, paths: Iterable[str]) -> bool:
+    """Tell whether a path is one of these, or lies in one of them."""
+    return any(name == path or name.startswith(f"{path}/") for path in paths)
