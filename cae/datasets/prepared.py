@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -268,7 +268,7 @@ def write(folder: Path, source: Source, preprocessing: Preprocessing, samples: S
         }
         descriptions = stack.enter_context(files.open_atomically(folder / SAMPLES))
         for split, file in arrays.items():
-            write_header(file, (counts[split], *samples[0].shape))
+            files.write_array_header(file, (counts[split], *samples[0].shape))
         for info, sample in zip_longest(samples, check_samples(source, preprocessing)):
             image = None if sample is None else preprocessing.apply(sample)
             if (
@@ -290,9 +290,3 @@ def describe_again(
 ) -> SampleInfo:
     """Describe a sample once more, in the split that it was given."""
     return describe(sample, image, source.path, preprocessing)._replace(split=info.split, normal=info.normal)
-
-
-def write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    """Write the header of a `.npy` file of float32."""
-    header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)

@@ -390,7 +390,9 @@ def test_slices_of_one_scanner_may_have_types_of_their_own(run: Recipe, tmp_path
         (tmp_path / f"images/{index}.dcm").write_bytes(content)
     project = run("prepare", data={"window": [0, 255]})
     assert len(prepared.pictures(project / "data/prepared")) == 20
-    with pytest.raises(UserError, match=r"has the data type uint16 and '1\.dcm' has float32, .* set a window"):
+    with pytest.raises(
+        UserError, match=r"has the data type uint16 and '1\.dcm' has float32, .* set a window"
+    ):
         run("prepare")
 
 
