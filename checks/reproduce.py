@@ -25,7 +25,7 @@ def main() -> int:
         make_clone(root, clone)
         committed = yaml.safe_load((clone / "dvc.lock").read_text())
         subprocess.run(["git", "rm", "-r", "--quiet", *OUTPUTS], cwd=clone, check=True)
-        # dvc.lock stays: DVC would write a new one in the order in which the stages ran. The run cache is off:
+        # dvc.lock stays: DVC would write a new one in the order in which stages ran. The run cache is off:
         # it would restore the outputs of an earlier run.
         command = ["dvc", "repro", "--force", "--no-run-cache"]
         if subprocess.run(command, cwd=clone, check=False).returncode:
@@ -44,11 +44,11 @@ def main() -> int:
 
 
 def make_clone(root: Path, clone: Path) -> None:
-    """Clone HEAD of `root`, and copy its data/raw if there is one."""
-    subprocess.run(["git", "clone", "--quiet", root, clone], check=True)
-    raw = Path("data/raw")
-    if (root / raw).exists():
-        shutil.copytree(root / raw, clone / raw)
+    """Clone HEAD of `root`, and copy every data/raw that it has."""
+    subprocess.run(["git", "clone", "--quiet", "-c", "advice.detachedHead=false", root, clone], check=True)
+    for raw in (root / "data/raw", *root.glob("studies/*/data/raw")):
+        if raw.exists():
+            shutil.copytree(raw, clone / raw.relative_to(root))
 
 
 def list_differences(committed: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -1,0 +1,145 @@
+"""Show that an old commit and HEAD compute the same bytes: python -m checks.same_results OLD [STUDY …].
+
+Clones both into a temporary folder, makes their params.yaml small, runs the main pipeline and the studies,
+such as studies/rate (by default all), in both and compares every output, byte for byte. Prints a line for each
+stage; the exit code is 0 if nothing differs. Files and keys that have another name in HEAD are listed below.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from checks.reproduce import make_clone
+
+ROOT = Path(__file__).parents[1]
+MAIN = "."
+# Values of params.yaml, by project; a key that a tree does not have is left out there.
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    MAIN: {
+        "prepare": {"train": 2000, "validation": 300, "test": 300},
+        "train": {"epochs": 2},
+        "probes": {"labels_per_class": [2, 10]},
+        "maps": {"images": 100, "perplexity": 10.0},
+    },
+    "studies/anomaly": {"anomaly": {"held_out": 20, "seeds": [1]}, "training": {"epochs": 1}},
+    "studies/denoising": {
+        "tuning_images": 20,
+        "epochs": {"convolutional": 1, "residual": 1},
+        "residual_cnn": {"epochs": 1},
+    },
+    "studies/industrial": {"train": {"epochs": 2}},
+    "studies/medical": {"train": {"epochs": 2}},
+    "studies/rate": {"code_sizes": [8, 128], "epochs": [1, 2]},
+    "studies/recipe": {"batch_sizes": [16, 64], "learning_rates": [0.002, 0.008], "epochs": 1},
+    "studies/seeds": {"seeds": [2, 3], "learning_rates": [0.002, 0.032], "deaths": {"seeds": 2, "epochs": 1}},
+    "studies/variational": {"epochs": 2, "rise": 2, "samples": 50, "images": 100},
+}
+# Old path → path in HEAD, and old name → name in HEAD of keys, columns and words in JSON and CSV files.
+FILES: Mapping[str, str] = {}
+NAMES: Mapping[str, str] = {}
+
+
+def main() -> int:
+    """Run the projects in both clones, one after another, and compare."""
+    parser = argparse.ArgumentParser(prog="python -m checks.same_results", description=__doc__)
+    parser.add_argument("old", help="a commit, such as before-2.0")
+    parser.add_argument("studies", nargs="*", help="such as studies/rate")
+    arguments = parser.parse_args()
+    projects = [MAIN, *(arguments.studies or sorted(set(SMALL) - {MAIN}))]
+    same = True
+    with tempfile.TemporaryDirectory(prefix="same-results-") as folder, ThreadPoolExecutor(2) as pool:
+        old, new = (Path(folder) / name for name in ("old", "new"))
+        for clone, commit in ((old, arguments.old), (new, "HEAD")):
+            make_clone(ROOT, clone)
+            subprocess.run(["git", "checkout", "--quiet", commit], cwd=clone, check=True)
+        for project in projects:
+            # Both always run to the end, also if one fails.
+            succeeded = list(pool.map(run, (old / project, new / project), [SMALL[project]] * 2))
+            same &= all(succeeded) and compare(old, new, project)
+    return int(not same)
+
+
+def run(project: Path, small: Mapping[str, Any]) -> bool:
+    """Run all stages of a project with small parameters; print why if that fails."""
+    params = project / "params.yaml"
+    params.write_text(yaml.safe_dump(shrink(yaml.safe_load(params.read_text()), small), sort_keys=False))
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # The run cache would restore the outputs of an earlier run.
+    command = ["dvc", "repro", "--force", "--no-run-cache"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{project} failed:", *(done.stdout + done.stderr).splitlines()[-20:], sep="\n", flush=True)
+    return done.returncode == 0
+
+
+def shrink(params: dict[str, Any], small: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the values of the keys that there are."""
+    return params | {
+        key: shrink(params[key], value) if isinstance(value, Mapping) else value
+        for key, value in small.items()
+        if key in params
+    }
+
+
+def compare(old: Path, new: Path, project: str) -> bool:
+    """Compare all outputs of a project; print a line for each old stage; return whether nothing differs."""
+    same, known = True, set()
+    for stage, paths in list_outputs(old, project).items():
+        names = [FILES.get(path, path) for path in paths]
+        known |= set(names)
+        pairs = zip(paths, names, strict=True)
+        different = [path for path, name in pairs if not is_same(old / path, new / name)]
+        print(f"{project} {stage}: {len(paths)} files, {len(different) or 'none'} different")
+        print(*(f"  {path}" for path in different), sep="\n", end="\n" if different else "", flush=True)
+        same &= not different
+    outputs = {path for paths in list_outputs(new, project).values() for path in paths}
+    if more := sorted(outputs - known):
+        print(f"{project}: only in HEAD: {', '.join(more)}", flush=True)
+    return same
+
+
+def list_outputs(clone: Path, project: str) -> dict[str, list[str]]:
+    """List the files that every stage of a project wrote, relative to the clone, by the name of the stage."""
+    folder = (clone / project).resolve()
+    stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    return {
+        name: [
+            str(file.relative_to(clone.resolve()))
+            for output in stage["outs"]
+            for file in list_files(folder / output["path"])
+        ]
+        for name, stage in stages.items()
+    }
+
+
+def list_files(path: Path) -> list[Path]:
+    """List a file, or all files in a folder."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def is_same(old: Path, new: Path) -> bool:
+    """Compare two files byte for byte, or JSON and CSV with their new names."""
+    if not new.is_file():
+        return False
+    before, after = old.read_bytes(), new.read_bytes()
+    if before == after or old.suffix not in (".csv", ".json"):
+        return before == after
+    renamed = before.decode()
+    for name, new_name in NAMES.items():
+        renamed = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", new_name, renamed)
+    # Keys are sorted in a JSON file, so a new name may have another place.
+    return json.loads(renamed) == json.loads(after) if old.suffix == ".json" else renamed == after.decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
