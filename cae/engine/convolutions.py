@@ -1,22 +1,22 @@
-"""Convolutions that are fast on a CPU, forwards and backwards: the formulas behind `native/`.
+"""Convolutions that are fast on a CPU, with their gradients: the formulas behind the C code in `native/`.
 
-Upsampling, convolution, ReLU and max-pooling are one operation, written in C (`native/`). x is its input,
-k the kernel, p the zeros put before x, s the factor of the upsampling.
+Upsampling, convolution, ReLU and max-pooling are one operation. x is its input, k the kernel, p the number of
+zeros before x, s the factor of the upsampling, g the gradient of y.
 
 (A) Convolution.  y[i] = Σ_d x[i + d − p] k[d]
         ∂L/∂x[j] = Σ_d g[j − d + p] k[d]
         ∂L/∂k[d] = Σ_i x[i + d − p] g[i]
-    With zeros around x and between its rows, laid out as one line of pixels, every neighbour i + d is a fixed
-    distance away. All three are sums over the line whose partial sums stay in registers.
+    An image is laid out as one line of pixels, with zeros around it and between its rows: every neighbour
+    i + d is then at a fixed distance. All three are sums over that line, computed in registers.
 (B) Upsampling by s, then (A).  With ⌊·⌋ for the small pixel that an upsampled one repeats,
         y[i] = Σ_d x[⌊(i + d − p)/s⌋] k[d]
-    B1  i = s·m + r: for each phase r, a convolution on the small grid, the kernel's taps summed by
+    B1  i = s·m + r: for each phase r, a convolution of the small image, with the kernel's taps summed by
         ⌊(r + d)/s⌋. Nothing is upsampled, and of 3 × 3 taps 2 × 2 are left.
-    B2  few filters: with K = k summed over windows of s, every small pixel gives a patch of K's size to y;
-        the patches, one matrix product, are added where they overlap. The gradients are those of B1.
-(C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum, with ReLU
-    nowhere if that is not positive. (A)'s gradients visit only those pixels, one of four for windows of
-    2 × 2; that of the kernel does so where there are channels enough for a vector.
+    B2  For few filters: with K = k summed over windows of s, each small pixel adds a patch of K's size to y.
+        The patches are one matrix product. The gradients are those of B1.
+(C) ReLU and max-pooling.  The gradient goes to the first pixel of a window that has its maximum; after ReLU,
+    nowhere if the maximum is not positive. The gradients of (A) visit only those pixels, one in four for
+    windows of 2 × 2; that of the kernel only if there are enough channels to fill a vector.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cae.engine.operations import operations
+from cae.engine.operations import load_operations
 
 Padding = Sequence[tuple[int, int]]
-"""Zeros before and after the rows, before and after the columns."""
+"""Zeros before and after the rows, and before and after the columns."""
 
 
 def convolve(
@@ -40,12 +40,12 @@ def convolve(
     relu: bool,
     pool: keras.layers.MaxPooling2D | None,
 ) -> tf.Tensor:
-    """Upsample by `scale`, convolve at stride 1, add the bias, then [ReLU], [max-pooling].
+    """Upsample by `scale`, convolve with stride 1, add the bias, then apply [ReLU] and [max-pooling].
 
     x float32 (N, H, W, C), kernel (h, w, C, D), bias (D,) → float32 (N, H', W', D) of unknown static shape.
-    The zeros of `padding` must be fewer than the kernel is long; there is no pooling after upsampling.
+    `padding` must be smaller than the kernel. Pooling needs scale 1.
     """
-    result, _ = operations().cae_convolution(
+    result, _ = load_operations().cae_convolution(
         x,
         kernel,
         bias,
@@ -59,14 +59,14 @@ def convolve(
 
 
 @tf.RegisterGradient("CaeConvolution")
-def gradients(operation: tf.Operation, gradient: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Return ∂L/∂x, ∂L/∂k and the bias's from ∂L/∂y and the operation that gave y."""
+def compute_gradients(operation: tf.Operation, gradient: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Return ∂L/∂x, ∂L/∂k and the gradient of the bias from ∂L/∂y and the operation that computed y."""
     x, kernel, _bias = operation.inputs
     attributes: dict[str, Any] = {
         name: operation.get_attr(name) for name in ("scale", "padding", "relu", "pool", "pool_same")
     }
     known = (x, kernel, *operation.outputs, gradient)
     return (
-        operations().cae_convolution_input_gradient(*known, **attributes),
-        *operations().cae_convolution_kernel_gradient(*known, **attributes),
+        load_operations().cae_convolution_input_gradient(*known, **attributes),
+        *load_operations().cae_convolution_kernel_gradient(*known, **attributes),
     )

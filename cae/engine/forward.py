@@ -1,8 +1,8 @@
-"""A Keras network as a function that is differentiable, exact and fast: the same variables, other arithmetic.
+"""A Keras network as a function: the same variables, computed faster and with the same bits everywhere.
 
-Upsampling, a convolution, its ReLU and the pooling behind it become one operation in C (`convolutions`);
-dense layers and activations run in the arithmetic of `exact`. Layers that this module does not know run as
-Keras runs them: then only the machine's own bits are promised.
+An upsampling, a convolution, its ReLU and the pooling after it become one operation in C (`convolutions`).
+Dense layers and activations are computed by `exact`. All other layers run as Keras runs them; their results
+are the same only on the same machine.
 """
 
 from collections import Counter
@@ -15,9 +15,10 @@ import tensorflow as tf
 from cae.engine import exact, keras_graph
 from cae.engine.convolutions import convolve
 from cae.engine.keras_graph import Call, Graph
-from cae.engine.operations import operations
+from cae.engine.operations import load_operations
 
 Activation = Callable[[tf.Tensor], tf.Tensor]
+# Keras's activations and the functions that compute them here.
 EXACT: dict[Any, Activation] = {
     keras.activations.gelu: exact.gelu,
     keras.activations.linear: tf.identity,
@@ -25,13 +26,13 @@ EXACT: dict[Any, Activation] = {
     keras.activations.sigmoid: exact.sigmoid,
     keras.activations.tanh: exact.tanh,
 }
-WITH_ACTIVATION = (keras.layers.Conv2D, keras.layers.Dense, keras.layers.Activation)
+LAYERS_WITH_ACTIVATION = (keras.layers.Conv2D, keras.layers.Dense, keras.layers.Activation)
 
 
 class Forward(NamedTuple):
-    """A network in training."""
+    """A network as a function."""
 
-    # float32 (N, …), a list where the network has several inputs → its outputs, likewise.
+    # Input float32 (N, ...) → output, each a list where the network has several.
     run: Callable[[Any], Any]
     # Whether the network ends in a sigmoid, which `run` leaves out.
     gives_logits: bool
@@ -40,34 +41,35 @@ class Forward(NamedTuple):
 class Block(NamedTuple):
     """Some calls of the network as one function of numbered tensors."""
 
+    # All tensors by their numbers → the outputs of the block.
     run: Callable[[dict[int, Any]], list[Any]]
     outputs: list[int]
 
 
 def check(network: keras.Model) -> None:
-    """Raise ValueError where a network has what training here would leave out."""
-    left_out = {
+    """Raise ValueError if a network has something that training would ignore."""
+    ignored = {
         "regularizers": network.losses or keras_graph.has_activity_regularizer(network),
         "constraints": any(variable.constraint for variable in network.trainable_variables),
         "frozen weights, Dropout or BatchNormalization": network.non_trainable_variables,
     }
-    for name, present in left_out.items():
-        if present:
-            raise ValueError(f"Training here knows no {name}: take them out of the network.")
+    for name, is_present in ignored.items():
+        if is_present:
+            raise ValueError(f"Training here does not support {name}: remove them from the network.")
 
 
 def build(network: keras.Model, fast: bool) -> Forward:
     """Return a network as a function.
 
     Args:
-        network: built; what `check` refuses must not be in it.
-        fast: compute in the arithmetic of `exact`; otherwise every layer runs as Keras runs it.
+        network: built, and without what `check` refuses.
+        fast: compute with the operations in C; otherwise every layer runs as Keras runs it.
     """
     if not keras_graph.is_graph(network):
         return Forward(lambda inputs: network(inputs, training=True), gives_logits=False)
     graph = keras_graph.read_graph(network)
     gives_logits = len(graph.outputs) == 1 and ends_in_sigmoid(graph.calls[-1])
-    blocks = list(build_blocks(graph, gives_logits, fast))
+    blocks = list(build_blocks(graph, gives_logits) if fast else build_stock_blocks(graph, gives_logits))
 
     def run(inputs: Any) -> Any:
         values = dict(zip(graph.inputs, keras.tree.flatten(inputs), strict=True))
@@ -80,52 +82,58 @@ def build(network: keras.Model, fast: bool) -> Forward:
 
 
 def ends_in_sigmoid(call: Call) -> bool:
-    """Tell whether a network's last call applies a sigmoid that can be left out."""
+    """Return whether a network's last call applies a sigmoid that can be left out."""
     layer = call.operation
     return (
-        type(layer) in WITH_ACTIVATION
+        type(layer) in LAYERS_WITH_ACTIVATION
         and layer.activation is keras.activations.sigmoid
         and getattr(layer, "data_format", "channels_last") == "channels_last"
     )
 
 
-def build_blocks(graph: Graph, gives_logits: bool, fast: bool) -> Iterator[Block]:
-    """Make one block of [upsampling] convolution [pooling], and one of every other call."""
-    makers = {output: call for call in graph.calls for output in call.outputs}
+def build_stock_blocks(graph: Graph, gives_logits: bool) -> Iterator[Block]:
+    """Build a block for every call, which runs as Keras runs it."""
+    for call in graph.calls:
+        yield build_stock_block(call, is_last=gives_logits and call is graph.calls[-1])
+
+
+def build_blocks(graph: Graph, gives_logits: bool) -> Iterator[Block]:
+    """Build a block for every [upsampling] convolution [pooling], and one for every other call."""
+    producers = {output: call for call in graph.calls for output in call.outputs}
+    consumers = {number: call for call in graph.calls for number in call.inputs.values()}
     uses = Counter(number for call in graph.calls for number in call.inputs.values())
     uses.update(graph.outputs)
-    users = {number: call for call in graph.calls for number in call.inputs.values()}
-    # An upsampling that nothing but a convolution needs becomes part of it.
-    upsampled: dict[int, Call] = {
-        call.outputs[0]: makers[number]
+    # Convolution → an upsampling that nothing else uses: it becomes part of the convolution.
+    upsamplings: dict[int, Call] = {
+        call.outputs[0]: producers[number]
         for call in graph.calls
         if is_plain_convolution(call.operation)
         for number in call.inputs.values()
-        if number in makers and uses[number] == 1 and repeats_pixels(makers[number].operation)
+        if number in producers and uses[number] == 1 and is_plain_upsampling(producers[number].operation)
     }
-    done = {number for call in upsampled.values() for number in call.outputs} if fast else set()
+    done = {number for call in upsamplings.values() for number in call.outputs}
     for call in graph.calls:
         if call.outputs[0] in done:
             continue
-        last = gives_logits and call is graph.calls[-1]
+        is_last = gives_logits and call is graph.calls[-1]
         layer = call.operation
-        if fast and is_plain_convolution(layer):
-            before = upsampled.get(call.outputs[0])
-            after = users.get(call.outputs[0]) if uses[call.outputs[0]] == 1 else None
+        if is_plain_convolution(layer):
+            before = upsamplings.get(call.outputs[0])
+            after = consumers.get(call.outputs[0]) if uses[call.outputs[0]] == 1 else None
             pools = before is None and after is not None and can_pool(layer, after.operation)
-            block = make_convolution_block(call, before, after if pools else None, last)
+            block = build_convolution_block(call, before, after if pools else None, is_last)
             done.update(block.outputs)
             yield block
-        elif fast and is_plain_dense(layer):
-            yield make_dense_block(call, last)
-        elif fast and type(layer) is keras.layers.Activation and layer.activation in EXACT:
-            yield make_block(call, tf.identity if last else EXACT[layer.activation])
+        elif is_plain_dense(layer):
+            yield build_dense_block(call, is_last)
+        elif type(layer) is keras.layers.Activation and layer.activation in EXACT:
+            yield build_block(call, tf.identity if is_last else EXACT[layer.activation])
         else:
-            yield Block(leave_out_activation(call) if last else call.run, call.outputs)
+            yield build_stock_block(call, is_last)
 
 
 def is_plain_convolution(layer: Any) -> bool:
-    """Tell whether the operation in C computes this convolution."""
+    """Return whether the operation in C computes this convolution."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.strides == layer.dilation_rate == (1, 1)
@@ -136,14 +144,14 @@ def is_plain_convolution(layer: Any) -> bool:
 
 
 def is_plain_dense(layer: Any) -> bool:
-    """Tell whether `exact` computes this dense layer."""
+    """Return whether `exact` computes this dense layer."""
     return (
         type(layer) is keras.layers.Dense and layer.compute_dtype == "float32" and layer.activation in EXACT
     )
 
 
-def repeats_pixels(layer: Any) -> bool:
-    """Tell whether this is an upsampling that the operation in C computes."""
+def is_plain_upsampling(layer: Any) -> bool:
+    """Return whether the operation in C computes this upsampling before a convolution."""
     return (
         type(layer) is keras.layers.UpSampling2D
         and layer.interpolation == "nearest"
@@ -153,7 +161,7 @@ def repeats_pixels(layer: Any) -> bool:
 
 
 def can_pool(convolution: keras.layers.Conv2D, layer: Any) -> bool:
-    """Tell whether the operation in C computes this pooling behind a convolution."""
+    """Return whether the operation in C computes this pooling after a convolution."""
     return (
         type(layer) is keras.layers.MaxPooling2D
         and layer.data_format == "channels_last"
@@ -161,14 +169,16 @@ def can_pool(convolution: keras.layers.Conv2D, layer: Any) -> bool:
     )
 
 
-def make_block(call: Call, function: Activation) -> Block:
-    """Make a block of a function of one tensor."""
+def build_block(call: Call, function: Activation) -> Block:
+    """Build a block from a function of one tensor."""
     (number,) = call.inputs.values()
     return Block(lambda values: [function(values[number])], call.outputs)
 
 
-def leave_out_activation(call: Call) -> Callable[[dict[int, Any]], list[Any]]:
-    """Run the network's last layer up to its activation, as Keras does."""
+def build_stock_block(call: Call, is_last: bool) -> Block:
+    """Build a block of one call as Keras runs it, the network's last one without its sigmoid."""
+    if not is_last:
+        return Block(call.run, call.outputs)
     layer = call.operation
 
     def run(x: tf.Tensor) -> tf.Tensor:
@@ -178,27 +188,27 @@ def leave_out_activation(call: Call) -> Callable[[dict[int, Any]], list[Any]]:
             x = keras.ops.matmul(x, layer.kernel)
         return x + layer.bias if getattr(layer, "use_bias", False) else x
 
-    return make_block(call, run).run
+    return build_block(call, run)
 
 
-def make_dense_block(call: Call, last: bool) -> Block:
-    """Compute a dense layer; the network's last one without its sigmoid."""
-    operations()
+def build_dense_block(call: Call, is_last: bool) -> Block:
+    """Build the block of a dense layer, the network's last one without its sigmoid."""
+    load_operations()
     layer = call.operation
-    activation = tf.identity if last else EXACT[layer.activation]
+    activation = tf.identity if is_last else EXACT[layer.activation]
 
     def run(x: tf.Tensor) -> tf.Tensor:
         rows = tf.reshape(x, (-1, x.shape[-1])) if len(x.shape) > 2 else x
         y = exact.dense(rows, layer.kernel, layer.bias if layer.use_bias else None)
         return tf.reshape(activation(y), (*x.shape[:-1], layer.units))
 
-    return make_block(call, run)
+    return build_block(call, run)
 
 
-def make_convolution_block(call: Call, before: Call | None, after: Call | None, last: bool) -> Block:
-    """Fuse a convolution with the upsampling before it, its ReLU and the pooling behind it."""
-    # Compiled now: what goes wrong while a graph is traced is told in TensorFlow's words.
-    operations()
+def build_convolution_block(call: Call, before: Call | None, after: Call | None, is_last: bool) -> Block:
+    """Build the block of a convolution, the upsampling before it and the pooling after it, if any."""
+    # Compiled here, because TensorFlow would wrap the error of a compiler while it traces a graph.
+    load_operations()
     layer = call.operation
     height, width, _, filters = layer.kernel.shape
     same = layer.padding == "same"
@@ -206,7 +216,7 @@ def make_convolution_block(call: Call, before: Call | None, after: Call | None, 
     scale = before.operation.size[0] if before else 1
     pool = after.operation if after else None
     relu = layer.activation is keras.activations.relu
-    activation = tf.identity if last or relu else EXACT.get(layer.activation, layer.activation)
+    activation = tf.identity if is_last or relu else EXACT.get(layer.activation, layer.activation)
 
     def run(x: tf.Tensor) -> tf.Tensor:
         bias = layer.bias if layer.use_bias else tf.zeros(filters)
@@ -216,4 +226,4 @@ def make_convolution_block(call: Call, before: Call | None, after: Call | None, 
         y.set_shape(shape if pool is None else pool.compute_output_shape(shape))
         return activation(y)
 
-    return Block(make_block(before or call, run).run, (after or call).outputs)
+    return Block(build_block(before or call, run).run, (after or call).outputs)

@@ -1,6 +1,6 @@
-"""What this library knows of the inside of Keras: the calls that a network consists of, and Adam's moments.
+"""The private parts of Keras that this library reads: the calls of a network, and Adam's moments.
 
-No other module reads a private attribute of Keras; tests/engine/test_keras_graph.py names each of them.
+No other module reads a private attribute of Keras.
 """
 
 import itertools
@@ -11,15 +11,15 @@ import keras
 
 
 class Call(NamedTuple):
-    """One layer or operation of a network at work; tensors go by numbers."""
+    """One call of a layer or operation in a network, whose tensors are numbered."""
 
     operation: Any  # keras.Layer, or an operation of keras.ops
-    arguments: Any  # Keras's own: which arguments are tensors of the network
-    inputs: dict[int, int]  # the identity of each such tensor → its number
+    arguments: Any  # of Keras: knows which arguments are tensors of the network
+    inputs: dict[int, int]  # id of each of those tensors → its number
     outputs: list[int]
 
     def run(self, values: dict[int, Any]) -> list[Any]:
-        """Run it as Keras does in training, on the values of its inputs by their numbers."""
+        """Run it as Keras does in training; `values` are the tensors by their numbers."""
         tensors = {identity: values[number] for identity, number in self.inputs.items()}
         args, kwargs = self.arguments.fill_in(tensors)
         if isinstance(self.operation, keras.Layer):
@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """The calls of a network in an order that works."""
+    """The calls of a network, each after those whose outputs it needs."""
 
     inputs: list[int]
     calls: list[Call]
@@ -36,18 +36,21 @@ class Graph(NamedTuple):
 
 
 def read_graph(network: keras.Model) -> Graph:
-    """Return the calls of a Sequential or functional network; those of models inside it are its own."""
+    """Return the calls of a Sequential or functional network, including those of such models inside it."""
     numbers = itertools.count()
     inputs = [next(numbers) for _ in network.inputs]
     calls: list[Call] = []
-    outputs = unfold(network, inputs, numbers, calls)
+    outputs = append_calls(network, inputs, numbers, calls)
     return Graph(inputs, calls, outputs)
 
 
-def unfold(
+def append_calls(
     network: keras.Model, inputs: Sequence[int], numbers: Iterator[int], calls: list[Call]
 ) -> list[int]:
-    """Append the calls of a network to `calls`, new tensors taking the next numbers; return its outputs."""
+    """Append the calls of a network to `calls`; return the numbers of its outputs.
+
+    `inputs` are the numbers of the network's inputs; new tensors get the next ones of `numbers`.
+    """
     functional = network._functional if isinstance(network, keras.Sequential) else network
     known = {id(tensor): number for tensor, number in zip(functional.inputs, inputs, strict=True)}
     nodes = functional._nodes_by_depth
@@ -56,7 +59,7 @@ def unfold(
             continue
         given = {id(tensor): known[id(tensor)] for tensor in node.arguments.keras_tensors}
         if is_graph(node.operation):
-            results = unfold(node.operation, list(given.values()), numbers, calls)
+            results = append_calls(node.operation, list(given.values()), numbers, calls)
         else:
             results = [next(numbers) for _ in node.outputs]
             calls.append(Call(node.operation, node.arguments, given, results))
@@ -65,15 +68,15 @@ def unfold(
 
 
 def is_graph(operation: Any) -> bool:
-    """Tell whether this is a Sequential or a functional model: others do not say what they call."""
+    """Return whether this is a Sequential or functional model; no other model lists its calls."""
     return isinstance(operation, keras.Sequential) or hasattr(operation, "_nodes_by_depth")
 
 
-def moments(optimizer: keras.optimizers.Adam) -> Iterator[tuple[keras.Variable, keras.Variable]]:
-    """Give both moments that Adam keeps of each variable, in the order of the variables."""
+def get_moments(optimizer: keras.optimizers.Adam) -> Iterator[tuple[keras.Variable, keras.Variable]]:
+    """Yield the two moments that Adam keeps of each variable, in the order of the variables."""
     return zip(optimizer._momentums, optimizer._velocities, strict=True)
 
 
 def has_activity_regularizer(network: keras.Model) -> bool:
-    """Tell whether any layer, in models inside the network too, has a penalty on what it gives."""
+    """Return whether any layer has an activity regularizer, also in models inside the network."""
     return any(getattr(layer, "activity_regularizer", None) for layer in network._flatten_layers())

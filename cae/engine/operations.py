@@ -1,4 +1,4 @@
-"""The TensorFlow operations of `native/`: compiled on this machine, once, when they are first needed."""
+"""The TensorFlow operations in C, from `native/`: compiled once on each machine, when first needed."""
 
 import ctypes
 import hashlib
@@ -18,17 +18,17 @@ from platformdirs import user_cache_path
 from cae.core.errors import UserError
 
 SOURCES = Path(__file__).with_name("native")
-# Compiled libraries, each named by what it was made of. Every clone and every queued run finds them here, and
-# no folder of sources, which DVC hashes, ever holds anything else.
-BUILDS = user_cache_path("cae")
-# KERNELS are compiled once for each; the processor chooses when the library is loaded.
+# Compiled libraries, named by a hash of what they are compiled from: every clone and every queued run finds
+# them here.
+LIBRARIES = user_cache_path("cae")
+# KERNELS are compiled once for each instruction set; which one is used is decided when the library is loaded.
 INSTRUCTIONS: dict[str, list[str]] = {"portable": []}
 if platform.machine() == "x86_64":
     INSTRUCTIONS |= {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mprefer-vector-width=512"]}
 KERNELS = ("convolution.c", "arithmetic.c")
-# On which the bits are the same; `arm64` is what macOS calls ARM64.
+# Processors that give the same bits; macOS calls ARM64 `arm64`.
 PROCESSORS = ("x86_64", "aarch64", "arm64")
-# No product and sum become one operation, and no sum is reordered, but where the source says so.
+# The compiler may neither fuse a product with a sum nor reorder sums.
 FLAGS = (
     *("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden"),
     *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
@@ -36,94 +36,93 @@ FLAGS = (
 
 
 @cache
-def operations() -> Any:
-    """Return the module of the operations, compiled if this source has not been yet.
+def load_operations() -> Any:
+    """Return the module of the operations; compile them if no library of these sources exists.
 
     Raises:
-        UserError: there is no C compiler, it fails, what it made cannot be written or loaded,
-            CAE_INSTRUCTIONS names no set, or the processor is none of PROCESSORS.
+        UserError: there is no C compiler, compiling fails, the library cannot be written or loaded,
+            CAE_INSTRUCTIONS names no instruction set, or the processor is none of PROCESSORS.
     """
     if platform.machine() not in PROCESSORS:
         raise UserError(
-            f"This processor is {platform.machine()}, but the C code that trains is for x86-64 and ARM64: "
+            f"This processor is {platform.machine()}, but the C code for training is for x86-64 and ARM64: "
             "set train.engine to stock in params.yaml"
         )
-    asked = os.environ.get("CAE_INSTRUCTIONS")
-    if asked is not None and asked not in INSTRUCTIONS:
-        raise UserError(f"CAE_INSTRUCTIONS is {asked!r}, but must be one of: {', '.join(INSTRUCTIONS)}")
-    path = library()
+    instructions = os.environ.get("CAE_INSTRUCTIONS")
+    if instructions is not None and instructions not in INSTRUCTIONS:
+        raise UserError(
+            f"CAE_INSTRUCTIONS is {instructions!r}, but must be one of: {', '.join(INSTRUCTIONS)}"
+        )
+    path = get_library_path()
     if not path.exists():
-        build(path)
+        compile_library(path)
     try:
         return tf.load_op_library(str(path))
     except tf.errors.NotFoundError as error:
         raise UserError(
-            f"{path}, compiled to train, cannot be loaded ({error.message}). If nothing in its folder may be "
-            "executed (mounted noexec), name another in the environment variable XDG_CACHE_HOME, or set "
-            "train.engine to stock in params.yaml; if the file is damaged, delete it: it is compiled anew"
+            f"{path}, compiled for training, cannot be loaded ({error.message}). If its file system does not "
+            "allow programs (mounted noexec), set the environment variable XDG_CACHE_HOME to another folder, "
+            "or set train.engine to stock in params.yaml; if the file is damaged, delete it: it will be "
+            "compiled again"
         ) from error
 
 
 def get_instruction_set() -> str:
-    """Return the name in INSTRUCTIONS of the set that the operations use on this processor."""
-    operations()
-    name = ctypes.CDLL(str(library())).cae_instructions
+    """Return the name in INSTRUCTIONS of the instruction set that the operations use on this processor."""
+    load_operations()
+    name = ctypes.CDLL(str(get_library_path())).cae_instructions
     name.restype = ctypes.c_char_p
     return name().decode()
 
 
-def library() -> Path:
-    """Return where the library made of the sources as they are now belongs."""
+def get_library_path() -> Path:
+    """Return the path of the library, whose name is a hash of the sources, the compiler and the versions."""
     sources = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
-    settings = repr((command(), INSTRUCTIONS, FLAGS, tf.version.VERSION, sys.version_info[:2])).encode()
-    return BUILDS / f"{hashlib.sha256(sources + settings).hexdigest()[:16]}.so"
+    settings = (get_compiler(), INSTRUCTIONS, FLAGS, tf.version.VERSION, sys.version_info[:2])
+    return LIBRARIES / f"{hashlib.sha256(sources + repr(settings).encode()).hexdigest()[:16]}.so"
 
 
-def build(target: Path) -> None:
-    """Compile the operations into `target`, which appears whole or not at all; UserError as `operations`."""
+def compile_library(path: Path) -> None:
+    """Compile the operations into `path`, atomically; raises as `load_operations`."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            objects = [
-                compiled(source, Path(folder) / f"{source}.{name}.o", [f"-DINSTRUCTIONS={name}", *flags])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as name:
+            folder = Path(name)
+            tensorflow = [f"-I{tf.sysconfig.get_include()}"]
+            sources = [("operations", "operations.c", tensorflow)] + [
+                (f"{source}.{instructions}", source, [f"-DINSTRUCTIONS={instructions}", *flags])
                 for source in KERNELS
-                for name, flags in INSTRUCTIONS.items()
+                for instructions, flags in INSTRUCTIONS.items()
             ]
-            objects.append(
-                compiled("operations.c", Path(folder) / "operations.o", [f"-I{tf.sysconfig.get_include()}"])
-            )
-            whole = Path(folder) / target.name
-            compiler("-shared", *objects, *tf.sysconfig.get_link_flags(), "-lm", "-o", whole)
-            whole.replace(target)
+            for target, source, flags in sources:
+                run_compiler(*FLAGS, *flags, "-c", SOURCES / source, "-o", folder / f"{target}.o")
+            objects = [folder / f"{target}.o" for target, _, _ in sources]
+            library = folder / path.name
+            run_compiler("-shared", *objects, *tf.sysconfig.get_link_flags(), "-lm", "-o", library)
+            library.replace(path)
     except OSError as error:
         raise UserError(
-            f"{target.parent} could not be written ({error.strerror or error}), but what trains is compiled "
-            "there: free some space, make the folder writable or name another in the environment variable "
-            "XDG_CACHE_HOME, then run again"
+            f"{path.parent} could not be written ({error.strerror or error}), where the C code for training "
+            "is compiled: free some space, make the folder writable or set the environment variable "
+            "XDG_CACHE_HOME to another folder, then run again"
         ) from error
 
 
-def compiled(source: str, target: Path, flags: list[str]) -> Path:
-    """Compile one source file and return the object file."""
-    compiler(*FLAGS, *flags, "-c", SOURCES / source, "-o", target)
-    return target
-
-
-def command() -> list[str]:
-    """Return how to call the C compiler: what the environment variable CC names, or else `cc`."""
+def get_compiler() -> list[str]:
+    """Return the command of the C compiler: the environment variable CC, or `cc`."""
     return shlex.split(os.environ.get("CC") or "cc")
 
 
-def compiler(*arguments: str | Path) -> None:
+def run_compiler(*arguments: str | Path) -> None:
     """Run the C compiler."""
-    whole = [*command(), *map(str, arguments)]
+    command = [*get_compiler(), *map(str, arguments)]
     try:
-        subprocess.run(whole, capture_output=True, text=True, check=True)
+        subprocess.run(command, capture_output=True, text=True, check=True)
     except OSError as error:
         raise UserError(
-            f"Training is compiled on this machine, but there is no C compiler {whole[0]!r} "
-            f"({error.strerror}): install gcc or clang, or name one in the environment variable CC; or set "
-            "train.engine to stock in params.yaml, which is slower and needs none"
+            f"Training needs a C compiler, but there is no C compiler {command[0]!r} ({error.strerror}): "
+            "install gcc or clang, or set the environment variable CC to one; or set train.engine to stock "
+            "in params.yaml, which is slower and needs none"
         ) from error
     except subprocess.CalledProcessError as error:
-        raise UserError(f"The C compiler failed: {shlex.join(whole)}\n{error.stderr}") from error
+        raise UserError(f"The C compiler failed: {shlex.join(command)}\n{error.stderr}") from error

@@ -1,4 +1,4 @@
-"""The functions of `exact` as TensorFlow computes them: no C compiler is needed, and GPUs can run them."""
+"""The functions of `exact` as TensorFlow computes them: they need no C compiler and run on GPUs."""
 
 import tensorflow as tf
 
@@ -31,5 +31,5 @@ def sum_over(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def repeat(x: tf.Tensor, count: int) -> tf.Tensor:
-    """Repeat every row: float32 (N, D) → (N·count, D), a row's copies one after the other."""
+    """Repeat every row: float32 (N, D) → (N·count, D), the copies of a row one after the other."""
     return tf.repeat(x, count, axis=0)

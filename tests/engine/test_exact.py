@@ -1,9 +1,7 @@
-"""Exact arithmetic: as accurate as it says, and with the gradients that TensorFlow has."""
+"""Exact arithmetic: as accurate as promised, and with the gradients of TensorFlow."""
 
 from collections.abc import Callable
 from typing import Any
-
-from cae.engine import exact, stock  # isort: split
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
+from cae.engine import exact, stock
+
 Numbers = npt.NDArray[np.float32]
-# Every exponent, both signs; then what networks meet.
+# Any bits, which have every exponent and sign, and numbers that networks compute with.
 ANY: Numbers = np.concatenate(
     [
         np.random.default_rng(0).integers(0, 1 << 32, 500_000, np.uint32).view(np.float32),
@@ -22,9 +22,10 @@ ANY: Numbers = np.concatenate(
         np.random.default_rng(2).normal(0, 3, 500_000).astype(np.float32),
     ]
 )
-# TensorFlow takes numbers below the normal ones for 0.
-NORMAL = ANY[np.isfinite(ANY) & (np.abs(ANY) >= np.finfo(np.float32).tiny)]
-REFERENCES: dict[str, Callable[[npt.NDArray[np.longdouble]], npt.NDArray[Any]]] = {
+TINY = np.finfo(np.float32).tiny
+# TensorFlow takes subnormal numbers for 0.
+NORMAL = ANY[np.isfinite(ANY) & (np.abs(ANY) >= TINY)]
+FUNCTIONS: dict[str, Callable[[npt.NDArray[np.longdouble]], npt.NDArray[Any]]] = {
     "exp": np.exp,
     "log": np.log,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
@@ -34,70 +35,51 @@ REFERENCES: dict[str, Callable[[npt.NDArray[np.longdouble]], npt.NDArray[Any]]] 
 LOSSES = ("cross_entropy", "sigmoid_squared_error", "squared_error")
 
 
-def units_in_the_last_place(found: Numbers, exact_values: npt.NDArray[Any]) -> float:
-    """Return the greatest error where the exact value is a normal float32."""
-    rounded = exact_values.astype(np.float32)
-    normal = np.isfinite(rounded) & (np.abs(rounded) >= np.finfo(np.float32).tiny)
-    assert np.array_equal(np.isinf(found), np.isinf(rounded))
-    errors = np.abs(found[normal] - exact_values[normal]) / np.spacing(np.abs(rounded[normal]))
-    return float(errors.max())
+def compute_gradient(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return y = f(x) and the gradient of its sum."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return y, tape.gradient(y, x)
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-@pytest.mark.parametrize("name", REFERENCES)
-def test_a_function_errs_by_half_a_unit_in_the_last_place(name: str) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_rounded_nearly_correctly(name: str) -> None:
     x = np.abs(NORMAL) if name == "log" else NORMAL
     found = getattr(exact, name)(tf.constant(x)).numpy()
-    assert units_in_the_last_place(found, REFERENCES[name](x.astype(np.longdouble))) < 0.501
-
-
-@pytest.mark.parametrize("name", REFERENCES)
-def test_what_is_not_a_number_stays_so(name: str) -> None:
+    expected = FUNCTIONS[name](x.astype(np.longdouble))
+    rounded = expected.astype(np.float32)
+    assert np.array_equal(np.isinf(found), np.isinf(rounded))
+    normal = np.isfinite(rounded) & (np.abs(rounded) >= TINY)
+    units_in_the_last_place = np.abs(found[normal] - expected[normal]) / np.spacing(np.abs(rounded[normal]))
+    assert units_in_the_last_place.max() < 0.501
     assert np.isnan(getattr(exact, name)(tf.constant([np.nan]))).all()
 
 
-@pytest.mark.parametrize("name", REFERENCES)
-def test_a_function_has_tensorflows_gradient(name: str) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_the_gradient_of_tensorflow(name: str) -> None:
     x = tf.constant(np.random.default_rng(0).uniform(0.1, 4, 1000).astype(np.float32))
     x = x if name == "log" else tf.concat([x, -x], 0)
-    stock_function = tf.nn.gelu if name == "gelu" else getattr(stock, name)
-    gradients = []
-    for function in (getattr(exact, name), stock_function):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = function(x)
-        gradients.append(tape.gradient(y, x))
-    np.testing.assert_allclose(gradients[0], gradients[1], rtol=2e-6, atol=1e-6)
+    _, found = compute_gradient(getattr(exact, name), x)
+    _, expected = compute_gradient(tf.nn.gelu if name == "gelu" else getattr(stock, name), x)
+    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("size", [1, 7, 8, 300])
-def test_a_loss_and_its_gradient_are_those_of_tensorflow(name: str, size: int) -> None:
+def test_a_loss_has_the_values_and_gradients_of_tensorflow(name: str, size: int) -> None:
     draws = np.random.default_rng(size)
     outputs = tf.constant(draws.normal(0, 3, (5, size, 1)).astype(np.float32))
     targets = tf.constant(draws.random((5, size, 1), np.float32))
     weights = tf.constant(draws.normal(size=5).astype(np.float32))
-    values, gradients = [], []
-    for arithmetic in (exact, stock):
-        with tf.GradientTape() as tape:
-            tape.watch(outputs)
-            losses = getattr(arithmetic, name)(targets, outputs)
-            total = tf.reduce_sum(losses * weights)
-        values.append(losses)
-        gradients.append(tape.gradient(total, outputs))
-    assert values[0].shape == (5,)
-    np.testing.assert_allclose(values[0], values[1], rtol=2e-6)
-    np.testing.assert_allclose(gradients[0], gradients[1], rtol=1e-5, atol=2e-6)
-
-
-def test_a_loss_of_what_is_not_a_number_is_none() -> None:
-    for name in LOSSES:
-        assert np.isnan(getattr(exact, name)(tf.zeros((1, 2)), tf.constant([[np.nan, 1.0]]))).all()
-
-
-def chain(a: Numbers, b: Numbers, start: Numbers) -> npt.NDArray[np.float64]:
-    """Compute start + a·b by fused multiply-adds in ascending order, exactly: small whole numbers."""
-    return start.astype(np.float64) + a.astype(np.float64) @ b.astype(np.float64)
+    loss, stock_loss = getattr(exact, name), getattr(stock, name)
+    found, gradient = compute_gradient(lambda x: loss(targets, x) * weights, outputs)
+    expected, expected_gradient = compute_gradient(lambda x: stock_loss(targets, x) * weights, outputs)
+    assert found.shape == (5,)
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-5, atol=2e-6)
+    assert np.isnan(loss(tf.zeros((1, 2)), tf.constant([[np.nan, 1.0]]))).all()
 
 
 @settings(deadline=None)
@@ -106,7 +88,8 @@ def test_a_dense_layer_and_its_gradients_are_matrix_products(
     rows: int, inner: int, columns: int, seed: int
 ) -> None:
     draws = np.random.default_rng(seed)
-    x, kernel, bias, pull = (
+    # Small whole numbers, with which float32 computes exactly.
+    x, kernel, bias, factors = (
         draws.integers(-8, 9, shape).astype(np.float32)
         for shape in ((rows, inner), (inner, columns), (columns,), (rows, columns))
     )
@@ -114,30 +97,23 @@ def test_a_dense_layer_and_its_gradients_are_matrix_products(
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         y = exact.dense(*tensors)
-        total = tf.reduce_sum(y * pull)
-    np.testing.assert_array_equal(y, chain(x, kernel, bias))
-    for found, expected in zip(
-        tape.gradient(total, tensors), (pull @ kernel.T, x.T @ pull, pull.sum(axis=0)), strict=True
-    ):
+        total = tf.reduce_sum(y * factors)
+    np.testing.assert_array_equal(y, x @ kernel + bias)
+    gradients = (factors @ kernel.T, x.T @ factors, factors.sum(axis=0))
+    for found, expected in zip(tape.gradient(total, tensors), gradients, strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_sum_is_rounded_once() -> None:
-    x = np.random.default_rng(0).normal(size=(3, 1000, 5)).astype(np.float32)
-    np.testing.assert_array_equal(
-        exact.sum_over(tf.constant(x), 1), x.sum(axis=1, dtype=np.float64).astype(np.float32)
-    )
-    np.testing.assert_array_equal(
-        exact.sum_over(tf.constant(x[..., 0]), 1), x[..., 0].sum(axis=1, dtype=np.float64).astype(np.float32)
-    )
+@pytest.mark.parametrize("shape", [(3, 1000, 5), (3, 1000)])
+def test_a_sum_is_computed_in_double_precision_and_rounded_once(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    expected = x.sum(axis=1, dtype=np.float64).astype(np.float32)
+    np.testing.assert_array_equal(exact.sum_over(tf.constant(x), 1), expected)
 
 
 def test_the_gradient_of_repeated_rows_is_the_sum_over_the_copies() -> None:
     x = tf.constant(np.arange(6, dtype=np.float32).reshape(3, 2))
-    weights = np.random.default_rng(0).integers(0, 9, (12, 2)).astype(np.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        repeated = exact.repeat(x, 4)
-        total = tf.reduce_sum(repeated * weights)
-    np.testing.assert_array_equal(repeated, np.repeat(x, 4, axis=0))
-    np.testing.assert_array_equal(tape.gradient(total, x), weights.reshape(3, 4, 2).sum(axis=1))
+    factors = np.random.default_rng(0).integers(0, 9, (12, 2)).astype(np.float32)
+    y, gradient = compute_gradient(lambda x: exact.repeat(x, 4) * factors, x)
+    np.testing.assert_array_equal(y, np.repeat(x, 4, axis=0) * factors)
+    np.testing.assert_array_equal(gradient, factors.reshape(3, 4, 2).sum(axis=1))

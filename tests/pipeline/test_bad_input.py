@@ -122,7 +122,7 @@ def test_a_file_with_another_checksum_is_never_used(new_project: Callable[[], Pr
 def test_training_without_a_compiler_says_what_to_install_or_to_set(project: Project) -> None:
     said = refused(project, "python", "-m", "stages", "train", CC="no-such-compiler")
     assert (
-        "error: Training is compiled on this machine, but there is no C compiler 'no-such-compiler'" in said
+        "error: Training needs a C compiler, but there is no C compiler 'no-such-compiler'" in said
     )
     assert "install gcc or clang" in said
     assert "set train.engine to stock in params.yaml" in said
