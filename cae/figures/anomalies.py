@@ -1,14 +1,18 @@
-"""Pictures of anomaly scores, in the style of pictures/style.py."""
+"""Figures of anomaly scores and error maps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cae.core.arrays import Images, Labels, Scores
+from cae.datasets.masks import Mask
+from cae.figures import error_maps
 from cae.figures.style import (
     BLUE,
     GREEN,
@@ -22,25 +26,102 @@ from cae.figures.style import (
     show_image,
     styled,
 )
+from cae.metrics.error_maps import ErrorMap
 
-# How the curves of one picture look: colour and line.
+# Colour and line style of each method in a figure.
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREY, ":"), (GREEN, "-."))
+
+
+class Example(NamedTuple):
+    """A test image with its error map."""
+
+    title: str
+    image: Images  # (H, W, C)
+    errors: ErrorMap  # (H, W)
+    mask: Mask | None  # true where the defect is
+    alarm: bool | None  # None without a threshold
+
+
+@styled
+def plot_scores(by_class: Mapping[str, Scores], threshold: float | None, normal: Collection[str]) -> Figure:
+    """Plot the anomaly score of every test image, a row for each class, and the threshold.
+
+    `normal` holds the names of the normal classes.
+    """
+    figure = StyledFigure(figsize=(WIDTH, 2.2 + 0.55 * len(by_class)))
+    axes = figure.subplots()
+    for row, (name, values) in enumerate(by_class.items()):
+        # Dots side by side, so that equal scores do not hide each other.
+        offsets = 0.6 * (np.arange(len(values)) * 0.618 % 1 - 0.5)
+        colour = BLUE if name in normal else ORANGE
+        axes.scatter(values, row + offsets, s=14, linewidths=0, alpha=0.6, color=colour)
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=colour, label=label)
+        for colour, label in ((BLUE, "normal test image"), (ORANGE, "anomalous test image"))
+    ]
+    if threshold is not None:
+        handles.append(
+            axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3g}")
+        )
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=3,
+        alignment="left",
+        title="Anomaly scores by the autoencoder",
+    )
+    scale = ""
+    if min(float(values.min()) for values in by_class.values()) > 0:
+        axes.set_xscale("log")
+        format_log_axis(axes.xaxis, (1, 3))
+        scale = "logarithmic, "
+    axes.set_yticks(range(len(by_class)), list(by_class))
+    axes.invert_yaxis()
+    axes.set_xlabel(f"anomaly score: reconstruction error ({scale}right is more anomalous)")
+    return figure
+
+
+@styled
+def plot_error_maps(examples: Sequence[Example]) -> Figure:
+    """Show images above their error maps, with the outlines of defects on both."""
+    outlined = any(example.mask is not None and example.mask.any() for example in examples)
+    figure = StyledFigure(figsize=(WIDTH, 3.6))
+    add_title(
+        figure,
+        "From each class the test image with the median anomaly score"
+        + ("; outlines are the true defects" if outlined else ""),
+    )
+    grid = figure.subplots(2, len(examples), squeeze=False)
+    limit = max(float(example.errors.max()) for example in examples) or 1.0
+    for column, example in enumerate(examples):
+        grid[0, column].set_title(example.title, fontsize=10, loc="center")
+        show_image(grid[0, column], example.image)
+        shown = grid[1, column].imshow(example.errors, cmap=error_maps.COLOURS, vmin=0, vmax=limit)
+        if example.mask is not None and example.mask.any():
+            for axes, colour in ((grid[0, column], ORANGE), (grid[1, column], "white")):
+                axes.contour(example.mask, levels=[0.5], colors=colour, linewidths=1)
+        if example.alarm is not None:
+            grid[1, column].set_xlabel("alarm" if example.alarm else "no alarm", fontsize=10)
+    format_image_grid(grid, ("image", "error map"))
+    bar = figure.colorbar(shown, ax=grid, shrink=0.9, aspect=30, pad=0.01)
+    bar.set_label("error,\ngrey value from 0 to 1", fontsize=11)
+    return figure
 
 
 @styled
 def plot_roc_curves(
     scores: Mapping[str, Sequence[Scores]], labels: Labels, class_names: Sequence[str], what: str
 ) -> Figure:
-    """Draw ROC curves, one panel a normal class and one curve a method, with the area under the first.
+    """Plot ROC curves, a panel for each normal class and a curve for each method.
 
-    `scores` gives for each method the scores (N,) of all images with class 0, 1, … as the normal one;
-    `what` says in the title which scores these are.
+    `scores` gives for each method the scores (N,) of all images with class 0, 1, … as the normal one. `what`
+    describes the scores in the title. The titles of the panels give the area under the first method's curve.
     """
     figure = StyledFigure(figsize=(WIDTH, 5.4))
     count = len(next(iter(scores.values())))
     panels = figure.subplots(-(-count // 5), 5, sharex=True, sharey=True, squeeze=False)
-    figure.supxlabel("normal images taken for anomalies", fontsize=12)
-    figure.supylabel("anomalies found", fontsize=12)
+    figure.supxlabel("share of normal images above the threshold (false alarms)", fontsize=12)
+    figure.supylabel("share of anomalies above it", fontsize=12)
     for label, axes in zip(range(count), panels.flat):
         for (name, by_class), (colour, line) in zip(scores.items(), LINES[: len(scores)], strict=True):
             false_alarms, detections, _ = roc_curve(labels != label, by_class[label])
@@ -58,7 +139,8 @@ def plot_roc_curves(
         loc="outside upper left",
         ncols=3,
         alignment="left",
-        title=f"Each class against the nine others: {what}\nIn the titles the area under the first curve",
+        title=f"One normal class against all others: {what}\n"
+        f"Above each panel the normal class and the area under the curve of {next(iter(scores))}",
     )
     return figure
 
@@ -71,32 +153,31 @@ def plot_ranking_ends(
     class_names: Sequence[str],
     count: int = 3,
 ) -> Figure:
-    """Draw for each normal class what its score ranks at the ends, one row a class.
+    """Show the images with the lowest and the highest scores, a row for each normal class.
 
-    The least and most anomalous images of the class itself, then of the others: the second and the third
-    group are where the score is wrong first.
+    First those of the normal class, then the anomalies. The second and the third group are what the score
+    takes for the other kind.
     """
     groups = {
-        "least anomalous\nof the class": (True, 1),
-        "most anomalous\nof the class": (True, -1),
-        "least anomalous\nof the others": (False, 1),
-        "most anomalous\nof the others": (False, -1),
+        "normal,\nlowest scores": (True, 1),
+        "normal,\nhighest scores": (True, -1),
+        "anomalous,\nlowest scores": (False, 1),
+        "anomalous,\nhighest scores": (False, -1),
     }
     # The images are most of the file: larger or more of them would take it beyond 150 KB.
     figure = StyledFigure(figsize=(WIDTH, 0.48 * len(scores) + 0.9))
-    add_title(figure, "Test images at the ends of each class's ranking")
+    add_title(figure, "Test images with the lowest and the highest anomaly scores, by normal class")
     grid = figure.add_gridspec(1, len(groups), width_ratios=(1.3, 1, 1, 1))
-    for column, (title, (own, direction)) in enumerate(groups.items()):
+    for column, (title, (normal, direction)) in enumerate(groups.items()):
         panel = figure.add_subfigure(grid[column])
         panel.suptitle(title, fontsize=11)
         axes = panel.subplots(len(scores), count, squeeze=False)
         for label, by_class in enumerate(scores):
-            members = np.flatnonzero((labels == label) == own)
+            members = np.flatnonzero((labels == label) == normal)
             order = members[np.argsort(by_class[members], kind="stable")][::direction]
             for cell, index in zip(axes[label], order[:count]):
                 show_image(cell, images[index])
-        first = own and direction == 1
-        format_image_grid(axes, class_names[: len(scores)] if first else [""] * len(scores))
+        format_image_grid(axes, class_names[: len(scores)] if column == 0 else [""] * len(scores))
         for cell in axes[:, 0]:
             cell.yaxis.label.set(rotation=0, ha="right", va="center")
     return figure
@@ -106,14 +187,15 @@ def plot_ranking_ends(
 def plot_score_distributions(
     test: Mapping[str, Scores], strangers: Mapping[str, Scores], samples: Images, name: str
 ) -> Figure:
-    """Draw how far apart scores set images of the known kind and strangers, one panel a score.
+    """Plot histograms of the scores of test images and of images of another kind, a panel for each score.
 
-    `test` and `strangers` give (N,) scores by the same names; `samples` are strangers to show.
+    `test` and `strangers` give scores (N,) by the same names; `samples` are strangers to show, and `name` is
+    what they are.
     """
     figure = StyledFigure(figsize=(WIDTH, 2.9 * len(test) + 1.4))
     grid = figure.add_gridspec(2, 1, height_ratios=(1.2, 2.9 * len(test)))
     top, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    add_title(top, f"Out of distribution: {name} against the test split of Fashion-MNIST")
+    add_title(top, f"Out of distribution: {name} (orange) against the test split of Fashion-MNIST (blue)")
     cells = top.subplots(1, len(samples), squeeze=False)
     for cell, image in zip(cells[0], samples, strict=True):
         show_image(cell, image)
@@ -133,8 +215,10 @@ def plot_score_distributions(
             axes.set_xscale("log")
             format_log_axis(axes.xaxis, (1, 2, 3, 5))
         area = roc_auc_score(np.repeat([False, True], [len(known), len(strangers[score])]), both)
-        axes.set_title(f"{score}: AUROC {area:.1%}")
+        axes.set_title(f"{score}{' (logarithmic axis)' if positive else ''}: AUROC {area:.1%}")
         axes.set_ylabel("share of images")
         axes.legend(loc="upper left")
-    panels[-1].set_xlabel("score; the right is more anomalous, the ends hold what lies beyond", color=GREY)
+    panels[-1].set_xlabel(
+        "anomaly score (right is more anomalous); the outer bins hold all scores beyond", color=GREY
+    )
     return figure

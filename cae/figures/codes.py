@@ -1,9 +1,8 @@
-"""Pictures of what codes know: transfer, retrieval and interpolation, in the style of pictures/style.py."""
+"""Figures of codes: accuracy of probes, nearest images, and images between two others."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
@@ -21,52 +20,50 @@ from cae.figures.style import (
 )
 from cae.metrics.probes import ALL
 
-PROBE_NAMES = {"linear": "Linear probe", "knn": "Nearest neighbours"}
+PROBE_NAMES = {"linear": "Linear probe", "knn": "k-nearest neighbours"}
 
 
 @styled
 def plot_probe_accuracy(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
-    """Draw accuracy by labels a class, one panel a probe and one line a kind of features.
+    """Plot accuracy by labels per class, a panel for each probe and a line for each kind of features.
 
     `table` is that of `probes.tabulate_accuracies`; `names` gives the features' names for the legend.
     """
     figure = StyledFigure(figsize=(WIDTH, 4.8))
     panels = figure.subplots(1, 2, sharey=True)
     counts = sorted(table["labels_per_class"].unique(), key=lambda count: (count == ALL, count.zfill(9)))
-    places = list(range(len(counts)))
+    positions = list(range(len(counts)))
     for axes, (probe, title) in zip(panels, PROBE_NAMES.items(), strict=True):
         of_probe = table[table["probe"] == probe].set_index("labels_per_class")
-        for (key, name), (shade, marker) in zip(names.items(), SERIES_STYLES[: len(names)], strict=True):
-            line = of_probe[of_probe["features"] == key].loc[counts]
+        for (features, name), (colour, marker) in zip(
+            names.items(), SERIES_STYLES[: len(names)], strict=True
+        ):
+            line = of_probe[of_probe["features"] == features].loc[counts]
             axes.errorbar(
-                places,
+                positions,
                 100 * line["mean"],
                 100 * line["sd"].fillna(0),
-                color=shade,
+                color=colour,
                 marker=marker,
                 capsize=3,
                 label=name,
             )
         axes.set_title(title)
-        axes.set_xlabel("training labels a class")
+        axes.set_xlabel("training labels per class (not to scale)")
         axes.set_xmargin(0.05)
-        axes.xaxis.set_major_locator(FixedLocator(places))
-        axes.xaxis.set_major_formatter(FixedFormatter([grouped(count) for count in counts]))
+        axes.xaxis.set_major_locator(FixedLocator(positions))
+        texts = [count if count == ALL else f"{int(count):,}" for count in counts]
+        axes.xaxis.set_major_formatter(FixedFormatter(texts))
         axes.xaxis.set_minor_locator(NullLocator())
-    panels[0].set_ylabel("test images named right, %")
+    panels[0].set_ylabel("accuracy on test images, %")
     figure.legend(
         *panels[0].get_legend_handles_labels(),
         loc="outside upper left",
         ncols=2,
-        title="Classes read off test images; bars are standard deviations over draws of the labels",
+        title="Accuracy of probes; bars are standard deviations over random samples of the labels",
         alignment="left",
     )
     return figure
-
-
-def grouped(count: str) -> str:
-    """Write a number with thousands apart; "all" stays."""
-    return count if count == ALL else f"{int(count):,}"
 
 
 @styled
@@ -78,13 +75,13 @@ def plot_nearest(
     nearest: Indices,
     class_names: Sequence[str],
 ) -> Figure:
-    """Draw one test image a column and beneath it its nearest training images, the nearest on top.
+    """Show test images, a column each, above their nearest training images, the nearest first.
 
-    `nearest` (N, K) are indices into `train`. A neighbour of another class is named and framed.
+    `nearest` (N, K) are indices into `train`. Neighbours of another class have a frame and their class name.
     """
     count = nearest.shape[1]
     figure = StyledFigure(figsize=(WIDTH, 0.97 * (count + 1) + 0.6))
-    add_title(figure, "The first test image of each class, and the training images whose codes are nearest")
+    add_title(figure, "Test images and the training images with the nearest codes (orange: another class)")
     axes = figure.subplots(count + 1, len(images), squeeze=False)
     format_image_grid(axes, ("test image", *(f"nearest {rank}" for rank in range(1, count + 1))))
     for column, label in enumerate(labels):
@@ -111,33 +108,33 @@ def plot_nearest(
 def plot_interpolation(
     originals: Images, decoded: Images, labels: Labels, class_names: Sequence[str]
 ) -> Figure:
-    """Draw for each pair of images what the decoder makes of codes between theirs, above a plain fade.
+    """Show for pairs of images what the decoder gives for codes between theirs, above a cross-fade.
 
-    originals (P, 2, H, W, 1), decoded (P, S, H, W, 1) from the first image's code to the second's, labels
-    (P, 2). The fade mixes the two original images: what the code has to do better.
+    originals (P, 2, H, W, C), decoded (P, S, H, W, C) from the first image's code to the second's, labels
+    (P, 2). The cross-fade mixes the pixels of the two originals: the baseline.
     """
     pairs, steps = decoded.shape[:2]
     figure = StyledFigure(figsize=(WIDTH, 2.05 * pairs + 0.4))
-    add_title(figure, "From one test image to another: by mixing their codes, and by mixing their pixels")
+    add_title(figure, "From one test image to another: decoded mixtures of their codes, and of their pixels")
     panels = figure.subfigures(pairs, 1, squeeze=False)[:, 0]
     for panel, (first, last), row, (start, end) in zip(panels, originals, decoded, labels, strict=True):
         axes = panel.subplots(2, steps)
         weights = np.linspace(0, 1, steps)[:, None, None, None]
         for images, line in ((row, axes[0]), ((1 - weights) * first + weights * last, axes[1])):
-            for place, image in zip(line, images, strict=True):
-                show_image(place, image)
+            for cell, image in zip(line, images, strict=True):
+                show_image(cell, image)
         format_image_grid(axes, ("codes", "pixels"))
         axes[0, 0].set_title(class_names[start], fontsize=11, loc="center")
         axes[0, -1].set_title(class_names[end], fontsize=11, loc="center")
     return figure
 
 
-def find_first_of_each_class(labels: Labels) -> npt.NDArray[np.intp]:
-    """Return where each class has its first image, in label order: no one chose it by eye."""
+def find_first_of_each_class(labels: Labels) -> Indices:
+    """Return the index of the first image of each class, in the order of the labels."""
     return np.unique(labels, return_index=True)[1]
 
 
-def pair_up(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Pair up the first 2·`count` indices, or as many as there are: (P, 2)."""
+def pair_up(indices: Indices, count: int) -> Indices:
+    """Make at most `count` pairs (P, 2) of the first indices."""
     usable = min(len(indices) // 2, count)
     return indices[: 2 * usable].reshape(usable, 2)

@@ -1,4 +1,4 @@
-"""Pictures of reconstructions and of training: functions that return a matplotlib Figure."""
+"""Figures of reconstructions and of training, and the tables of their errors."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,18 +18,17 @@ from cae.figures.style import (
     WIDTH,
     StyledFigure,
     add_title,
-    escape,
     format_image_grid,
     format_log_axis,
     show_image,
     styled,
 )
 
-LOG_ERROR = "grey values from 0 to 1 (logarithmic; left is better)"
+ERROR_AXIS = "(grey values from 0 to 1; logarithmic, left is better)"
 
 
 class Method(NamedTuple):
-    """One way to reconstruct the same images: what it costs and how far each image is off."""
+    """A way to reconstruct the same images: its size, and its error on each image."""
 
     name: str
     code_size: int
@@ -38,24 +37,24 @@ class Method(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name with what it costs, for a legend."""
-        return f"{self.name}: {self.code_size:,} numbers an image, {self.parameters:,} parameters"
+        """The name and the size, for a legend."""
+        return f"{self.name}: {self.code_size:,} numbers per image, {self.parameters:,} parameters"
 
 
 @styled
 def plot_loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
-    """Draw training and validation loss by epoch, the best epoch marked, the learning rate beneath.
+    """Plot training and validation loss by epoch, with the best epoch marked, above the learning rate.
 
-    `history` has the columns epoch, loss, val_loss and learning_rate. With a `floor` the axis is logarithmic
-    in the loss above it, so that late gains stay visible beside the first epoch's; the losses themselves
-    stand on the right. The floor is the validation split's; the training split's is a little lower.
-    Raises ValueError if a loss lies on or below the floor.
+    `history` has the columns epoch, loss, val_loss and learning_rate. `floor` is the lowest possible loss on
+    the validation split. With it the left axis shows the loss above the floor on a logarithmic scale, where
+    late gains stay visible beside those of the first epoch, and the right axis the loss itself. Raises
+    ValueError if a loss is not above the floor.
     """
     figure = StyledFigure(figsize=(WIDTH, 5.8))
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     base = 0.0 if floor is None else floor
     if floor is not None and history[["loss", "val_loss"]].to_numpy().min() <= floor:
-        raise ValueError(f"a loss lies on or below the floor of {floor}: no logarithm can show it")
+        raise ValueError(f"a loss is not above the floor of {floor}: it has no place on a logarithmic axis")
     best_row = int(np.argmin(history["val_loss"]))
     best_epoch, best_loss = int(history["epoch"].iloc[best_row]), float(history["val_loss"].iloc[best_row])
     losses.plot(history["epoch"], history["loss"] - base, "--", color=ORANGE, label="training")
@@ -64,17 +63,17 @@ def plot_loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
         axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":")
     label = f"best epoch {best_epoch}: validation {best_loss:.5f}"
     losses.set_title("Binary cross-entropy by epoch")
-    losses.set_ylabel("nats a pixel")
+    losses.set_ylabel("nats per pixel")
     if floor is not None:
         label += f"\n{best_loss - floor:.5f} above the floor of {floor:.5f}"
-        losses.set_ylabel("above the floor, nats a pixel")
+        losses.set_ylabel("nats per pixel above the floor,\nthe lowest possible loss (logarithmic)")
         losses.set_yscale("log")
         format_log_axis(losses.yaxis, (1, 2, 3, 4, 5, 6, 8))
         total = losses.secondary_yaxis("right", functions=(lambda y: y + floor, lambda y: y - floor))
         total.yaxis.set_major_locator(MaxNLocator(6))
         total.yaxis.set_major_formatter("{x:.3f}")
         total.yaxis.set_minor_locator(NullLocator())
-        total.set_ylabel("binary cross-entropy, nats a pixel")
+        total.set_ylabel("nats per pixel")
     losses.plot(best_epoch, best_loss - base, "o", color=BLUE, markersize=8, label=label)
     losses.legend(loc="upper right")
     rates.plot(history["epoch"], history["learning_rate"], color=GREY)
@@ -85,6 +84,13 @@ def plot_loss_curves(history: pd.DataFrame, floor: float | None) -> Figure:
     return figure
 
 
+def find_median(errors: Scores, members: npt.NDArray[np.bool_]) -> int:
+    """Return the index of the (lower) median error among the members, a mask (N,)."""
+    indices = np.flatnonzero(members)
+    order = np.argsort(errors[indices], kind="stable")
+    return int(indices[order[(len(order) - 1) // 2]])
+
+
 class Examples(NamedTuple):
     """Images and their reconstructions, (N, H, W, C) each, grey or in colour."""
 
@@ -92,17 +98,20 @@ class Examples(NamedTuple):
     reconstructions: Images
     errors: Scores  # (N,) mean squared error of each image
     titles: Sequence[str] | None  # of each image, such as its class
-    noisy: Images | None = None  # what was denoised, if so
+    noisy: Images | None = None  # the input, where noise was removed
 
 
 @styled
 def plot_examples(examples: Examples, title: str) -> Figure:
-    """Draw images, reconstructions and errors, one column per image.
+    """Show original, reconstruction and error of every image, one column per image.
 
     The error of grey images has a sign: blue where the reconstruction is darker, red where it is brighter.
+    The error of images in colour is the root mean square over the channels.
     """
-    difference = (examples.reconstructions - examples.images).mean(axis=-1)
-    limit = float(np.abs(difference).max()) or 1.0
+    grey = examples.images.shape[-1] == 1
+    differences = examples.reconstructions - examples.images
+    differences = differences[..., 0] if grey else np.sqrt(np.square(differences).mean(axis=-1))
+    limit = float(np.abs(differences).max()) or 1.0
     rows = {
         "original": examples.images,
         **({} if examples.noisy is None else {"input": examples.noisy}),
@@ -111,22 +120,25 @@ def plot_examples(examples: Examples, title: str) -> Figure:
     figure = StyledFigure(figsize=(WIDTH, 1.1 + 1.3 * (len(rows) + 1) * 2 / 3))
     add_title(figure, title)
     axes = figure.subplots(len(rows) + 1, len(examples.images), squeeze=False)
-    for column in range(len(examples.images)):
+    for column, difference in enumerate(differences):
         if examples.titles is not None:
-            axes[0, column].set_title(escape(examples.titles[column]), fontsize=10, loc="center")
+            axes[0, column].set_title(examples.titles[column], fontsize=10, loc="center")
         for row, images in enumerate(rows.values()):
             show_image(axes[row, column], images[column])
-        shown = axes[-1, column].imshow(difference[column], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        shown = axes[-1, column].imshow(
+            difference, cmap="RdBu_r" if grey else "Reds", vmin=-limit if grey else 0, vmax=limit
+        )
         axes[-1, column].set_xlabel(f"MSE\n{examples.errors[column]:.4f}", fontsize=10)
     format_image_grid(axes, (*rows, "error"))
     bar = figure.colorbar(shown, ax=axes, shrink=0.9, aspect=30, pad=0.01)
-    bar.set_label("reconstruction − original,\ngrey value from 0 to 1", fontsize=11)
+    measure = "reconstruction − original" if grey else "error over the channels (RMS)"
+    bar.set_label(f"{measure},\ngrey value from 0 to 1", fontsize=11)
     return figure
 
 
 @styled
 def plot_extremes(best: Examples, worst: Examples, count: int) -> Figure:
-    """Draw the best and the worst of `count` reconstructions with their squared errors."""
+    """Show the best and the worst of `count` reconstructions by mean squared error."""
     figure = StyledFigure(figsize=(WIDTH, 6.4))
     grid = figure.add_gridspec(2, 1, hspace=0.04)
     for row, (name, examples) in enumerate({"best": best, "worst": worst}.items()):
@@ -135,7 +147,7 @@ def plot_extremes(best: Examples, worst: Examples, count: int) -> Figure:
         axes = panel.subplots(2, len(examples.images), squeeze=False)
         for column, error in enumerate(examples.errors):
             if examples.titles is not None:
-                axes[0, column].set_title(escape(examples.titles[column]), fontsize=11, loc="center")
+                axes[0, column].set_title(examples.titles[column], fontsize=11, loc="center")
             show_image(axes[0, column], examples.images[column])
             show_image(axes[1, column], examples.reconstructions[column])
             axes[1, column].set_xlabel(f"MSE {error:.4f}", fontsize=10)
@@ -146,7 +158,7 @@ def plot_extremes(best: Examples, worst: Examples, count: int) -> Figure:
 def tabulate_class_errors(
     methods: Sequence[Method], labels: Labels, class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Tabulate mean squared error: one row a class (`class`, `images`), one column a method, by its name."""
+    """Tabulate mean squared error per class: columns class, images, and one per method."""
     rows = [
         {"class": class_names[label], "images": int((labels == label).sum())}
         | {method.name: float(method.errors[labels == label].mean()) for method in methods}
@@ -156,9 +168,9 @@ def tabulate_class_errors(
 
 
 def tabulate_error_percentiles(methods: Sequence[Method]) -> pd.DataFrame:
-    """Tabulate the squared errors of single images, sorted: `percentile` 1 to 99 and one column a method.
+    """Tabulate percentiles 1 to 99 of the errors of single images: `percentile`, and one column per method.
 
-    A column `A / B` holds the error of the first method over that of each other, at the same percentile.
+    Columns `A / B` hold the error of the first method divided by that of each other method.
     """
     percentiles = np.arange(1, 100)
     columns = {method.name: np.percentile(method.errors, percentiles) for method in methods}
@@ -169,7 +181,7 @@ def tabulate_error_percentiles(methods: Sequence[Method]) -> pd.DataFrame:
 
 @styled
 def plot_error_by_class(methods: Sequence[Method], labels: Labels, class_names: Sequence[str]) -> Figure:
-    """Draw the mean squared error of each class, one marker a method, hardest class for the first on top."""
+    """Plot mean squared error per class, a marker for each method; the first method sorts the classes."""
     table = tabulate_class_errors(methods, labels, class_names).sort_values(methods[0].name, kind="stable")
     names = [*table["class"], "all images"]
     figure = StyledFigure(figsize=(WIDTH, 6.2))
@@ -181,15 +193,15 @@ def plot_error_by_class(methods: Sequence[Method], labels: Labels, class_names: 
     axes.set_xscale("log")
     format_log_axis(axes.xaxis, (1, 2, 5))
     axes.grid(axis="x", which="minor")
-    axes.set_xlabel(f"mean squared error of a class, {LOG_ERROR}")
+    axes.set_xlabel(f"mean squared error per class {ERROR_AXIS}")
     figure.legend(loc="outside upper left", title="Reconstruction error by class", alignment="left")
     return figure
 
 
 @styled
 def plot_error_distribution(methods: Sequence[Method]) -> Figure:
-    """Draw how the squared errors of single images are spread, one histogram a method, medians marked."""
-    # A logarithm cannot show a perfect image: it is counted in the first bin.
+    """Plot a histogram of the squared errors of single images for each method, and mark the medians."""
+    # A perfect image has no place on a logarithmic axis: it is counted in the first bin.
     least = 1e-6
     errors = [np.maximum(method.errors, least) for method in methods]
     bins = np.geomspace(min(e.min() for e in errors) / 1.01, max(e.max() for e in errors) * 1.01, 81).tolist()
@@ -203,14 +215,7 @@ def plot_error_distribution(methods: Sequence[Method]) -> Figure:
         axes.axvline(max(median, least), color=colour, linestyle="--", label=label)
     axes.set_xscale("log")
     format_log_axis(axes.xaxis, (1, 2, 5))
-    axes.set_xlabel(f"mean squared error of one image, {LOG_ERROR}")
-    axes.set_ylabel("test images in a bin")
+    axes.set_xlabel(f"mean squared error per image {ERROR_AXIS}")
+    axes.set_ylabel("test images per bin")
     figure.legend(loc="outside upper left", title="Reconstruction error of single images", alignment="left")
     return figure
-
-
-def find_median(errors: Scores, members: npt.NDArray[np.bool_]) -> int:
-    """Return where, among the members, the (lower) median error stands."""
-    indices = np.flatnonzero(members)
-    order = np.argsort(errors[indices], kind="stable")
-    return int(indices[order[(len(order) - 1) // 2]])

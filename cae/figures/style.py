@@ -1,7 +1,8 @@
-"""The look that all pictures share: 960 pixels wide, the same bytes whoever draws them.
+"""The style of all figures: 960 pixels wide, and the same bytes whatever matplotlib settings the user has.
 
-The colours are Okabe and Ito's blue, vermilion and green, told apart under every common colour blindness,
-and a grey; markers differ too. The background is opaque white, so that a picture also reads on a dark page.
+The colours are the blue, vermilion and green of Okabe and Ito, which differ under every common colour
+blindness, and a grey; the markers differ too. The background is white, so that figures also read on a dark
+page.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +21,17 @@ from cae.core.arrays import Images
 Parameters = ParamSpec("Parameters")
 
 BLUE, ORANGE, GREY, GREEN = "#0072B2", "#D55E00", "#6B6B6B", "#009E73"
-# How the methods of one picture look: colour and marker.
+# Colour and marker of each method in a figure.
 SERIES_STYLES = ((BLUE, "o"), (ORANGE, "s"), (GREY, "^"), (GREEN, "D"))
+WIDTH = 9.6  # inches, of 100 pixels
+# Images side by side in a grid, at most.
+COLUMNS = 8
 STYLE = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: no machine lacks it
+    "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 12,
+    "text.parse_math": False,  # names of classes may hold a $
     "axes.titlesize": 13,
     "axes.titlelocation": "left",
     "axes.xmargin": 0.02,
@@ -40,20 +45,19 @@ STYLE = {
     "legend.title_fontsize": 13,
     "lines.linewidth": 2,
 }
-WIDTH = 9.6  # inches, at 100 pixels each
 
 
 class StyledFigure(Figure):
-    """A figure that is written in our style too: matplotlib makes ticks and sizes only then."""
+    """A figure that is also written in our style: matplotlib lays out text and ticks only then."""
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
-        """Write the figure; arguments as matplotlib's."""
+        """Write the figure, with the arguments of matplotlib's `savefig`."""
         with matplotlib.style.context(["default", STYLE]):
             super().savefig(*args, **kwargs)
 
 
 def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Draw in our style alone, whatever matplotlibrc the user has."""
+    """Decorate a function that draws a figure: it draws in our style alone."""
 
     @wraps(draw)
     def draw_styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
@@ -61,6 +65,11 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
             return draw(*args, **kwargs)
 
     return draw_styled
+
+
+def add_title(figure: FigureBase, text: str) -> None:
+    """Add a title at the left edge of a figure."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=13)
 
 
 def format_log_axis(axis: Axis, digits: Sequence[float]) -> None:
@@ -72,28 +81,15 @@ def format_log_axis(axis: Axis, digits: Sequence[float]) -> None:
 
 
 def show_image(axes: Axes, image: Images) -> None:
-    """Show one image (H, W, C): grey from black for 0 to white for 1, or in its colours."""
-    if image.shape[-1] == 1:
-        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
-    else:
-        axes.imshow(image)
-
-
-def escape(name: str) -> str:
-    """Write a name so that matplotlib does not typeset it as a formula."""
-    return name.replace("$", r"\$")
+    """Show an image (H, W, C) in [0, 1]: grey from black to white where C is 1, in colour where it is 3."""
+    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
 
 
 def format_image_grid(grid: npt.NDArray[Any], row_names: Sequence[str]) -> None:
-    """Leave a grid of images without ticks, lines and frames, and name its rows."""
+    """Remove ticks, lines and frames from a grid of images, and name its rows."""
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
         axes.grid(False)
         axes.spines[:].set_visible(False)
     for axes, name in zip(grid[:, 0], row_names, strict=True):
         axes.set_ylabel(name, fontsize=11)
-
-
-def add_title(figure: FigureBase, text: str) -> None:
-    """Set the title at the left edge, where every other picture has it."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=13)

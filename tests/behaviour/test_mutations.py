@@ -88,7 +88,7 @@ OF_FIGURES = mutations(
     ("cae.figures.style", "vmin=0, vmax=1)", "vmin=0, vmax=1.1)", "style"),
     ("cae.figures.style", "subs=range(1, 10)", "subs=range(1, 5)", "style"),
     ("cae.figures.style", '"grid.color": "#E3E3E3"', '"grid.color": "#E3E3E4"', WITH_GRID),
-    ("cae.figures.anomalies", 'set_xscale("log")', 'set_xscale("symlog")', "anomaly_distribution"),
+    ("cae.figures.anomalies", "[0.0005, 0.9995]", "[0.05, 0.95]", "anomaly_distribution"),
     ("cae.figures.anomalies", "high, 81)", "high, 61)", "anomaly_distribution"),
     ("cae.figures.anomalies", "count: int = 3", "count: int = 2", "anomaly_extremes"),
     ("cae.figures.anomalies", "linewidth=1.8", "linewidth=1.7", "anomaly_roc"),
@@ -139,8 +139,7 @@ OF_STAGES = {
     ),
     "masks": mutations(
         ("own.judging", "np.sqrt(errors", "np.cbrt(errors", "own_detect own_detect_figures"),
-        ("own.pictures", 'ERRORS = "magma"', 'ERRORS = "plasma"', "own_detect_figures own_evaluate_figures"),
-        ("cae.figures.error_maps", '"magma"', '"plasma"', "own_detect"),
+        ("cae.figures.error_maps", '"magma"', '"plasma"', "own_detect own_detect_figures"),
     ),
 }
 ALL = [

@@ -1,4 +1,4 @@
-"""What each picture shows."""
+"""The figures and tables of reconstructions show the right values."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
+from cae.core.arrays import Images
 from cae.figures import reconstructions
+from cae.figures.reconstructions import Examples
 from tests.default import CLASS_NAMES
 
 FLOOR = 0.24
@@ -21,115 +23,112 @@ HISTORY = pd.DataFrame(
     }
 )
 LABELS = np.repeat(np.array([0, 1, 9], np.uint8), 3)
+NAMES = [CLASS_NAMES[label] for label in LABELS]
 IMAGES = np.full((9, 12, 12, 1), 0.5, np.float32)
 # Off by 0.09, 0.08, … 0.01: within each class the middle image has the median error.
 OFFSETS = np.arange(9, 0, -1, dtype=np.float32) / 100
+ERRORS = np.square(OFFSETS, dtype=np.float64)
 RECONSTRUCTED = (IMAGES + OFFSETS[:, None, None, None]).astype(np.float32)
-OURS = reconstructions.Method("ours", 128, 12785, np.square(OFFSETS, dtype=np.float64))
-PCA = reconstructions.Method("PCA-128", 128, 101136, OURS.errors / 2)
+OURS = reconstructions.Method("ours", 128, 12785, ERRORS)
+PCA = reconstructions.Method("PCA", 128, 101136, ERRORS / 2)
 
-PICTURES: dict[str, Callable[[], Figure]] = {
+
+def plot_examples(originals: Images, reconstructed: Images, noisy: Images | None = None) -> Figure:
+    examples = Examples(originals, reconstructed, ERRORS[:3], NAMES[:3], noisy)
+    return reconstructions.plot_examples(examples, "Three images")
+
+
+def plot_extremes() -> Figure:
+    best, worst = (
+        Examples(IMAGES[places], RECONSTRUCTED[places], ERRORS[places], [NAMES[place] for place in places])
+        for places in ([8, 7], [0, 1])
+    )
+    return reconstructions.plot_extremes(best, worst, 9)
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
     "loss_curves": lambda: reconstructions.plot_loss_curves(HISTORY, FLOOR),
-    "examples": lambda: reconstructions.plot_class_examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES),
-    "extremes": lambda: reconstructions.plot_extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=2),
+    "examples": lambda: plot_examples(IMAGES[:3], RECONSTRUCTED[:3]),
+    "extremes": plot_extremes,
     "error_by_class": lambda: reconstructions.plot_error_by_class([OURS, PCA], LABELS, CLASS_NAMES),
     "error_distribution": lambda: reconstructions.plot_error_distribution([OURS, PCA]),
 }
 
 
-def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-
-
-def test_loss_curves_stand_above_the_floor_with_the_losses_on_the_right() -> None:
-    figure = reconstructions.plot_loss_curves(HISTORY, FLOOR)
+def test_loss_curves_are_above_the_floor_with_the_losses_on_the_right() -> None:
+    figure = FIGURES["loss_curves"]()
     figure.draw_without_rendering()
     losses, rates = figure.axes
-    curves = {str(line.get_label()): line.get_ydata() for line in losses.lines}
-    assert curves["training"] == pytest.approx(HISTORY["loss"] - FLOOR)
-    assert curves["validation"] == pytest.approx(HISTORY["val_loss"] - FLOOR)
+    curves = {str(line.get_label()): line for line in losses.lines}
+    assert curves["training"].get_ydata() == pytest.approx(HISTORY["loss"] - FLOOR)
+    assert curves["validation"].get_ydata() == pytest.approx(HISTORY["val_loss"] - FLOOR)
+    best = curves["best epoch 3: validation 0.27500\n0.03500 above the floor of 0.24000"]
+    assert best.get_xydata() == pytest.approx(np.array([[3, 0.275 - FLOOR]]))
     assert losses.get_yscale() == "log"
-    assert losses.get_ylabel() == "above the floor, nats a pixel"
-    right = losses.child_axes[0]
-    assert right.get_ylabel() == "binary cross-entropy, nats a pixel"
-    assert right.get_ylim() == pytest.approx(np.array(losses.get_ylim()) + FLOOR)
-    assert rates.get_xlabel() == "epoch"
+    assert losses.child_axes[0].get_ylim() == pytest.approx(np.array(losses.get_ylim()) + FLOOR)
     assert rates.lines[-1].get_ydata() == pytest.approx(HISTORY["learning_rate"])
-
-
-def test_loss_curves_mark_the_epoch_of_least_validation_loss() -> None:
-    losses = reconstructions.plot_loss_curves(HISTORY, FLOOR).axes[0]
-    marked = next(line for line in losses.lines if str(line.get_label()).startswith("best epoch"))
-    assert marked.get_xydata() == pytest.approx(np.array([[3, 0.275 - FLOOR]]))
-    assert marked.get_label() == "best epoch 3: validation 0.27500\n0.03500 above the floor of 0.24000"
 
 
 def test_loss_curves_without_a_floor_show_the_losses_themselves() -> None:
     losses = reconstructions.plot_loss_curves(HISTORY, None).axes[0]
     assert losses.get_yscale() == "linear"
-    assert losses.get_ylabel() == "nats a pixel"
     assert losses.lines[0].get_ydata() == pytest.approx(HISTORY["loss"])
     assert not losses.child_axes
 
 
 def test_a_loss_on_the_floor_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"on or below the floor of 0\.275"):
+    with pytest.raises(ValueError, match=r"not above the floor of 0\.275"):
         reconstructions.plot_loss_curves(HISTORY, 0.275)
 
 
-def test_reconstructions_show_the_median_image_of_each_class() -> None:
-    figure = reconstructions.plot_class_examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES)
+def test_examples_show_original_reconstruction_and_signed_error_on_one_scale() -> None:
+    figure = FIGURES["examples"]()
     grid = np.array(figure.axes[:9]).reshape(3, 3)
-    assert [axes.get_title() for axes in grid[0]] == ["T-shirt/top", "Trouser", "Ankle boot"]
+    assert [axes.get_title() for axes in grid[0]] == NAMES[:3]
     assert [axes.get_ylabel() for axes in grid[:, 0]] == ["original", "reconstruction", "error"]
-    assert [axes.get_xlabel() for axes in grid[2]] == ["MSE\n0.0064", "MSE\n0.0025", "MSE\n0.0004"]
-    errors = [float(np.mean(axes.get_images()[0].get_array())) for axes in grid[2]]
-    assert errors == pytest.approx([0.08, 0.05, 0.02], abs=1e-6)
+    assert [axes.get_xlabel() for axes in grid[2]] == ["MSE\n0.0081", "MSE\n0.0064", "MSE\n0.0049"]
+    shown = [float(np.mean(axes.get_images()[0].get_array())) for axes in grid.flat]
+    assert shown == pytest.approx([0.5] * 3 + [0.59, 0.58, 0.57] + [0.09, 0.08, 0.07])
+    assert [axes.get_images()[0].get_clim() for axes in grid[2]] == [pytest.approx((-0.09, 0.09))] * 3
 
 
-def test_the_error_has_one_scale_symmetric_about_zero_with_its_unit() -> None:
-    figure = reconstructions.plot_class_examples(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES)
-    limits = {axes.get_images()[0].get_clim() for axes in figure.axes[6:9]}
-    assert len(limits) == 1
-    assert limits.pop() == pytest.approx((-0.08, 0.08), abs=1e-6)
-    assert figure.axes[9].get_ylabel() == "reconstruction − original,\ngrey value from 0 to 1"
+def test_the_error_of_a_colour_image_is_the_root_mean_square_of_its_channels() -> None:
+    originals = IMAGES[:3].repeat(3, axis=-1)
+    reconstructed = originals + np.array([0.1, -0.2, 0.2], np.float32)
+    error = plot_examples(originals, reconstructed).axes[6].get_images()[0]
+    assert np.asarray(error.get_array()) == pytest.approx(np.full((12, 12), np.sqrt(0.09 / 3)))
+    assert error.get_clim() == pytest.approx((0, np.sqrt(0.09 / 3)))
+
+
+def test_the_noisy_input_of_a_denoiser_is_shown_below_the_original() -> None:
+    grid = np.array(plot_examples(IMAGES[:3], RECONSTRUCTED[:3], 1 - IMAGES[:3]).axes[:12]).reshape(4, 3)
+    names = [axes.get_ylabel() for axes in grid[:, 0]]
+    assert names == ["original", "input", "reconstruction", "error"]
 
 
 def test_perfect_reconstructions_can_be_drawn() -> None:
-    figure = reconstructions.plot_class_examples(IMAGES, IMAGES, LABELS, CLASS_NAMES)
-    assert figure.axes[8].get_images()[0].get_clim() == (-1, 1)
+    assert plot_examples(IMAGES[:3], IMAGES[:3]).axes[8].get_images()[0].get_clim() == (-1, 1)
 
 
-def test_of_an_even_class_the_lower_median_is_chosen() -> None:
-    errors = np.array([0.4, 9.0, 0.1, 0.3, 0.2])
+def test_of_an_even_number_the_lower_median_is_found() -> None:
     members = np.array([True, False, True, True, True])
-    assert reconstructions.find_median(errors, members) == 4
+    assert reconstructions.find_median(np.array([0.4, 9.0, 0.1, 0.3, 0.2]), members) == 4
 
 
 def test_extremes_show_the_best_and_the_worst_in_order() -> None:
-    best, worst = reconstructions.plot_extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=2).subfigs
+    best, worst = plot_extremes().subfigs
     assert best.get_suptitle() == "The 2 best reconstructions of 9 test images"
     assert worst.get_suptitle() == "The 2 worst reconstructions of 9 test images"
     assert [axes.get_xlabel() for axes in best.axes[2:]] == ["MSE 0.0001", "MSE 0.0004"]
     assert [axes.get_xlabel() for axes in worst.axes[2:]] == ["MSE 0.0081", "MSE 0.0064"]
     assert [axes.get_title() for axes in best.axes[:2]] == ["Ankle boot", "Ankle boot"]
-    assert [axes.get_title() for axes in worst.axes[:2]] == ["T-shirt/top", "T-shirt/top"]
-
-
-@pytest.mark.parametrize(("count", "images_drawn"), [(2, 8), (8, 32), (100, 36)])
-def test_extremes_draw_two_pictures_for_each_image_there_is(count: int, images_drawn: int) -> None:
-    figure = reconstructions.plot_extremes(IMAGES, RECONSTRUCTED, LABELS, CLASS_NAMES, count=count)
-    assert sum(len(axes.get_images()) for axes in figure.axes) == images_drawn
 
 
 def test_class_errors_hold_the_mean_of_each_class_and_method() -> None:
     table = reconstructions.tabulate_class_errors([OURS, PCA], LABELS, CLASS_NAMES)
-    assert list(table.columns) == ["class", "images", "ours", "PCA-128"]
-    assert list(table["class"]) == ["T-shirt/top", "Trouser", "Ankle boot"]
-    assert list(table["images"]) == [3, 3, 3]
-    expected = [OURS.errors[label == LABELS].mean() for label in (0, 1, 9)]
-    assert table["ours"].to_numpy() == pytest.approx(expected)
-    assert table["PCA-128"].to_numpy() == pytest.approx(np.array(expected) / 2)
+    means = [ERRORS[label == LABELS].mean() for label in (0, 1, 9)]
+    expected = {"class": ["T-shirt/top", "Trouser", "Ankle boot"], "images": [3, 3, 3]}
+    assert table.to_dict("list") == expected | {"ours": means, "PCA": [mean / 2 for mean in means]}
 
 
 def test_error_percentiles_hold_the_sorted_errors_and_their_ratio() -> None:
@@ -143,49 +142,29 @@ def test_error_percentiles_hold_the_sorted_errors_and_their_ratio() -> None:
     assert table["ours / half"].to_numpy() == pytest.approx(2)
 
 
-def test_error_by_class_draws_every_class_and_all_images_for_each_method() -> None:
-    figure = reconstructions.plot_error_by_class([OURS, PCA], LABELS, CLASS_NAMES)
+def test_error_by_class_has_every_class_and_all_images_for_each_method() -> None:
+    figure = FIGURES["error_by_class"]()
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_yticklabels()] == [
-        "Ankle boot",
-        "Trouser",
-        "T-shirt/top",
-        "all images",
-    ]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert names == ["Ankle boot", "Trouser", "T-shirt/top", "all images"]
     ours, pca = axes.lines[:2]
-    assert np.ravel(ours.get_xdata())[-1] == pytest.approx(OURS.errors.mean())
-    assert np.ravel(pca.get_xdata())[-1] == pytest.approx(PCA.errors.mean())
+    assert np.ravel(ours.get_xdata())[-1] == pytest.approx(ERRORS.mean())
+    assert np.ravel(pca.get_xdata())[-1] == pytest.approx(ERRORS.mean() / 2)
     assert ours.get_marker() != pca.get_marker()
-    assert axes.get_xlabel().startswith("mean squared error of a class, grey values from 0 to 1")
-
-
-def test_a_legend_names_what_each_method_costs() -> None:
-    assert texts(reconstructions.plot_error_by_class([OURS, PCA], LABELS, CLASS_NAMES)) == [
-        "ours: 128 numbers an image, 12,785 parameters",
-        "PCA-128: 128 numbers an image, 101,136 parameters",
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "ours: 128 numbers per image, 12,785 parameters",
+        "PCA: 128 numbers per image, 101,136 parameters",
     ]
+    with pytest.raises(ValueError, match="zip"):
+        reconstructions.plot_error_by_class([OURS] * 5, LABELS, CLASS_NAMES)
 
 
-def test_error_distribution_counts_every_image_and_marks_the_medians() -> None:
-    figure = reconstructions.plot_error_distribution([OURS, PCA])
+@pytest.mark.parametrize("errors", [ERRORS, np.zeros(9)])
+def test_error_distribution_counts_every_image_and_marks_the_median(errors: np.ndarray) -> None:
+    figure = reconstructions.plot_error_distribution([OURS._replace(errors=errors)])
     (axes,) = figure.axes
-    medians = [float(np.ravel(line.get_xdata())[0]) for line in axes.lines]
-    assert medians == pytest.approx([0.0025, 0.00125])
-    assert texts(figure)[0].endswith("median 0.00250")
-    assert axes.get_ylabel() == "test images in a bin"
+    assert np.ravel(axes.lines[0].get_xdata())[0] == pytest.approx(max(np.median(errors), 1e-6))
+    assert figure.legends[0].get_texts()[0].get_text().endswith(f"median {np.median(errors):.5f}")
     # The outline of a histogram goes up and down its bars: each bin is two corners of its height.
     outline = next(patch for patch in axes.patches if isinstance(patch, Polygon) and not patch.get_closed())
-    assert outline.get_xy()[1:-1:2, 1].sum() == len(OURS.errors)
-
-
-def test_a_perfect_image_is_counted_in_a_distribution() -> None:
-    perfect = OURS._replace(errors=np.zeros(5))
-    axes = reconstructions.plot_error_distribution([perfect]).axes[0]
-    assert axes.dataLim.ymax == 5
-
-
-def test_more_methods_than_looks_are_an_error() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        reconstructions.plot_error_by_class(
-            [OURS._replace(name=str(number)) for number in range(5)], LABELS, CLASS_NAMES
-        )
+    assert outline.get_xy()[1:-1:2, 1].sum() == len(errors)
