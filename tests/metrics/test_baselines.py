@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cae.core import files
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.metrics import baselines, principal_components
@@ -80,7 +81,8 @@ def test_a_sample_lowers_the_code_size_to_what_is_possible(monkeypatch: pytest.M
 def test_fitted_baselines_come_back_from_their_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"mean_image\.npy cannot be read.*dvc repro --force baselines"):
         baselines.read(tmp_path)
-    baselines.write(tmp_path, MEAN, PCA.components)
+    for name, array in baselines.to_arrays(MEAN, PCA.components).items():
+        files.write_array(tmp_path / name, array)
     mean, components = baselines.read(tmp_path)
     assert np.array_equal(mean.mean, MEAN.mean)
     assert all(np.array_equal(a, b) for a, b in zip(components, PCA.components, strict=True))

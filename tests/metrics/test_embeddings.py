@@ -48,20 +48,25 @@ def test_an_embedding_is_measured_by_trustworthiness_and_knn_accuracy() -> None:
         assert accuracy == embeddings.compute_knn_accuracy(points, LABELS, 3)
 
 
-def test_what_cannot_be_embedded_is_a_clear_error() -> None:
-    embeddings.check(9, SETTINGS)
-    with pytest.raises(UserError, match=r"8 test images are to be embedded, but .* need 9: lower them"):
-        embeddings.check(8, SETTINGS)
+def test_equal_codes_are_a_clear_error_of_tsne() -> None:
     with pytest.raises(UserError, match="every test image the same code"):
         embeddings.embed_by_tsne(np.ones((60, 7), np.float32), np.zeros((60, 2)), SETTINGS)
+
+
+@pytest.mark.parametrize(("neighbours", "perplexity", "needed"), [(3, 8.5, 9), (6, 8.5, 13)])
+def test_enough_images_for_tsne_and_the_trustworthiness(
+    neighbours: int, perplexity: float, needed: int
+) -> None:
+    settings = embeddings.Settings(neighbours=neighbours, perplexity=perplexity)
+    assert embeddings.count_needed(settings) == needed
 
 
 def test_the_table_of_embeddings_ends_with_the_code_itself() -> None:
     one = embeddings.Embedding(np.zeros((2, 2), np.float32), 0.9, 0.5)
     assert embeddings.tabulate({"pca": one}, code_accuracy=0.8).to_dict("list") == {
-        "map": ["pca", "code"],
+        "embedding": ["pca", "code"],
         "trustworthiness": [0.9, 1.0],
-        "neighbours_accuracy": [0.5, 0.8],
+        "knn_accuracy": [0.5, 0.8],
     }
 
 
