@@ -14,6 +14,7 @@ import numpy as np
 from cae.core.arrays import Images, Scores
 from cae.core.blocks import stack_blocks
 from cae.datasets.intensity import Image
+from cae.datasets.prepared import Prepared
 from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.resizing import resize
 from cae.datasets.samples import Sample
@@ -28,7 +29,7 @@ class TiledImage(NamedTuple):
     """A preprocessed image, cut into tiles."""
 
     name: str
-    tiles: Sequence[Image]  # each (h, w, C) in [0, 1], as `Preprocessing.cut` yields them
+    tiles: Sequence[Image] | Images  # each (h, w, C) in [0, 1], as `Preprocessing.cut` yields them
     shape: tuple[int, int]  # height and width after preprocessing, before padding
     size: tuple[int, int]  # height and width of the image as stored
 
@@ -64,6 +65,12 @@ def tile_samples(samples: Iterable[Sample], preprocessing: Preprocessing) -> Ite
         image = preprocessing.apply(sample)
         tiles = list(preprocessing.cut(image))
         yield TiledImage(sample.name, tiles, image.shape[:2], sample.pixels.shape[:2])
+
+
+def tile_prepared(prepared: Prepared) -> Iterator[TiledImage]:
+    """Yield the prepared images of a split, which are tiled already."""
+    for sample, tiles in prepared.iterate():
+        yield TiledImage(sample.name, tiles, sample.preprocessed_size, sample.size)
 
 
 def map_tiles(

@@ -1,0 +1,175 @@
+"""Score test images by how badly they are reconstructed, decide which are anomalous, and show where."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from cae.core import files, words
+from cae.core.arrays import Images
+from cae.core.config import Section
+from cae.core.image_folder import ImageFolder
+from cae.core.words import make_printable
+from cae.datasets import prepared
+from cae.datasets.intensity import FULL_RANGES, Window
+from cae.datasets.masks import Mask, read_masks
+from cae.datasets.prepared import Prepared, SampleInfo
+from cae.datasets.resizing import resize
+from cae.figures import detection as figures
+from cae.figures.detection import Example
+from cae.figures.error_maps import colour_error_map
+from cae.metrics import baselines, detection
+from cae.metrics.baselines import NearestImage, PrincipalComponents
+from cae.metrics.detection import Detection
+from cae.metrics.principal_components import sample_rows
+from cae.metrics.scoring import Reconstruct, Reconstruction, reconstruct_images, tile_prepared
+from cae.networks import end_to_end
+from cae.networks.autoencoder import Autoencoder, load, predict
+from stages.baselines import Baselines
+from stages.runner.project import Project, Results
+from stages.settings import Anomaly, Data
+
+OURS = "autoencoder"
+FIGURES = "plots/detection"
+# Images in the figure of examples, at most.
+EXAMPLES = 8
+# An AUROC below this is worse than chance even in a small test.
+WORSE_THAN_CHANCE = 0.4
+
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    anomaly: Anomaly
+    baselines: Baselines
+    data: Data
+
+
+def detect(project: Project, settings: Settings) -> Results:
+    """Return scores, error maps, tables, figures, and one model from raw pixels to the decision."""
+    folder = project.path("data/prepared")
+    train = prepared.read_images(folder, "train")
+    test, held_out = (prepared.read_split(folder, split) for split in ("test", "threshold"))
+    autoencoder = load(project.path("models/autoencoder.keras"), train.shape[1:])
+    methods = fit_methods(autoencoder, project.path("data/baselines"), train, settings.baselines)
+    source, preprocessing, anomaly = settings.data.source, settings.data.preprocessing, settings.anomaly
+    detections = {}
+    for name, reconstruct in methods.items():
+        images, normal = (
+            reconstruct_images(tile_prepared(split), preprocessing, reconstruct) for split in (test, held_out)
+        )
+        masks = read_masks(project.path(source), test.samples)
+        detections[name] = detection.detect_anomalies(
+            images, normal, masks, anomaly.smoothing, anomaly.false_alarms
+        )
+    ours = detections[OURS]
+    threshold = None if ours.threshold is None else ours.threshold.value
+    metrics = detection.measure(ours, test.samples)
+    print_result(metrics, held_out.samples)
+    images = reconstruct_images(tile_prepared(test), preprocessing, methods[OURS])
+    masks = read_masks(project.path(source), test.samples)
+    model = build_detector(autoencoder, test.samples[0], settings, threshold)
+    return {
+        "metrics/detect.json": metrics,
+        "tables/detection.csv": detection.tabulate_methods(detections, test.samples),
+        "tables/classes.csv": detection.tabulate_classes(detections, test.samples, OURS),
+        "data/scores.csv": detection.tabulate_scores(detections, test.samples, OURS),
+        "data/maps": partial(write_error_maps, images=images, smoothing=anomaly.smoothing),
+        "models/detector.keras": partial(files.write_model, model=model[0], metadata=model[1]),
+        f"{FIGURES}/scores.png": figures.plot_scores(
+            detection.group_by_class(ours.scores, test.samples),
+            threshold,
+            detection.find_normal_classes(test.samples),
+        ),
+        f"{FIGURES}/examples.png": figures.plot_examples(
+            find_examples(test, methods[OURS], masks, ours, settings)
+        ),
+    }
+
+
+def fit_methods(
+    autoencoder: Autoencoder, folder: Path, train: Images, settings: Baselines
+) -> Mapping[str, Reconstruct]:
+    """Return the network, and the baselines that it has to beat, fitted to normal training images alone."""
+    mean_image, components = baselines.read(folder)
+    pca = PrincipalComponents(min(autoencoder.code_size, len(components.directions)), components)
+    nearest = NearestImage(sample_rows(train, settings.seed, settings.images))
+    return {
+        OURS: partial(predict, autoencoder.network),
+        "PCA": pca.reconstruct,
+        "nearest neighbour": nearest.reconstruct,
+        "mean image": mean_image.reconstruct,
+    }
+
+
+def print_result(metrics: Mapping[str, float], held_out: Sequence[SampleInfo]) -> None:
+    """Print the metrics, and notes on what they do not say."""
+    groups = len({sample.group for sample in held_out})
+    if groups < len(held_out):
+        print(
+            f"note: the {words.pluralize(len(held_out), 'image')} that set the threshold are from "
+            f"{words.pluralize(groups, 'group')} (files, patients or volumes), but the interval of the false "
+            "alarm rate holds for independent images",
+            file=sys.stderr,
+        )
+    if metrics.get("auroc", 1) < WORSE_THAN_CHANCE:
+        print(
+            f"note: anomalous images have lower scores than normal ones (auroc {metrics['auroc']:.3g}, and "
+            "chance is 0.5): the network reconstructs them better, as it does with images that are smoother "
+            "than the training images. Compare the methods in tables/detection.csv, or try a smaller code "
+            "(model in params.yaml), anomaly.smoothing for small defects, or check that data.normal names "
+            "the normal class",
+            file=sys.stderr,
+        )
+    print(", ".join(f"{name} {value:.3g}" for name, value in metrics.items()) or "test images scored")
+
+
+def write_error_maps(folder: Path, images: Iterable[Reconstruction], smoothing: float | None) -> None:
+    """Write the error map of every image as PNG, in the size of the image."""
+    writer = ImageFolder(folder)
+    for image in images:
+        writer.write(image.name, colour_error_map(image.compute_error_map(smoothing)))
+
+
+def find_examples(
+    test: Prepared,
+    reconstruct: Reconstruct,
+    masks: Iterable[Mask | None],
+    ours: Detection,
+    settings: Settings,
+) -> list[Example]:
+    """Return from each class the test image with the median score."""
+    indices = detection.find_medians(ours.scores, test.samples, EXAMPLES)
+    chosen = np.isin(np.arange(len(test.samples)), indices)
+    tiled = (image for image, is_chosen in zip(tile_prepared(test), chosen) if is_chosen)
+    images = reconstruct_images(tiled, settings.data.preprocessing, reconstruct)
+    masks_of_chosen = (mask for mask, is_chosen in zip(masks, chosen) if is_chosen)
+    examples = {
+        index: Example(
+            make_printable(test.samples[index].class_name),
+            resize(image.image, *image.size),
+            image.compute_error_map(settings.anomaly.smoothing),
+            mask,
+            None if ours.alarms is None else bool(ours.alarms[index]),
+        )
+        for index, image, mask in zip(np.flatnonzero(chosen).tolist(), images, masks_of_chosen, strict=True)
+    }
+    return [examples[index] for index in indices]
+
+
+def build_detector(
+    autoencoder: Autoencoder, sample: SampleInfo, settings: Settings, threshold: float | None
+) -> tuple[keras.Model, dict[str, float]]:
+    """Build one model from raw pixels to the decision, and its metadata.
+
+    With tiles it takes one tile and decides nothing, because the threshold is for scores of whole images.
+    """
+    size, data = sample.preprocessed_size, settings.data
+    if data.tiles:
+        size, threshold = (data.tiles.size, data.tiles.size), None
+    window = data.window or FULL_RANGES.get(np.dtype(sample.dtype), Window(0, 1))
+    model = end_to_end.build(autoencoder, size, window, settings.anomaly.smoothing, threshold)
+    return model, end_to_end.make_metadata(window)
