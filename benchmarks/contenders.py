@@ -92,7 +92,7 @@ def train_ours(job: Job, instructions: str | None = None) -> Callable[[], Any]:
     import keras
 
     from cae.core.arrays import Images
-    from cae.datasets import splits
+    from cae.datasets import prepared
     from cae.engine import training
     from cae.engine.checkpoints import Checkpoint
     from cae.engine.engine import choose_engine
@@ -103,12 +103,12 @@ def train_ours(job: Job, instructions: str | None = None) -> Callable[[], Any]:
     module = MODULES[job.network]
     settings = module.Settings(batch_size=job.batch, augmentations=())
     recipe = combine(Train(), settings)
-    train = splits.images(Path(job.data), "train")[: job.images]
+    train = prepared.read_images(Path(job.data), "train")[: job.images]
     autoencoder = module.build(settings, train.shape[1:], recipe.seed)
     task = module.task(settings, autoencoder, choose_engine(recipe.engine))
 
     def train_to_target() -> Curve:
-        validation, curve = splits.images(Path(job.data), "validation"), Curve()
+        validation, curve = prepared.read_images(Path(job.data), "validation"), Curve()
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = Checkpoint(Path(folder), "benchmark")
             callbacks = [record_epochs(task.network, job, curve)]

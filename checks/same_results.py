@@ -1,8 +1,8 @@
 """Show that an old commit and HEAD compute the same bytes: python -m checks.same_results OLD [STUDY …].
 
-Clones both into a temporary folder, makes their params.yaml small, runs the main pipeline and the studies,
-such as studies/rate (by default all), in both and compares every output, byte for byte. Prints a line for each
-stage; the exit code is 0 if nothing differs. Files and keys that have another name in HEAD are listed below.
+Clones both into a temporary folder, makes their params.yaml small, runs the main pipeline and the studies
+(such as studies/rate; by default all), and compares every output, byte for byte. Prints a line for each old stage;
+the exit code is 0 if nothing differs. Files and keys that have another name in HEAD are listed below.
 """
 
 import argparse
@@ -23,13 +23,17 @@ from checks.reproduce import make_clone
 
 ROOT = Path(__file__).parents[1]
 MAIN = "."
-# Values of params.yaml, by project; a key that a tree does not have is left out there.
+SPLIT = {"train": 2000, "validation": 300, "test": 300}
+EMBEDDING = {"images": 100, "perplexity": 10.0}
+# Values of params.yaml, by project; a key that a clone does not have is left out there.
 SMALL: Mapping[str, Mapping[str, Any]] = {
     MAIN: {
-        "prepare": {"train": 2000, "validation": 300, "test": 300},
+        "prepare": SPLIT,
+        "split": SPLIT,
         "train": {"epochs": 2},
         "probes": {"labels_per_class": [2, 10]},
-        "maps": {"images": 100, "perplexity": 10.0},
+        "maps": EMBEDDING,
+        "embedding": EMBEDDING,
     },
     "studies/anomaly": {"anomaly": {"held_out": 20, "seeds": [1]}, "training": {"epochs": 1}},
     "studies/denoising": {

@@ -98,8 +98,8 @@ def tabulate_facts() -> pd.DataFrame:
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["train"]["outs"]
     trained = json.loads((ROOT / "metrics/train.json").read_text())
     autoencoder = read("reconstruction").set_index("method").loc["autoencoder"]
-    network, prepare = params["model"]["convolutional"], params["prepare"]
-    splits = " / ".join(f"{prepare[name]:,}" for name in ("train", "validation", "test"))
+    network, split = params["model"]["convolutional"], params["split"]
+    splits = " / ".join(f"{split[name]:,}" for name in ("train", "validation", "test"))
     facts = {
         "parameters": f"{autoencoder['parameters']:,.0f}",
         "numbers in the code of an image": f"{autoencoder['code_size']:.0f}",

@@ -270,7 +270,7 @@ def test_every_command_is_compared_with_itself_on_fewer_images() -> None:
 
 @pytest.mark.slow
 def test_the_stages_on_own_images_are_measured(tmp_path: Path) -> None:
-    memory.make_project(tmp_path, 12)
+    memory.make_project(tmp_path, 400)
     prepare, *_ = memory.list_commands(tmp_path).values()
     cost = memory.measure_command(prepare)
     assert cost["seconds"] > 0
