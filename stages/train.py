@@ -45,10 +45,7 @@ class Settings(Section):
 
 def train(project: Project, settings: Settings) -> Results:
     """Return the trained networks, the losses of the best epoch, and the history, a row per epoch."""
-    images, validation = (
-        prepared.read_images(project.path(f"{PREPARED}/{split}_images.npy").parent, split)
-        for split in ("train", "validation")
-    )
+    images, validation = read_images(project)
     record = partial(files.write_csv, project.output(HISTORY))
     autoencoder, history = train_network(
         project, settings.model, settings.train, images, validation, record=record
@@ -66,13 +63,22 @@ def train(project: Project, settings: Settings) -> Results:
     }
 
 
+def read_images(project: Project, folder: str = PREPARED) -> tuple[Images, Images]:
+    """Map the images of training and validation, (N, H, W, C), from a folder as dvc.yaml names it."""
+    images, validation = (
+        prepared.read_images(project.path(f"{folder}/{split}_images.npy").parent, split)
+        for split in ("train", "validation")
+    )
+    return images, validation
+
+
 def train_network(
     project: Project,
     model: Model,
     train: Train,
     images: Images,
     validation: Images,
-    name: str = "state",
+    name: str = "",
     record: Callable[[pd.DataFrame], None] | None = None,
 ) -> tuple[Autoencoder, pd.DataFrame]:
     """Train a network, or resume a training that was killed.

@@ -1,7 +1,7 @@
 """Where the files of a project are."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,12 @@ class Project:
     folder: Path = Path()
     # What dvc.yaml declares for the stage; None where a test or a notebook calls it.
     inputs: Inputs | None = None
+    # Path of an input in the main pipeline → its path in this project, for a study that calls those stages.
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Return the place of an input, written as in dvc.yaml; UserError unless the stage declares it."""
+        name = self.aliases.get(name, name)
         if self.inputs is not None and not is_within(name, self.inputs.dependencies):
             raise UserError(
                 f"{self.folder / 'dvc.yaml'} does not declare that the stage {self.inputs.stage} depends on "
@@ -36,11 +39,16 @@ class Project:
         """Return the place of a result that is written while the stage runs."""
         return resolve(self.folder, name)
 
-    def checkpoint(self, name: str = "state") -> "Checkpoint":
-        """Return the checkpoint of a training run, from which a killed stage resumes."""
+    @property
+    def fingerprint(self) -> str:
+        """One name for everything that the stage depends on: a killed run resumes only if it is the same."""
+        return self.inputs.fingerprint if self.inputs else "run"
+
+    def checkpoint(self, network: str = "") -> "Checkpoint":
+        """Return the checkpoint of a training run; `network` tells apart those of one stage."""
         from cae.engine.checkpoints import Checkpoint  # loads TensorFlow
 
-        return Checkpoint(self.checkpoints, f"{name}-{self.inputs.fingerprint if self.inputs else 'run'}")
+        return Checkpoint(self.checkpoints, self.fingerprint, network)
 
     @property
     def checkpoints(self) -> Path:
