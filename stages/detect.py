@@ -18,9 +18,10 @@ from cae.datasets.intensity import FULL_RANGES, Window
 from cae.datasets.masks import Mask, read_masks
 from cae.datasets.prepared import Prepared, SampleInfo
 from cae.datasets.resizing import resize
-from cae.figures import detection as figures
-from cae.figures.detection import Example
+from cae.figures import anomalies as figures
+from cae.figures.anomalies import Example
 from cae.figures.error_maps import colour_error_map
+from cae.figures.style import COLUMNS
 from cae.metrics import baselines, detection
 from cae.metrics.baselines import NearestImage, PrincipalComponents
 from cae.metrics.detection import Detection
@@ -34,8 +35,6 @@ from stages.settings import Anomaly, Data
 
 OURS = "autoencoder"
 FIGURES = "plots/detection"
-# Images in the figure of examples, at most.
-EXAMPLES = 8
 # An AUROC below this is worse than chance even in a small test.
 WORSE_THAN_CHANCE = 0.4
 
@@ -84,7 +83,7 @@ def detect(project: Project, settings: Settings) -> Results:
             threshold,
             detection.find_normal_classes(test.samples),
         ),
-        f"{FIGURES}/examples.png": figures.plot_examples(
+        f"{FIGURES}/examples.png": figures.plot_error_maps(
             find_examples(test, methods[OURS], masks, ours, settings)
         ),
     }
@@ -142,7 +141,7 @@ def find_examples(
     settings: Settings,
 ) -> list[Example]:
     """Return from each class the test image with the median score."""
-    indices = detection.find_medians(ours.scores, test.samples, EXAMPLES)
+    indices = detection.find_medians(ours.scores, test.samples, COLUMNS)
     chosen = np.isin(np.arange(len(test.samples)), indices)
     tiled = (image for image, is_chosen in zip(tile_prepared(test), chosen) if is_chosen)
     images = reconstruct_images(tiled, settings.data.preprocessing, reconstruct)
