@@ -1,4 +1,4 @@
-"""What the project computes, as digests: studies and `own/` depend on them instead of source files.
+"""What the project computes, as digests: studies and `custom/` depend on them instead of source files.
 
 Each module with a table CASES runs a part of the library on tiny fixed inputs. `python -m behaviour NAME`
 writes `behaviour/NAME.json`: a digest for each case, and the sources that it was computed from. An edit that
@@ -13,14 +13,13 @@ from typing import Any
 from cae.core import fingerprints
 
 FOLDER = Path("behaviour")
-# What decides what a case computes. `stages/inputs.py` compares it with the record in a file of digests.
+# What decides what a case computes. `stages/runner/inputs.py` compares it with the record in a file of digests.
 SOURCES = (
     "behaviour/*.py",
     "cae/**/*.[ch]",
     "cae/**/*.py",
-    "own/*.py",
     "requirements.txt",
-    "stages/*.py",
+    "stages/**/*.py",
 )
 Cases = Mapping[str, Callable[[], Any]]
 """What a digest is called → a function without arguments that returns what `digests.of` can name."""

@@ -15,10 +15,9 @@ def main(name: str) -> None:
         record = json.dumps(behaviour.sources(), indent=2, sort_keys=True)
         (behaviour.FOLDER / "sources.json").write_text(record + "\n")
         return
-    environment.set_variables()
-    from stages import command
+    from stages import runner
 
-    command.run(partial(write, name))
+    runner.execute(partial(write, name))
 
 
 def write(name: str) -> None:

@@ -31,10 +31,7 @@ class StopSignal(BaseException):
 
 
 def run(module: str, stage: str, folder: Path, arguments: Sequence[str] = ()) -> None:
-    """Run a stage, and end the process as a user of the terminal expects.
-
-    A mistake of the user ends with one message on stderr and exit code 1; SIGINT and SIGTERM end with 128
-    plus the signal's number, as in a shell. The time is printed and written nowhere.
+    """Run a stage of a project.
 
     Args:
         module: with a function of the stage's name, `stage(project, settings, *arguments)`.
@@ -42,12 +39,25 @@ def run(module: str, stage: str, folder: Path, arguments: Sequence[str] = ()) ->
         folder: of the project.
         arguments: further arguments, converted to the types that the function declares.
     """
+
+    def run_stage() -> None:
+        inputs = Inputs.read(stage, folder, arguments)
+        call(getattr(environment.import_quietly(module), stage), Project(folder, inputs), arguments)
+
+    execute(run_stage)
+
+
+def execute(action: Callable[[], None]) -> None:
+    """Do something, and end the process as a user of the terminal expects.
+
+    A mistake of the user ends with one message on stderr and exit code 1; SIGINT and SIGTERM end with 128
+    plus the signal's number, as in a shell. The time is printed and written nowhere.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, raise_stop)
     start = time.monotonic()
     try:
-        inputs = Inputs.read(stage, folder, arguments)
-        call(getattr(environment.import_quietly(module), stage), Project(folder, inputs), arguments)
+        action()
     except UserError as error:
         sys.exit(f"error: {error}")
     except StopSignal as stopped:
