@@ -13,7 +13,7 @@ from typing import Any
 from cae.core import fingerprints
 
 FOLDER = Path("behaviour")
-# What decides what a case computes. `stages/runner/inputs.py` compares it with the record in a file of digests.
+# What decides what a case computes; `stages/runner/inputs.py` compares it with the records of digests.
 SOURCES = (
     "behaviour/*.py",
     "cae/**/*.[ch]",

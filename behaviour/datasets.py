@@ -126,11 +126,11 @@ def preprocessing() -> Any:
             save(folder / f"source/{place}.png", pixels)
         source = sources.open_source(folder / "source")
         preprocessing = Preprocessing((10, 250), 1, (12, 20), tiles.Tiling(12, 8))
-        listed = [
-            picture._replace(side=("train", "validation", "threshold", "test")[place % 4])
-            for place, picture in enumerate(prepared.looked_through(source, preprocessing))
+        samples = [
+            sample._replace(split=prepared.SPLITS[place % 4])
+            for place, sample in enumerate(prepared.describe_samples(source, preprocessing))
         ]
-        prepared.write(folder / "prepared", source, preprocessing, listed, lambda: None)
+        prepared.write(folder / "prepared", source, preprocessing, samples)
         return files_of(folder / "prepared")
 
     return [scaled, windows, channels, resized, tiled, in_folder(write)]
@@ -141,13 +141,16 @@ def split() -> Any:
     groups = [f"patient {index // 3}" for index in range(31)]
     parts = [None if index % 9 else "test" for index in range(31)]
     shares = group_splits.Shares(0.5, 0.2, 0.2, 0.1)
-    drawn = splits.draw(17, {"validation": 5, "train": 9}, 1)
+    drawn = splits.draw_indices(17, {"validation": 5, "train": 9}, 1)
 
     def write(folder: Path) -> Any:
-        splits.write(folder, "train", GREY, examples.labels(len(GREY)), drawn["validation"] % len(GREY))
-        splits.write_class_names(folder, examples.CLASS_NAMES)
-        images, labels = splits.images(folder, "train"), splits.labels(folder, "train")
-        return [np.array(images), np.array(labels), splits.class_names(folder), files_of(folder)]
+        indices = drawn["validation"] % len(GREY)
+        files.write_array(folder / "train_images.npy", prepared.normalise(GREY[indices]))
+        files.write_array(folder / "train_labels.npy", examples.labels(len(GREY))[indices])
+        files.write_array(folder / "train_indices.npy", indices)
+        files.write_json(folder / prepared.CLASS_NAMES, list(examples.CLASS_NAMES))
+        images, labels = prepared.read_images(folder, "train"), prepared.read_labels(folder, "train")
+        return [np.array(images), np.array(labels), prepared.read_class_names(folder), files_of(folder)]
 
     return [
         drawn,

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from behaviour import Cases, examples
-from cae.core import files, params
+from cae.core import files
 from cae.core.arrays import Rows
 from cae.datasets import noise
+from cae.datasets.noise import Noise
 from cae.datasets.splits import Splits
 from cae.metrics import (
     anomaly,
@@ -38,7 +39,7 @@ def noisy() -> Any:
         kind: [
             noise.add_noise(
                 images,
-                params.Noise.model_validate({"kind": kind, "strength": strength}),
+                Noise.model_validate({"kind": kind, "strength": strength}),
                 np.random.default_rng(5),
             )
             for images in (IMAGES[:7], examples.images(3, 5, 7, 3))
@@ -57,7 +58,9 @@ def pca() -> Any:
     """Fit; encode, decode and reconstruct with all components, and with fewer that were read from files."""
     fitted = baselines.PrincipalComponents.fit(IMAGES[:40], 9)
     with tempfile.TemporaryDirectory() as folder:
-        baselines.write(Path(folder), baselines.MeanImage.fit(IMAGES[:40]), fitted.components)
+        arrays = baselines.to_arrays(baselines.MeanImage.fit(IMAGES[:40]), fitted.components)
+        for name, array in arrays.items():
+            files.write_array(Path(folder) / name, array)
         mean, components = baselines.read(Path(folder))
     fewer = baselines.PrincipalComponents(5, components)
     codes = fewer.encode(IMAGES[40:])
@@ -91,7 +94,7 @@ def knn_probe() -> Any:
 
 def embedding() -> Any:
     """Place rows in the plane by PCA and by t-SNE, and measure how faithful both maps are."""
-    settings = params.Maps(images=36, neighbours=3, perplexity=5.0, seed=1)
+    settings = embeddings.Settings(images=36, neighbours=3, perplexity=5.0, seed=1)
     linear = embeddings.embed_by_pca(ROWS, OTHERS)
     tsne = embeddings.embed_by_tsne(OTHERS, linear, settings)
     drawn = {

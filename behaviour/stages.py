@@ -5,6 +5,7 @@ names all files. Figures in `plots/` have digests of their own, where a study sh
 """
 
 import io
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from functools import cache, partial
@@ -16,7 +17,7 @@ import keras
 import numpy as np
 
 from behaviour import Cases, examples, measures
-from behaviour.datasets import files_of
+from behaviour.datasets import files_of, save
 from cae.core.config import validate
 from cae.datasets import prepared
 from cae.metrics import embeddings, probes
@@ -80,6 +81,7 @@ def run(stage: Stage, settings: Mapping[str, Any]) -> dict[str, bytes]:
     kind = get_type_hints(stage)["settings"]
     own = {name: settings[name] for name in kind.model_fields if name in settings}
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), TemporaryDirectory() as folder:
+        shutil.rmtree(".checkpoints", ignore_errors=True)
         results = stage(Project(), validate(own, kind, Path("params.yaml")))
         for path, content in results.items():
             write_result(Path(folder) / path, content)
@@ -124,6 +126,26 @@ def write_trained(network: Autoencoder) -> None:
     """Write a network and a history that no training made: later stages do not depend on training."""
     write_result(Path("models/autoencoder.keras"), network.network)
     write_result(Path("plots/history.csv"), examples.history())
+
+
+def draw_classes(folder: Path) -> None:
+    """Write images in colour of three classes."""
+    drawn = (255 * examples.images(40, 23, 30, 3)).round().astype(np.uint8)
+    for place, (image, label) in enumerate(zip(drawn, examples.labels(40))):
+        save(folder / f"{examples.CLASS_NAMES[label]}/{place}.png", image)
+
+
+def draw_masks(folder: Path) -> None:
+    """Write grey images in the layout of MVTec AD: defects are squares, whose masks stand beside them."""
+    drawn = (200 * examples.images(56, 20, 25)).round().astype(np.uint8).squeeze(-1)
+    for place, image in enumerate(drawn):
+        if place % 7:
+            save(folder / f"{'test' if place % 7 == 1 else 'train'}/good/{place}.png", image)
+            continue
+        mask = np.zeros_like(image)
+        mask[3 : 6 + place // 14, 4:9] = 255
+        save(folder / f"test/hole/{place}.png", np.maximum(image, mask))
+        save(folder / f"ground_truth/hole/{place}_mask.png", mask)
 
 
 PROJECTS: Mapping[str, Callable[[], dict[str, dict[str, bytes]]]] = {

@@ -119,6 +119,8 @@ def probe_classes(
         [probes.tabulate_accuracies(outcomes, classes.labels.test), of_baselines], ignore_index=True
     )
     metrics = probes.select_metrics(accuracies, "code")
+    described = name_features(autoencoder, images.test)
+    names = {name: described[name] for name in accuracies["features"].unique()}
     (linear,) = (one for one in outcomes if (one.probe, one.labels_per_class) == ("linear", probes.ALL))
     print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in metrics.items()))
     return {
@@ -127,9 +129,7 @@ def probe_classes(
         "plots/confusion.csv": probes.tabulate_predictions(
             classes.labels.test, linear.predictions, classes.names
         ),
-        f"{FIGURES}/transfer.png": figures.plot_probe_accuracy(
-            accuracies, name_features(autoencoder, images.test)
-        ),
+        f"{FIGURES}/transfer.png": figures.plot_probe_accuracy(accuracies, names),
     }
 
 

@@ -34,7 +34,7 @@ NETWORKS = find_networks()
 class Choice(Section):
     """The network that is trained."""
 
-    name: str
+    name: str = "convolutional"
 
     @property
     def settings(self) -> NetworkSettings:
