@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 COMPUTE = "from tests.engine.test_same_bits import compute_digest, operations; "
 COMPUTE += "print(compute_digest(), operations.get_instruction_set())"
-SET_VARIABLES = "import os, stages; "
+SET_VARIABLES = "import os; from cae.core import environment; environment.set_variables(); "
 CONFIGURATIONS = {
     "one thread": "os.environ['TF_NUM_INTEROP_THREADS'] = '1'; ",
     "eight threads": "os.environ['TF_NUM_INTEROP_THREADS'] = '8'; ",
