@@ -1,8 +1,8 @@
 """Show that an old commit and HEAD compute the same bytes: python -m checks.same_results OLD [STUDY …].
 
 Clones both into a temporary folder, makes their params.yaml small, runs the main pipeline and the studies
-(such as studies/rate; by default all), and compares every output, byte for byte. Prints a line for each old stage;
-the exit code is 0 if nothing differs. Files and keys that have another name in HEAD are listed below.
+(such as studies/rate; by default all), and compares every output, byte for byte. Prints a line for each old
+stage; the exit code is 0 if nothing differs. Files and keys that have another name in HEAD are listed below.
 """
 
 import argparse
@@ -57,9 +57,9 @@ def main() -> int:
     """Run the projects in both clones, one after another, and compare."""
     parser = argparse.ArgumentParser(prog="python -m checks.same_results", description=__doc__)
     parser.add_argument("old", help="a commit, such as before-2.0")
-    parser.add_argument("studies", nargs="*", help="such as studies/rate")
+    parser.add_argument("studies", nargs="*", help="such as studies/rate, or . for none")
     arguments = parser.parse_args()
-    projects = [MAIN, *(arguments.studies or sorted(set(SMALL) - {MAIN}))]
+    projects = dict.fromkeys([MAIN, *(arguments.studies or sorted(SMALL))])
     same = True
     with tempfile.TemporaryDirectory(prefix="same-results-") as folder, ThreadPoolExecutor(2) as pool:
         old, new = (Path(folder) / name for name in ("old", "new"))
