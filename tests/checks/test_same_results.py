@@ -27,13 +27,21 @@ def write_project(clone: Path, files: dict[str, bytes]) -> None:
     ("name", "content", "expected"),
     [
         ("models/a.keras", b"weights", "study train: 3 files, none different"),
-        ("models/a.keras", b"Weights", "study train: 3 files, 1 different\n  study/models/a.keras"),
+        (
+            "models/a.keras",
+            b"Weights",
+            "study train: 3 files, 1 different\n  study/models/a.keras: other bytes",
+        ),
         (
             "models/b.keras",
             b"more",
             "study train: 3 files, none different\nstudy: only in HEAD: study/models/b.keras",
         ),
-        ("new.csv", b"name,score\npca,1.5\n", "study train: 3 files, 1 different\n  study/old.csv"),
+        (
+            "new.csv",
+            b"name,score\npca,1.5\n",
+            "study train: 3 files, 1 different\n  study/old.csv: other values",
+        ),
     ],
     ids=["same", "other bytes", "new file", "other value"],
 )
