@@ -17,13 +17,6 @@ def block_size(height: int, width: int) -> int:
     return max(1, min(BLOCK, PIXELS // (height * width)))
 
 
-def split_blocks(images: Images) -> Iterator[Images]:
-    """Yield images (N, H, W, C) in blocks, in their order."""
-    size = block_size(*images.shape[1:3])
-    for start in range(0, len(images), size):
-        yield images[start : start + size]
-
-
 def stack_blocks(images: Iterable[Images]) -> Iterator[Images]:
     """Stack images (H, W, C) that come one after another into blocks (N, H, W, C), in their order.
 

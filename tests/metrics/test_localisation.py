@@ -1,4 +1,4 @@
-"""How well error maps point at defects: beside a plain computation, and where the answer is known."""
+"""How well error maps locate defects, compared with plain computations and known answers."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from cae.metrics.error_maps import ErrorMap
 from cae.metrics.localisation import Localisation
 
 
-def drawn(seed: int, levels: int) -> tuple[list[ErrorMap], list[Mask]]:
+def draw(seed: int, levels: int) -> tuple[list[ErrorMap], list[Mask]]:
     """Three small pictures with some regions, and errors of few levels, so that many are equal."""
     draws = np.random.default_rng(seed)
     masks = [draws.random((7, 9)) < 0.15 for _ in range(3)]
@@ -23,7 +23,7 @@ def drawn(seed: int, levels: int) -> tuple[list[ErrorMap], list[Mask]]:
     return maps, masks
 
 
-def counted(maps: list[ErrorMap], masks: list[Mask]) -> Localisation:
+def add_all(maps: list[ErrorMap], masks: list[Mask]) -> Localisation:
     localisation = Localisation()
     for errors, mask in zip(maps, masks, strict=True):
         localisation.add(errors, mask)
@@ -56,31 +56,31 @@ def plain_overlap(maps: list[ErrorMap], masks: list[Mask]) -> float:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from([2, 5, 1000]))
-def test_the_area_of_pixels_is_that_of_all_of_them_sorted(seed: int, levels: int) -> None:
-    maps, masks = drawn(seed, levels)
+def test_pixel_auroc_is_that_of_scikit_learn(seed: int, levels: int) -> None:
+    maps, masks = draw(seed, levels)
     truth, errors = (np.concatenate([array.ravel() for array in arrays]) for arrays in (masks, maps))
-    assert counted(maps, masks).pixel_auroc() == pytest.approx(roc_auc_score(truth, errors))
+    assert add_all(maps, masks).pixel_auroc() == pytest.approx(roc_auc_score(truth, errors))
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from([2, 5, 1000]))
 def test_overlap_is_that_of_the_definition(seed: int, levels: int) -> None:
-    maps, masks = drawn(seed, levels)
-    assert counted(maps, masks).aupro() == pytest.approx(plain_overlap(maps, masks))
+    maps, masks = draw(seed, levels)
+    assert add_all(maps, masks).aupro() == pytest.approx(plain_overlap(maps, masks))
 
 
 def test_maps_that_are_the_masks_are_perfect() -> None:
-    _, masks = drawn(1, 5)
+    _, masks = draw(1, 5)
     maps = [mask.astype(np.float32) for mask in masks]
-    assert counted(maps, masks).pixel_auroc() == 1
-    assert counted(maps, masks).aupro() == pytest.approx(1)
+    assert add_all(maps, masks).pixel_auroc() == 1
+    assert add_all(maps, masks).aupro() == pytest.approx(1)
 
 
-def test_maps_that_say_nothing_are_chance() -> None:
-    _, masks = drawn(1, 5)
+def test_constant_maps_are_chance() -> None:
+    _, masks = draw(1, 5)
     maps = [np.zeros(mask.shape, np.float32) for mask in masks]
-    assert counted(maps, masks).pixel_auroc() == 0.5
-    assert counted(maps, masks).aupro() == pytest.approx(0.15)
+    assert add_all(maps, masks).pixel_auroc() == 0.5
+    assert add_all(maps, masks).aupro() == pytest.approx(0.15)
 
 
 def test_a_small_region_counts_as_much_as_a_large_one() -> None:
@@ -88,17 +88,17 @@ def test_a_small_region_counts_as_much_as_a_large_one() -> None:
     mask[0, 0] = mask[5:15, 5:15] = True
     only_small, only_large = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
     only_small[0, 0], only_large[5:15, 5:15] = 1, 1
-    small, large = counted([only_small], [mask]), counted([only_large], [mask])
+    small, large = add_all([only_small], [mask]), add_all([only_large], [mask])
     assert small.aupro() == pytest.approx(large.aupro())
     assert small.pixel_auroc() < large.pixel_auroc()
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_masks_without_both_kinds_of_pixels_say_nothing(value: bool) -> None:
-    localisation = counted([np.zeros((4, 4), np.float32)], [np.full((4, 4), value)])
+def test_both_kinds_of_pixels_are_needed(value: bool) -> None:
+    localisation = add_all([np.zeros((4, 4), np.float32)], [np.full((4, 4), value)])
     assert not localisation.is_measurable
 
 
 def test_an_error_a_little_beyond_1_is_the_greatest() -> None:
     mask = np.array([[True, False]])
-    assert counted([np.array([[1 + 1e-6, 0.5]], np.float32)], [mask]).pixel_auroc() == 1
+    assert add_all([np.array([[1 + 1e-6, 0.5]], np.float32)], [mask]).pixel_auroc() == 1
