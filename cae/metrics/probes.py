@@ -1,10 +1,9 @@
-"""What a code is good for: probes that learn to read classes off it from few labels or many.
+"""Probes: simple classifiers on codes or other features, trained with few labels or with all of them.
 
-Nothing here learns from a test image: a scaler and a probe are fitted to training images, and validation
-images choose the regularisation.
+Scalers and probes are fitted to training images, and validation images choose the regularisation.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Annotated, NamedTuple, Protocol, Self
 
@@ -32,26 +31,26 @@ PROBES = ("linear", "knn")
 
 
 class ProbeResult(NamedTuple):
-    """What one probe answered for the test images."""
+    """The predictions of one probe for the test images."""
 
-    features: str  # what the probe saw
+    features: str
     probe: str  # "linear" or "knn"
     labels_per_class: str  # a number or "all"
     predictions: Labels  # (N,)
 
 
 class Probe(Protocol):
-    """What both probes can do; rows are (N, D) float32, labels (N,)."""
+    """A classifier of rows (N, D) float32 with labels (N,)."""
 
     def fit(self, rows: Rows, labels: Labels, validation_rows: Rows, validation_labels: Labels) -> Self:
-        """Learn from labelled training rows; validation rows may choose what the user would have to."""
+        """Fit to training rows; validation rows may choose the regularisation."""
 
     def predict(self, rows: Rows) -> Labels:
-        """Answer each row with a label."""
+        """Return the label of each row, (N,)."""
 
 
 class Settings(Section):
-    """How linear probes and nearest neighbours read classes off features."""
+    """How probes are trained."""
 
     # Labelled training images per class; a run with all labels comes on top.
     labels_per_class: Annotated[
@@ -66,17 +65,17 @@ class Settings(Section):
 
 
 class LinearProbe:
-    """Multinomial logistic regression with an L2 penalty: the least −C·Σ ln p(label | row) + ½‖W‖².
+    """Multinomial logistic regression that minimises −C·Σ ln p(label | row) + ½‖W‖².
 
-    Validation accuracy chooses C. Strengths are tried from the strongest penalty on, each fit starting from
-    the last, until one is worse than the best so far: the weakest would cost the most time.
+    Validation accuracy chooses C among `strengths`. They are tried in their order, the strongest penalty
+    first, each fit starting from the last, until one is worse than the best so far: weak penalties are slow.
     """
 
     def __init__(self, strengths: tuple[float, ...]) -> None:
         self.strengths = strengths
 
     def fit(self, rows: Rows, labels: Labels, validation_rows: Rows, validation_labels: Labels) -> Self:
-        """Learn from labelled rows, standardised beforehand."""
+        """Fit to standardised rows."""
         model = LogisticRegression(tol=TOLERANCE, max_iter=ITERATIONS, warm_start=True)
         best = -1.0
         for strength in self.strengths:
@@ -89,28 +88,28 @@ class LinearProbe:
         return self
 
     def predict(self, rows: Rows) -> Labels:
-        """Answer each row with its most probable label."""
+        """Return the most probable label of each row."""
         return self.model.predict(rows)
 
 
 class KnnProbe:
-    """The vote of the nearest labelled rows; among equals the lowest label wins."""
+    """k-nearest neighbours; in a tie the lowest label wins."""
 
     def __init__(self, neighbours: int) -> None:
         self.model = KNeighborsClassifier(neighbours, algorithm="brute")
 
     def fit(self, rows: Rows, labels: Labels, validation_rows: Rows, validation_labels: Labels) -> Self:
-        """Remember the labelled rows; there is nothing for validation to choose."""
+        """Keep the training rows; validation rows are not used."""
         self.model.fit(rows, labels)
         return self
 
     def predict(self, rows: Rows) -> Labels:
-        """Answer each row with the label that most of its neighbours have."""
+        """Return the most frequent label among the neighbours of each row."""
         return self.model.predict(rows)
 
 
 def check(labels: Splits[Labels], settings: Settings, class_names: Sequence[str]) -> None:
-    """Refuse labels that the probes could not work with, before any work is done.
+    """Check that probes can be trained with these labels.
 
     Raises:
         UserError: an empty split, a class with too few training images, or too few labelled images for the
@@ -140,20 +139,20 @@ def check(labels: Splits[Labels], settings: Settings, class_names: Sequence[str]
     if settings.neighbours > fewest:
         raise UserError(
             f"probes.neighbours is {settings.neighbours}, but "
-            f"{words.pluralize(settings.labels_per_class[0], 'label')} a class make "
+            f"{words.pluralize(settings.labels_per_class[0], 'label')} per class make "
             f"{words.pluralize(fewest, 'labelled image')}: lower it to {fewest} or less in params.yaml"
         )
 
 
 def sample_per_class(labels: Labels, per_class: int, seed: int) -> Indices:
-    """Draw `per_class` indices of each class; for one seed the smaller draws are part of the larger."""
+    """Draw `per_class` indices of each class; with one seed a smaller sample is part of a larger one."""
     order = np.random.default_rng(seed).permutation(len(labels))
-    drawn = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
-    return np.sort(np.concatenate(drawn))
+    sample = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
+    return np.sort(np.concatenate(sample))
 
 
 def standardise(features: Splits[Rows]) -> Splits[Rows]:
-    """Shift and scale every feature to mean 0 and variance 1 on the training images."""
+    """Scale every feature to mean 0 and variance 1 on the training images."""
     scaler = StandardScaler().fit(features.train)
     return Splits(*(scaler.transform(rows) for rows in features))
 
@@ -164,31 +163,30 @@ def run_probes(
     settings: Settings,
     cores_left: int = 0,
 ) -> Iterator[ProbeResult]:
-    """Run both probes on every kind of features, with few labels and with all of them; yield the results.
+    """Train and test both probes on every kind of features, with few labels and with all of them.
 
-    Probes run side by side, each on one thread, so that no result depends on the number of cores.
-    `cores_left` says how many of them, if there are as many, something else needs meanwhile.
+    Probes run side by side, each on one thread, so that no result depends on the number of cores;
+    `cores_left` of the cores are left to others.
     """
-    everything = np.arange(len(labels.train))
-    draws = [(ALL, everything)] + [
+    samples = [(ALL, np.arange(len(labels.train)))] + [
         (str(count), sample_per_class(labels.train, count, seed))
         for count in reversed(settings.labels_per_class)
         for seed in settings.seeds
     ]
 
     def run(
-        name: str, kind: str, probe: Probe, rows: Splits[Rows], count: str, drawn: Indices
+        name: str, kind: str, probe: Probe, rows: Splits[Rows], count: str, indices: Indices
     ) -> ProbeResult:
-        # All rows are taken as they are: a copy of every training image would cost memory.
-        train = rows.train if count == ALL else rows.train[drawn]
-        probe.fit(train, labels.train[drawn], rows.validation, labels.validation)
+        # Without indexing all rows need no copy.
+        train = rows.train if count == ALL else rows.train[indices]
+        probe.fit(train, labels.train[indices], rows.validation, labels.validation)
         return ProbeResult(name, kind, count, probe.predict(rows.test))
 
     standardised = {name: standardise(rows) for name, rows in features.items()}
-    # The longest first: then no core idles long at the end.
+    # The slowest first, so that no core waits long at the end.
     jobs = [
-        delayed(run)(name, kind, probe, rows[name], count, drawn)
-        for count, drawn in draws
+        delayed(run)(name, kind, probe, rows[name], count, indices)
+        for count, indices in samples
         for name in features
         for kind, probe, rows in (
             ("linear", LinearProbe(settings.regularisation), standardised),
@@ -198,19 +196,19 @@ def run_probes(
     return Parallel(n_jobs=-1 - cores_left, prefer="threads", return_as="generator")(jobs)
 
 
-def tabulate_accuracies(outcomes: list[ProbeResult], labels: Labels) -> pd.DataFrame:
+def tabulate_accuracies(results: Iterable[ProbeResult], labels: Labels) -> pd.DataFrame:
     """Tabulate accuracy: columns probe, features, labels_per_class, mean and sd over the seeds.
 
-    `sd` is the sample's, with n − 1, and missing where a probe ran once. Rows keep the order of the outcomes.
+    `sd` divides by n − 1 and is missing for a single run. Rows keep the order of the results.
     """
     rows = pd.DataFrame(
         {
-            "probe": outcome.probe,
-            "features": outcome.features,
-            "labels_per_class": outcome.labels_per_class,
-            "accuracy": accuracy_score(labels, outcome.predictions),
+            "probe": result.probe,
+            "features": result.features,
+            "labels_per_class": result.labels_per_class,
+            "accuracy": accuracy_score(labels, result.predictions),
         }
-        for outcome in outcomes
+        for result in results
     )
     groups = rows.groupby(["probe", "features", "labels_per_class"], sort=False)["accuracy"]
     return groups.agg(mean="mean", sd="std").reset_index()
@@ -228,22 +226,24 @@ def select_metrics(table: pd.DataFrame, features: str) -> dict[str, float]:
 
 
 def tabulate_by_labels(table: pd.DataFrame, train_labels: Labels) -> pd.DataFrame:
-    """Spread the accuracies for a chart: one row a number of labels, columns `PROBE FEATURES` and `… sd`.
+    """Tabulate accuracies for a chart: a row for each number of labels per class, fewest first.
 
-    The first columns are labels_per_class and its decimal logarithm, for "all" that of the classes' mean.
+    Columns: labels_per_class, a number or "all"; images_per_class, the same as a number, for "all" the mean
+    over the classes; and the mean and the sd of each probe and kind of features, `PROBE FEATURES` and
+    `PROBE FEATURES sd`.
     """
     counts = table["labels_per_class"].unique()[::-1]
-    all_labels = len(train_labels) / len(np.unique(train_labels))
-    numbers = [all_labels if count == ALL else int(count) for count in counts]
-    spread = pd.DataFrame({"labels_per_class": counts, "log10_labels_per_class": np.log10(numbers).round(3)})
+    mean = round(len(train_labels) / len(np.unique(train_labels)))
+    numbers = [mean if count == ALL else int(count) for count in counts]
+    wide = pd.DataFrame({"labels_per_class": counts, "images_per_class": numbers})
     for (probe, features), scores in table.groupby(["probe", "features"], sort=False):
         by_count = scores.set_index("labels_per_class").loc[counts]
-        spread[f"{probe} {features}"] = by_count["mean"].to_numpy()
-        spread[f"{probe} {features} sd"] = by_count["sd"].to_numpy()
-    return spread
+        wide[f"{probe} {features}"] = by_count["mean"].to_numpy()
+        wide[f"{probe} {features} sd"] = by_count["sd"].to_numpy()
+    return wide
 
 
 def tabulate_predictions(labels: Labels, predictions: Labels, class_names: Sequence[str]) -> pd.DataFrame:
-    """Name what each image is and what the probe said, one row an image: `actual` and `predicted`."""
+    """Tabulate the class and the prediction of every image: columns actual, predicted."""
     names = np.array(class_names)
     return pd.DataFrame({"actual": names[labels], "predicted": names[predictions]})

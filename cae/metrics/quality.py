@@ -1,8 +1,7 @@
-"""How good a reconstruction is: pure functions over pairs of image arrays.
+"""Metrics of reconstructions.
 
-Every per-image function takes images and their reconstructions, both (N, H, W, 1) in [0, 1], and returns
-(N,) float64. All raise ValueError if the shapes differ, an array is empty, or a value is not finite or
-lies outside [0, 1].
+Every metric takes images and their reconstructions, both (N, H, W, 1) in [0, 1], and returns (N,) float64.
+All raise ValueError if the shapes differ, an array is empty, or a value is not finite or outside [0, 1].
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +15,13 @@ from cae.core.arrays import Images, Scores
 
 Metric = Callable[[Images, Images], Scores]
 
-# Keras clips predictions by this much, in float32, before it takes a logarithm. The type matters: near 1
-# float32 has no 1 − 1e-7, only 1 − 1.19e-7, and a saturated pixel that is wrong costs accordingly.
+# Keras clips predictions by this much before the logarithm. It does so in float32, where 1 − 1e-7 becomes
+# 1 − 1.19e-7, which decides what a saturated wrong pixel costs.
 EPSILON = 1e-7
-# A perfect reconstruction would score an infinite PSNR, which JSON cannot hold. 100 dB is out of reach for
-# a real difference between 8-bit images: one pixel of 784 off by one grey level scores 77 dB.
+# The PSNR of a perfect reconstruction is infinite, which JSON cannot hold. 8-bit images that differ stay far
+# below 100 dB: one pixel of 784 that is off by one grey level gives 77 dB.
 PSNR_CAP = 100.0
-# Images worked on at once: memory stays bounded however many there are.
+# Images per block, so that memory does not grow with their number.
 BATCH = 1000
 
 
@@ -59,33 +58,33 @@ def summarise(images: Images, reconstructions: Images) -> dict[str, float]:
 
 
 def check(images: Images, reconstructions: Images) -> None:
-    """Raise ValueError, naming the array and the fault, unless the two can be compared."""
+    """Raise ValueError if images and reconstructions cannot be compared."""
     if images.shape != reconstructions.shape:
         raise ValueError(f"images have the shape {images.shape}, but reconstructions {reconstructions.shape}")
     if images.ndim != 4 or images.shape[-1] != 1 or images.size == 0:
-        raise ValueError(f"images have the shape {images.shape}, but (N, H, W, 1) without a 0 is needed")
+        raise ValueError(f"images have the shape {images.shape}, but a non-empty (N, H, W, 1) is needed")
     for name, array in (("images", images), ("reconstructions", reconstructions)):
         low, high = float(array.min()), float(array.max())
         if not np.isfinite([low, high]).all():
             raise ValueError(f"{name} hold NaN or infinity")
         if low < 0 or high > 1:
-            raise ValueError(f"{name} range from {low:g} to {high:g}, but must lie in [0, 1]")
+            raise ValueError(f"{name} range from {low:g} to {high:g}, but must be in [0, 1]")
 
 
 def per_image(metric: Metric) -> Metric:
-    """Make a metric over one batch into one over any number of images, checked first."""
+    """Decorate a metric: arrays are checked, and computed block by block."""
 
     @wraps(metric)
-    def over_all(images: Images, reconstructions: Images) -> Scores:
+    def compute_in_blocks(images: Images, reconstructions: Images) -> Scores:
         check(images, reconstructions)
         starts = range(0, len(images), BATCH)
         return np.concatenate([metric(images[i : i + BATCH], reconstructions[i : i + BATCH]) for i in starts])
 
-    return over_all
+    return compute_in_blocks
 
 
 def flatten(images: Images) -> npt.NDArray[np.float64]:
-    """Turn (N, H, W, 1) into one float64 row of pixels per image."""
+    """(N, H, W, 1) → (N, H·W) float64."""
     return images.reshape(len(images), -1).astype(np.float64)
 
 
@@ -97,9 +96,9 @@ def binary_crossentropy(images: Images, reconstructions: Images) -> Scores:
 
 
 def floor(images: Images) -> Scores:
-    """Return the least binary cross-entropy that any reconstruction can have: the entropy of grey pixels.
+    """Return the lowest possible binary cross-entropy: that of each image with itself, clipped as above.
 
-    Cross-entropy is least where y = x, so this is each image against itself, clipping included.
+    It is the entropy of the grey values, since cross-entropy is lowest for y = x.
     """
     return binary_crossentropy(images, images)
 
@@ -122,17 +121,18 @@ def psnr(images: Images, reconstructions: Images) -> Scores:
 
 
 def psnr_from_mse(squared_error: npt.ArrayLike) -> Scores:
-    """Turn mean squared errors into PSNR = −10·log₁₀ MSE, capped at `PSNR_CAP` dB."""
+    """Return −10·log₁₀ MSE in dB, at most `PSNR_CAP`."""
     return -10 * np.log10(np.maximum(squared_error, 10 ** (-PSNR_CAP / 10)))
 
 
 @per_image
 def ssim(images: Images, reconstructions: Images) -> Scores:
-    """Return the structural similarity in [−1, 1] (Wang et al. 2004), for images of at least 11×11.
+    """Return the structural similarity in [−1, 1] (Wang et al. 2004) of images of at least 11 × 11 pixels.
 
-    Gaussian window of 11×11 with σ = 1.5, K₁ = 0.01, K₂ = 0.03, data range 1, averaged over the valid
-    region. scikit-image gives the same with gaussian_weights=True, sigma=1.5, use_sample_covariance=False.
+    The Gaussian window has 11 × 11 pixels and σ = 1.5; K₁ = 0.01, K₂ = 0.03, data range 1. It is averaged
+    over the valid region, as scikit-image does with gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False.
     """
-    tf = environment.import_quietly("tensorflow")  # seconds, which other measures need not wait for
+    tf = environment.import_quietly("tensorflow")  # takes seconds, which other metrics do not need
     pair = (tf.convert_to_tensor(array, tf.float32) for array in (images, reconstructions))
     return tf.image.ssim(*pair, max_val=1.0, filter_size=11, filter_sigma=1.5).numpy().astype(np.float64)
