@@ -17,11 +17,11 @@ from cae.datasets import fashion_mnist
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {
-    "prepare": {"train": 256, "validation": 128, "test": 128},
+    "split": {"train": 256, "validation": 128, "test": 128},
     "model": {"convolutional": {"batch_size": 64}, "residual": {"width": 32, "batch_size": 64}},
     "train": {"epochs": 2},
     "probes": {"labels_per_class": [2, 5]},
-    "maps": {"images": 64, "perplexity": 10.0},
+    "embedding": {"images": 64, "perplexity": 10.0},
 }
 # A user's shell pins nothing: the stages have to do that themselves. Python writes bytecode among the
 # sources, as it does by default, which must not make DVC run anything again.

@@ -13,8 +13,6 @@ import yaml
 
 from tests.pipeline.conftest import ROOT, Project
 
-pytestmark = pytest.mark.slow
-
 MADE = [
     "data/prepared/train_images.npy",
     "data/prepared/validation_labels.npy",
@@ -32,7 +30,7 @@ MADE = [
     "plots/error_by_class.csv",
     "plots/error_percentiles.csv",
     "plots/probes.csv",
-    "plots/maps.csv",
+    "plots/embeddings.csv",
     "plots/confusion.csv",
     "plots/reconstructions/examples.png",
     "plots/reconstructions/loss_curves.png",
@@ -40,30 +38,23 @@ MADE = [
     "plots/reconstructions/error_by_class.png",
     "plots/reconstructions/error_distribution.png",
     "plots/codes/transfer.png",
-    "plots/codes/maps.png",
-    "plots/codes/map_of_images.png",
+    "plots/codes/embeddings.png",
+    "plots/codes/embedding_of_images.png",
     "plots/codes/retrieval.png",
     "plots/codes/interpolation.png",
 ]
 # What two experiments are compared by.
 METRICS = {
     "metrics/train.json": {"best_epoch", "loss", "val_loss"},
-    "metrics/evaluate.json": {"bce", "bce_above_floor", "mse", "mae", "psnr", "ssim", "mse_over_pca"},
-    "metrics/probe.json": {
-        "linear_2",
-        "linear_all",
-        "knn_2",
-        "knn_all",
-        "trustworthiness",
-    },
+    "metrics/evaluate.json": {"bce", "mse", "mse_over_pca", "ssim"},
+    "metrics/probe.json": {"linear_accuracy", "knn_accuracy"},
 }
 CHARTS = 12
 PICTURES = 10
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_repro_makes(name: str, finished: Project) -> None:
-    assert (finished.folder / name).stat().st_size > 0
+def test_repro_makes_every_result(finished: Project) -> None:
+    assert [name for name in MADE if not (finished.folder / name).stat().st_size] == []
 
 
 def test_repro_leaves_nothing_uncommitted_but_its_results(finished: Project) -> None:
@@ -113,18 +104,22 @@ def test_dag_runs_from_prepare_through_train_to_evaluate(finished: Project) -> N
     assert width(finished.dvc("dag").stdout) <= 100
 
 
+def test_dvc_itself_writes_the_pipeline_as_it_stands(project: Project) -> None:
+    project.dvc("freeze", "train")
+    project.dvc("unfreeze", "train")
+    assert project.git("status", "--porcelain") == ""
+
+
 def test_metrics_are_the_few_that_experiments_are_compared_by_and_fit_a_screen(finished: Project) -> None:
     shown = json.loads(finished.dvc("metrics", "show", "--json").stdout)[""]["data"]
     assert {name: set(content["data"]) for name, content in shown.items()} == METRICS
-    assert sum(map(len, METRICS.values())) <= 16
-    assert width(finished.dvc("metrics", "show").stdout) <= 200
+    assert width(finished.dvc("metrics", "show").stdout) <= 160
 
 
 def test_metrics_agree_with_the_floor_and_the_baselines(finished: Project) -> None:
     ours = json.loads(finished.read("metrics/evaluate.json"))
     table = pd.read_csv(finished.folder / "plots/reconstruction.csv").set_index("method")
     assert list(table.index) == ["autoencoder", "PCA", "mean image", "floor"]
-    assert ours["bce_above_floor"] == pytest.approx(ours["bce"] - table.loc["floor", "bce"])
     assert ours["mse_over_pca"] == pytest.approx(ours["mse"] / table.loc["PCA", "mse"])
     floors = pd.read_csv(finished.folder / "data/baselines/floors.csv").set_index("split")["floor"]
     assert table.loc["floor", "bce"] == floors["test"]
@@ -185,26 +180,17 @@ def test_the_view_of_experiments_that_readme_names_fits_a_screen(shorter: tuple[
     shown = project.dvc(*shlex.split(command, comments=True)).stdout
     assert "val_loss" in shown
     assert "shorter" in shown
-    assert width(shown) <= 200
+    assert width(shown) <= 125
 
 
-@pytest.mark.parametrize(
-    ("filters", "message"),
-    [
-        ("[32,16]", "model.convolutional.filters: [32, 16] must be three numbers from 1 to 512"),
-        ("[0,8,8]", "model.convolutional.filters: [0, 8, 8] must be three numbers from 1 to 512"),
-        ("[8,8,17]", "code of 272 numbers, but PCA, which it is compared with, has at most 256 here"),
-    ],
-)
-def test_a_network_that_cannot_be_built_or_compared_is_refused(
-    filters: str, message: str, project: Project
-) -> None:
-    done = project.dvc("exp", "run", "--set-param", f"model.convolutional.filters={filters}", check=False)
+def test_a_wrong_value_on_the_command_line_is_named(project: Project) -> None:
+    done = project.dvc("exp", "run", "--set-param", "model.convolutional.filters=[32,16]", check=False)
     assert done.returncode != 0
-    assert message in done.stdout + done.stderr
+    assert "model.convolutional.filters: [32, 16] must be three numbers" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_an_experiment_on_the_network_itself_runs_through(project: Project) -> None:
     project.dvc("exp", "run", "--set-param", "model.convolutional.filters=[16,8,4]", "--name", "narrow")
     table = pd.read_csv(project.folder / "plots/reconstruction.csv").set_index("method")
@@ -213,6 +199,7 @@ def test_an_experiment_on_the_network_itself_runs_through(project: Project) -> N
     assert plots.get("errors", []) == []
 
 
+@pytest.mark.slow
 def test_the_stock_engine_trains_without_a_compiler(project: Project) -> None:
     fast = json.loads(project.read("metrics/train.json"))
     project.set_params({"train": {"engine": "stock"}})
@@ -223,9 +210,10 @@ def test_the_stock_engine_trains_without_a_compiler(project: Project) -> None:
     assert stock == pytest.approx(fast, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_queued_runs_take_the_downloads_along_and_can_be_removed(project: Project) -> None:
     # The first is the run that there is: nothing of it is computed again.
-    project.dvc("exp", "run", "--queue", "--copy-paths", "data/raw", "--set-param", "prepare.seed=1,2")
+    project.dvc("exp", "run", "--queue", "--copy-paths", "data/raw", "--set-param", "split.seed=1,2")
     listed = project.dvc("queue", "status").stdout
     names = [line.split()[1] for line in listed.partition("\n\n")[0].splitlines()[1:]]
     assert len(names) == 2
@@ -345,6 +333,7 @@ def test_series_that_belong_together_stand_on_one_chart(
     assert {row["field"] for row in drawn["content"]["data"]["values"]} == lines
 
 
+@pytest.mark.slow
 def test_a_study_is_a_project_of_its_own(project: Project) -> None:
     project.set_params({"model": {"convolutional": {"filters": [4, 2, 1]}}})
     study = Project(project.folder / "studies/anomaly")

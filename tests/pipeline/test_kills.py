@@ -15,8 +15,6 @@ import pytest
 
 from tests.pipeline.conftest import ENVIRONMENT, Project
 
-pytestmark = pytest.mark.slow
-
 # Long enough for kills between two epochs.
 EPOCHS = {"train": {"epochs": 150, "patience": 150}}
 STAGES = ("prepare", "baselines", "train", "evaluate", "probe")
@@ -98,6 +96,7 @@ def run_and_kill(project: Project, stage: str, victim: str, delay: float) -> boo
     return killed and dvc.returncode != 0
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
     new_project: Callable[[], Project], uninterrupted: Project
 ) -> None:
@@ -119,7 +118,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
         assert project.read(name) == uninterrupted.read(name), name
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
     number: signal.Signals, untrained: Project, uninterrupted: Project
 ) -> None:
@@ -132,13 +131,14 @@ def test_a_signal_stops_training_cleanly_and_says_how_to_go_on(
         said = train.stderr.read()
     assert train.returncode == 128 + number
     assert f"stopped by {number.name}" in said
-    assert "Run the same command again to go on" in said
+    assert "Run the same command again to continue" in said
     assert "Traceback" not in said
     resumed = untrained.run("python", "-m", "stages", "train").stderr
     assert "epoch 1/150" not in resumed
     assert untrained.read("models/autoencoder.keras") == uninterrupted.read("models/autoencoder.keras")
 
 
+@pytest.mark.slow
 def test_a_second_training_process_is_refused(untrained: Project) -> None:
     with start(untrained, "python", "-m", "stages", "train") as first:
         assert first.stderr is not None
@@ -152,9 +152,10 @@ def test_a_second_training_process_is_refused(untrained: Project) -> None:
 
 
 def test_after_a_run_no_checkpoint_is_left(uninterrupted: Project) -> None:
-    assert list((uninterrupted.folder / ".checkpoints").glob("*.state")) == []
+    assert list((uninterrupted.folder / ".checkpoints").rglob("*.state")) == []
 
 
+@pytest.mark.slow
 def test_the_curves_can_be_seen_while_training_runs_and_at_once_after_a_kill(
     untrained: Project, uninterrupted: Project
 ) -> None:

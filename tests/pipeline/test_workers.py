@@ -157,7 +157,9 @@ def test_a_wrong_tf_config_stops_the_stage(project: Project) -> None:
 
 
 def test_a_port_in_use_is_named() -> None:
-    script = "from stages import command; from cae.engine import workers; command.run(workers.build_strategy)"
+    script = (
+        "from stages import runner; from cae.engine import workers; runner.execute(workers.build_strategy)"
+    )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         config = config_of({"worker": [address]})
@@ -181,7 +183,9 @@ def test_a_worker_whose_others_never_come_gives_up() -> None:
     (port, nobody) = free_ports(2)
     cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]}
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
-    script = "import stages; from cae.engine import workers; workers.build_strategy(start_timeout=3)"
+    script = (
+        "from stages import runner; from cae.engine import workers; workers.build_strategy(start_timeout=3)"
+    )
     done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
     assert done.returncode == -signal.SIGALRM
     assert "waiting at most 3 s for all workers" in done.stderr

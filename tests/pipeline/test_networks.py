@@ -72,20 +72,15 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(untrained: Project
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_experiment_runs_through_and_shows_its_own_objective_beside_the_loss(
-    name: str, project: Project
-) -> None:
+def test_its_experiment_runs_through_and_its_objective_is_in_the_history(name: str, project: Project) -> None:
     project.dvc("exp", "run", "--set-param", f"model.name={name}", "--name", "another")
     metrics = json.loads(project.read("metrics/train.json"))
-    assert set(metrics) == {"best_epoch", "loss", "val_loss", "objective", "val_objective"}
-    shown = project.dvc("exp", "show", "--csv").stdout
-    assert "val_objective" in shown.partition("\n")[0]
-    compared = json.loads(project.read("metrics/evaluate.json"))
-    assert 0 < compared["bce_above_floor"] < 1
+    assert set(metrics) == {"best_epoch", "loss", "val_loss"}
+    assert b"val_objective" in project.read("plots/history.csv")
     assert json.loads(project.dvc("plots", "show", "--json").stdout).get("errors", []) == []
 
 
-def answers(model: Path, backend: str) -> np.ndarray:
+def predict(model: Path, backend: str) -> np.ndarray:
     """Run a saved network in an interpreter with nothing of ours on the path, on fixed images."""
     program = (
         "import sys, keras, numpy as np\n"
@@ -115,7 +110,7 @@ def saved(request: pytest.FixtureRequest, trained: Project, finished: Project, t
 
 
 def test_plain_keras_loads_it(saved: Path) -> None:
-    images = answers(saved, "tensorflow")
+    images = predict(saved, "tensorflow")
     assert images.shape == (8, 28, 28, 1)
     assert 0 <= images.min() < images.max() <= 1
 
@@ -123,4 +118,4 @@ def test_plain_keras_loads_it(saved: Path) -> None:
 # Not among the requirements: TensorFlow itself imports JAX where it is installed, and PyTorch is large.
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
 def test_another_backend_answers_alike(saved: Path) -> None:
-    np.testing.assert_allclose(answers(saved, "torch"), answers(saved, "tensorflow"), atol=1e-5)
+    np.testing.assert_allclose(predict(saved, "torch"), predict(saved, "tensorflow"), atol=1e-5)
