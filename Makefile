@@ -5,25 +5,27 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiled at install: TensorFlow then loads several times faster.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes
 
-.PHONY: help repro test lint fuzz sanitize behaviour studies audit bench reproduce portable requirements
+.PHONY: help repro test test-all lint fuzz sanitize behaviour studies audit bench reproduce portable requirements
 
 help:
-	@echo "make repro      train and evaluate the autoencoder on Fashion-MNIST; nothing is done twice"
-	@echo "make test       linters, type checker and every test"
-	@echo "make fuzz       read 10,000 damaged files of every format and 1,000 damaged checkpoints: clear errors, nothing else"
-	@echo "make sanitize   test the C code under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc"
-	@echo "make behaviour  after an edit of the code: compute the digests of what it computes; name the studies that are stale"
-	@echo "make studies    run every study that is a DVC project, after the main pipeline"
-	@echo "make audit      run every study from nothing in a fresh clone and compare with what is committed: hours"
-	@echo "make bench      time training against stock Keras and PyTorch; memory of 16 times as many pictures"
-	@echo "make reproduce  run the main pipeline from nothing in a fresh clone and compare with what is committed"
-	@echo "make portable   train on emulated processors of other makers, and compare every bit; needs QEMU"
-	@echo "make lint       linters and type checker alone"
-	@echo "make requirements  pin the requirements anew"
+	@echo "make repro         train and evaluate the autoencoder on Fashion-MNIST; finished stages are skipped"
+	@echo "make test          linters, types and the tests of everything, minutes"
+	@echo "make test-all      the tests that take long: kills, workers, emulated processors, browser, installation"
+	@echo "make lint          linters and types alone"
+	@echo "make behaviour     after an edit: compute the digests of what the code computes, list stale studies"
+	@echo "make studies       run every study, after the main pipeline"
+	@echo "make reproduce     run the main pipeline in a fresh clone, compare with what is committed"
+	@echo "make audit         run every study in a fresh clone, compare with what is committed: hours"
+	@echo "make portable      train on emulated processors, compare every bit; needs QEMU"
+	@echo "make bench         time training beside stock Keras and PyTorch, measure memory"
+	@echo "make fuzz          read 10,000 damaged files and 1,000 damaged checkpoints"
+	@echo "make sanitize      test the C code with sanitizers; needs gcc"
+	@echo "make requirements  pin the requirements anew; needs uv"
 
 $(BIN)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
+	@echo "installing the pinned packages, TensorFlow among them: one to three minutes"
 	$(INSTALL) -r requirements.txt
 	$(BIN)/python -m checks.offline
 	touch $@
@@ -38,7 +40,10 @@ repro: $(BIN)/.installed
 	@echo "for dvc commands of your own: . .venv/bin/activate"
 
 test: $(BIN)/.installed-dev lint
-	python -m pytest
+	python -m pytest -m "not slow"
+
+test-all: $(BIN)/.installed-dev
+	python -m pytest -m slow
 
 lint: $(BIN)/.installed-dev
 	ruff check .

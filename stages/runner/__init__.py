@@ -107,7 +107,9 @@ def write_results(project: Project, results: Results) -> None:
     They are written beside their places first. A result that this project does not declare is left out.
     """
     assert project.inputs is not None
-    with tempfile.TemporaryDirectory(dir=project.folder, prefix=f".{project.inputs.stage}-") as name:
+    with tempfile.TemporaryDirectory(
+        dir=project.folder, prefix=f".{project.inputs.stage}-", suffix=".part"
+    ) as name:
         scratch = Path(name)
         for path, content in results.items():
             if is_within(path, project.inputs.outputs):
