@@ -99,9 +99,8 @@ def interpolate(start: Rows, end: Rows, steps: int) -> Rows:
 
 
 def tabulate(embeddings: Mapping[str, Embedding], code_accuracy: float) -> pd.DataFrame:
-    """Tabulate the embeddings by name (embedding, trustworthiness, knn_accuracy); the code comes last."""
-    rows = [
-        {"embedding": name, "trustworthiness": one.trustworthiness, "knn_accuracy": one.accuracy}
-        for name, one in embeddings.items()
-    ]
-    return pd.DataFrame([*rows, {"embedding": "code", "trustworthiness": 1.0, "knn_accuracy": code_accuracy}])
+    """Tabulate embeddings: columns embedding, trustworthiness, knn_accuracy; the full code comes last."""
+    rows = {f"{name} embedding": (one.trustworthiness, one.accuracy) for name, one in embeddings.items()}
+    rows["full code"] = (1.0, code_accuracy)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["trustworthiness", "knn_accuracy"])
+    return table.rename_axis("embedding").reset_index()

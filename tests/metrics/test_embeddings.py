@@ -63,8 +63,8 @@ def test_enough_images_for_tsne_and_the_trustworthiness(
 
 def test_the_table_of_embeddings_ends_with_the_code_itself() -> None:
     one = embeddings.Embedding(np.zeros((2, 2), np.float32), 0.9, 0.5)
-    assert embeddings.tabulate({"pca": one}, code_accuracy=0.8).to_dict("list") == {
-        "embedding": ["pca", "code"],
+    assert embeddings.tabulate({"PCA": one}, code_accuracy=0.8).to_dict("list") == {
+        "embedding": ["PCA embedding", "full code"],
         "trustworthiness": [0.9, 1.0],
         "knn_accuracy": [0.5, 0.8],
     }

@@ -325,7 +325,7 @@ def test_every_declared_chart_and_picture_is_drawn_once_under_a_title(
     [
         ("Binary cross-entropy by epoch", {"loss", "val_loss"}),
         (
-            "Linear probe, accuracy by labels",
+            "Accuracy of linear probes",
             {"linear code", "linear PCA", "linear pixels", "linear untrained"},
         ),
     ],
