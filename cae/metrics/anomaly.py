@@ -218,12 +218,12 @@ def check_test_labels(labels: Labels, label: int, class_name: str) -> None:
         UserError: the split is empty, or all or none of its images are of the class `label`.
     """
     if len(labels) == 0:
-        raise UserError("the test split has no images: raise prepare.test in params.yaml")
+        raise UserError("the test split has no images: raise split.test in params.yaml")
     normal = int((labels == label).sum())
     if normal in (0, len(labels)):
         raise UserError(
             f"{normal} of {len(labels)} test images are {class_name}, but both normal and anomalous "
-            "images are needed: raise prepare.test in params.yaml or check the labels of the images"
+            "images are needed: raise split.test in params.yaml or check the labels of the images"
         )
 
 

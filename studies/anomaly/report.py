@@ -1,55 +1,56 @@
-"""Measure the scores of all ten classes and set them beside what others have published."""
+"""Measure the scores of all ten classes, and compare them with published results."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from stages.inputs import Inputs
 
 from cae.core import files
 from cae.core.arrays import Labels, Scores
-from cae.datasets import splits
+from cae.datasets import prepared
 from cae.figures import anomalies
 from cae.metrics import anomaly
-from stages import PREPARED
-from studies.anomaly import STUDY, TITLES, columns
+from stages.runner.project import Project, Results
+from studies.anomaly import columns, figures
 from studies.anomaly.columns import Column
+from studies.anomaly.methods import TITLES
 
 MEASURES = ["auroc", "average_precision"]
-# What the ROC curves compare, all on one view; the first also ranks the images of the other picture.
+# The ROC curves compare these scores of one view; the first also ranks the images of the other figure.
 SHOWN = ("combined", "nearest", "reconstruction_error")
 VIEW = "roots"
 
 
-def main() -> None:
-    """Read scores/, published.csv and the test split; write metrics/auroc.json and plots/."""
-    inputs = Inputs.read("report", STUDY)
-    images, labels = splits.images(PREPARED, "test"), np.asarray(splits.labels(PREPARED, "test"))
-    class_names = splits.class_names(PREPARED)
-    scores = [columns.read(STUDY / f"scores/{label}.npy") for label in range(len(class_names))]
-    published = files.read_csv(STUDY / "published.csv", remake="git checkout studies")
+def report(project: Project) -> Results:
+    """Return the AUROC of every score, tables by method and by class, and figures."""
+    folder = project.path("../../data/prepared")
+    images, labels = prepared.read_images(folder, "test"), np.asarray(prepared.read_labels(folder, "test"))
+    class_names = prepared.read_class_names(folder)
+    scores = [columns.read(project.path("scores") / f"{label}.npy") for label in range(len(class_names))]
+    published = files.read_csv(project.path("published.csv"), remake="git checkout studies")
     measured = measure(scores, labels, class_names)
-    averages = summary(measured)
-    by_method = averages.xs(VIEW, level="view")["auroc"]
-
-    inputs.check()
-    files.write_json(
-        STUDY / "metrics/auroc.json", {str(name): float(by_method[name]) for name in by_method.index}
-    )
-    files.write_csv(STUDY / "plots/table.csv", beside(averages, published))
-    files.write_csv(STUDY / "plots/by_class.csv", by_class(measured))
-    shown = {TITLES[method]: [first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
-    best = shown[TITLES[SHOWN[0]]]
-    roc = anomalies.plot_roc_curves(shown, labels, class_names, "square roots of grey values, first seed")
-    files.write_figure(STUDY / "plots/classes/roc.png", roc)
-    extremes = anomalies.plot_ranking_ends(images, best, labels, class_names)
-    files.write_figure(STUDY / "plots/classes/extremes.png", extremes)
+    averages = summarise(measured)
+    auroc = averages.xs(VIEW, level="view")["auroc"]
+    table = compare(averages, published)
+    shown = {TITLES[method]: [find_first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
     top = averages.reset_index().sort_values("auroc").iloc[-1]
     print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
+    return {
+        "metrics/auroc.json": {str(name): float(auroc[name]) for name in auroc.index},
+        "plots/table.csv": table,
+        "plots/by_class.csv": tabulate_classes(measured),
+        "plots/classes/methods.png": figures.plot_methods(table),
+        "plots/classes/roc.png": anomalies.plot_roc_curves(
+            shown, labels, class_names, "square roots of grey values, first seed"
+        ),
+        "plots/classes/extremes.png": anomalies.plot_ranking_ends(
+            images, shown[TITLES[SHOWN[0]]], labels, class_names
+        ),
+    }
 
 
-def first(scores: Mapping[Column, Scores], method: str, view: str) -> Scores:
-    """Return a method's scores; of several seeds those of the first."""
+def find_first(scores: Mapping[Column, Scores], method: str, view: str) -> Scores:
+    """Return the scores of a method; of several seeds those of the first."""
     return next(values for column, values in scores.items() if column[:2] == (method, view))
 
 
@@ -66,11 +67,11 @@ def measure(
     )
 
 
-def summary(measured: pd.DataFrame) -> pd.DataFrame:
-    """Average over classes: one row a (method, view), for each measure its mean, `_sd` and `_sd_of_seeds`.
+def summarise(measured: pd.DataFrame) -> pd.DataFrame:
+    """Average over classes: for each (method, view) the mean of each measure, its `_sd` and `_sd_of_seeds`.
 
-    `_sd` is that of the ten classes, each averaged over the seeds; `_sd_of_seeds` that of the mean over the
-    classes, missing where a method needs no seed. Both divide by n − 1.
+    `_sd` is the standard deviation over the ten classes, each averaged over the seeds; `_sd_of_seeds` that
+    over the seeds of the mean over the classes, missing where a method needs no seed. Both divide by n − 1.
     """
     keys = ["method", "view"]
     classes = measured.groupby([*keys, "class"], sort=False)[MEASURES].mean().groupby(keys, sort=False)
@@ -79,15 +80,15 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
-def beside(averages: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Put our rows, in per cent, above the published ones; `source` is empty for ours, `name` for a chart."""
+def compare(averages: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Put our rows, in per cent, above the published ones; our rows have an empty `source`."""
     ours = (averages * 100).reset_index().assign(source="")
     ours["name"] = ours["method"] + ", " + ours["view"]
     theirs = published.assign(name="published: " + published["method"])
     return pd.concat([ours, theirs], ignore_index=True)
 
 
-def by_class(measured: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate AUROC, averaged over the seeds: one row a class, one column `METHOD, VIEW` a score."""
+def tabulate_classes(measured: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate AUROC, averaged over the seeds: one row per class, one column `METHOD, VIEW` per score."""
     named = measured.assign(name=measured["method"] + ", " + measured["view"])
     return named.pivot_table("auroc", "class", "name", sort=False).reset_index()

@@ -1,17 +1,16 @@
-"""The table of the anomaly study for README.md, made from its committed results."""
+"""The table of this study's README.md."""
 
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from cae.metrics import anomaly
-from studies.anomaly import settings
 
 HERE = Path(__file__).parent
-HEADER = ["one class against nine", "AUROC, % (pixels)", "AUROC, % (roots)", "average precision, % (roots)"]
 
 
-def methods(neighbours: int) -> dict[str, str]:
+def describe_methods(neighbours: int) -> dict[str, str]:
     """Describe every score by its name, in the order of the table."""
     return {
         "combined": "**sum of the three distances below**",
@@ -26,26 +25,34 @@ def methods(neighbours: int) -> dict[str, str]:
     }
 
 
-def rows() -> list[list[str]]:
-    """Return one row a method, mean ± sd over the ten classes, then chance and the published ones."""
+def tabulate_methods() -> pd.DataFrame:
+    """Compare all methods, mean ± standard deviation over the ten classes, with chance and published ones."""
     table = pd.read_csv(HERE / "plots/table.csv")
     ours = table[table["source"].isna()].set_index(["method", "view"])
+    neighbours = yaml.safe_load((HERE / "params.yaml").read_text())["neighbours"]
 
-    def cell(method: str, view: str, measure: str) -> str:
+    def write_cell(method: str, view: str, measure: str) -> str:
         mean, sd = ours.loc[(method, view), [measure, f"{measure}_sd"]]
         return f"{mean:.1f} ± {sd:.1f}"
 
-    lines = [
+    rows = [
         [
             name,
-            cell(method, "pixels", "auroc"),
-            cell(method, "roots", "auroc"),
-            cell(method, "roots", "average_precision"),
+            write_cell(method, "pixels", "auroc"),
+            write_cell(method, "roots", "auroc"),
+            write_cell(method, "roots", "average_precision"),
         ]
-        for method, name in methods(settings.load(HERE / "params.yaml").anomaly.neighbours).items()
+        for method, name in describe_methods(neighbours).items()
     ]
-    published = [
+    rows.append(["chance", "50.0", "50.0", "90.0"])
+    rows += [
         [f"published: {row.method} ({row.source})", f"{row.auroc:.1f} ± {row.auroc_sd:g}", "", ""]
         for row in table[table["source"].notna()].itertuples()
     ]
-    return [*lines, ["chance", "50.0", "50.0", "90.0"], *published]
+    header = [
+        "one class against nine",
+        "AUROC, % (pixels)",
+        "AUROC, % (roots)",
+        "average precision, % (roots)",
+    ]
+    return pd.DataFrame(rows, columns=header)

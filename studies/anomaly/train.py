@@ -1,57 +1,37 @@
-"""Train networks on the images of one class alone: one for each view of the images and each seed."""
+"""Train networks on the images of one class: one for each view of the images and each seed."""
 
-from dataclasses import replace
-from pathlib import Path
-
-import keras
-from stages.inputs import Inputs
-
-from cae.core import files, params
-from cae.core.arrays import Images
-from cae.datasets import splits
-from cae.engine import training
-from cae.engine.checkpoints import Checkpoint
-from cae.engine.engine import choose_engine
-from cae.networks import convolutional, tasks
-from stages import PREPARED
-from studies import read_argument
-from studies.anomaly import STUDY, normal, settings
-from studies.anomaly.settings import Study
+from cae.core.config import Increasing, Section, Seed
+from cae.datasets import prepared
+from cae.networks import convolutional
+from cae.networks.model import Model
+from stages.runner.project import Project, Results
+from stages.train import Train, train_network
+from studies.anomaly.images import PREPARED, VIEWS, HeldOut, hold_out, read_class
 
 
-def main() -> None:
-    """Read data/prepared, without the test split; write models/LABEL/VIEW-SEED.keras."""
-    inputs = Inputs.read("train", STUDY)
-    label = read_argument("label", int, range(len(splits.class_names(PREPARED))))
-    study, filters = settings.load(), params.load().model.convolutional.filters
-    # The detectors have a principal component for each number of a code, and one needs an image.
-    code_size = convolutional.code_size(filters, splits.images(PREPARED, "train").shape[1:])
-    images = normal.load_images(label, study.anomaly.held_out + code_size)
-    checkpoint = Checkpoint(Path(f".checkpoints/anomaly/{label}"), inputs.fingerprint)
-    with checkpoint.lock():
-        networks = train(images, study, filters, checkpoint)
-        inputs.check()
-        for name, network in networks.items():
-            files.write_model(STUDY / f"models/{label}/{name}.keras", network)
-        checkpoint.clear()
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    held_out: HeldOut
+    seeds: Increasing[Seed]
+    convolutional: convolutional.Settings
+    train: Train
 
 
-def train(
-    images: Images, study: Study, filters: tuple[int, ...], checkpoint: Checkpoint
-) -> dict[str, keras.Model]:
-    """Train all networks of a class: VIEW-SEED → network."""
-    networks: dict[str, keras.Model] = {}
-    for view, see in normal.VIEWS.items():
-        for seed in study.anomaly.seeds:
-            name = f"{view}-{seed}"
-            train, held_out = normal.split(see(images), study.anomaly.held_out, seed)
-            network = convolutional.build(
-                convolutional.Settings(filters=filters), images.shape[1:], seed
-            ).network
-            task = tasks.reconstruct(network, choose_engine(study.training.engine), "cross_entropy")
-            # Kept until all are trained: killed, the stage goes on after its last finished epoch.
-            kept = replace(checkpoint, network=str(name))
-            training.fit(task, train, held_out, study.recipe(seed), kept)
-            networks[name] = network
-            print(f"{view}, seed {seed}: network trained", flush=True)
-    return networks
+def train(project: Project, settings: Settings, label: int) -> Results:
+    """Return the trained networks of a class; the held-out images choose the best epoch."""
+    folder = project.path(f"{PREPARED}/train_images.npy").parent
+    model = Model.model_validate({"convolutional": settings.convolutional})
+    image_shape = prepared.read_images(folder, "train").shape[1:]
+    # The detectors need an image for each number of the code: PCA has as many components.
+    code_size = convolutional.code_size(settings.convolutional.filters, image_shape)
+    images = read_class(folder, label, settings.held_out + code_size)
+    results: Results = {}
+    for view, transform in VIEWS.items():
+        for seed in settings.seeds:
+            print(f"{view}, seed {seed}", flush=True)
+            train, held_out = hold_out(transform(images), settings.held_out, seed)
+            recipe = settings.train.model_copy(update={"seed": seed})
+            autoencoder, _ = train_network(project, model, recipe, train, held_out, f"{view}-{seed}")
+            results[f"models/{label}/{view}-{seed}.keras"] = autoencoder.network
+    return results
