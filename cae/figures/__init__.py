@@ -1,1 +1,1 @@
-"""What people look at: functions from numbers and images to matplotlib figures."""
+"""Functions that return matplotlib figures."""

@@ -1,1 +1,1 @@
-"""Pure functions and fitted things that give numbers; nothing here draws or trains a network."""
+"""Metrics, baselines, probes, embeddings, anomaly scores and thresholds."""

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from cae.core.arrays import Images, Rows
 from cae.datasets import prepared
-from cae.metrics.principal_components import Components, fit_principal_components, sample_for_components
+from cae.metrics.principal_components import Components, fit_principal_components
 
 
 class MeanImage:
@@ -78,12 +78,6 @@ class PrincipalComponents:
     def fit(cls, images: Images, code_size: int) -> Self:
         """Fit to training images (N, …); raises as `fit_principal_components`."""
         return cls(code_size, fit_principal_components(flatten(images), code_size))
-
-    @classmethod
-    def fit_sample(cls, images: Images, code_size: int, seed: int) -> Self:
-        """Fit to a sample of training images, with as many components as it has, at most `code_size`."""
-        sample = flatten(sample_for_components(images, seed))
-        return cls.fit(sample, min(code_size, *sample.shape))
 
     @property
     def parameters(self) -> int:

@@ -8,10 +8,9 @@ from sklearn.decomposition import PCA
 
 from cae.core.arrays import Images, Rows
 
-# A fit takes at most this many rows and, in half a gigabyte of float64, this many numbers.
-MOST_ROWS = 10_000
+# A sample has at most this many numbers: half a gigabyte of float64.
 MOST_NUMBERS = 2**26
-# Wider rows than this are fitted by their Gram matrix, to at most so many of them.
+# Rows wider than this are fitted by their Gram matrix, which takes reasonable time for so many of them.
 WIDE = 4096
 MOST_WIDE_ROWS = 2048
 
@@ -62,12 +61,7 @@ def fit_by_gram_matrix(rows: Rows, count: int) -> Components:
     return Components(mean, directions)
 
 
-def sample_rows(rows: Images, seed: int, most: int = MOST_ROWS) -> Images:
+def sample_rows(rows: Images, seed: int, most: int) -> Images:
     """Draw at most `most` rows or images (N, …), fewer where they are large; their order is kept."""
     count = min(len(rows), most, max(1, MOST_NUMBERS // rows[0].size))
     return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])]
-
-
-def sample_for_components(rows: Images, seed: int) -> Images:
-    """Draw as many rows or images (N, …) as principal components are fitted to in reasonable time."""
-    return sample_rows(rows, seed, MOST_ROWS if rows[0].size <= WIDE else MOST_WIDE_ROWS)

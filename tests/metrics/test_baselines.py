@@ -8,7 +8,7 @@ import pytest
 from cae.core import files
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.metrics import baselines, principal_components
+from cae.metrics import baselines
 from cae.metrics.baselines import MeanImage, NearestImage, PrincipalComponents
 
 SHAPE = (6, 5, 1)
@@ -70,12 +70,6 @@ def test_reconstructions_beyond_black_and_white_are_clipped() -> None:
     images[0, 0, 0] = images[1, 0, 1] = 1
     fitted = PrincipalComponents.fit(images * 0.5, 1)
     assert fitted.reconstruct(images).ravel() == pytest.approx([0.75, 0, 0, 0.75])
-
-
-def test_a_sample_lowers_the_code_size_to_what_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert PrincipalComponents.fit_sample(IMAGES, 99, seed=1).code_size == 30
-    monkeypatch.setattr(principal_components, "MOST_ROWS", 20)
-    assert PrincipalComponents.fit_sample(IMAGES, 99, seed=1).code_size == 20
 
 
 def test_fitted_baselines_come_back_from_their_files(tmp_path: Path) -> None:
