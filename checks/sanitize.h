@@ -1,25 +1,25 @@
-// Included in front of every source that is sanitized: behind each piece of a thread's memory lies what must
-// not be touched. For AddressSanitizer alone, pieces that lie side by side are one.
+// Included before every source that is sanitized: after each allocation of a thread's memory comes a fence
+// that must not be touched. To AddressSanitizer alone, neighbouring allocations would be one.
 #pragma once
 
 #include <sanitizer/asan_interface.h>
 
 #include "memory.h"
 
-static inline void forget_fenced(void) {
-  forget();
+static inline void release_fenced_memory(void) {
+  release_memory();
   if (chunk) ASAN_UNPOISON_MEMORY_REGION(chunk, chunk->size);
 }
 
-static inline void *zeros_fenced(int64_t count, size_t size) {
-  // Vectors may reach past the end, by as many bytes as the longest has: the fence begins behind them.
+static inline void *allocate_fenced(int64_t count, size_t size) {
+  // Vectors may reach past the end, by at most the bytes of the longest: the fence begins after them.
   int64_t allowed = count * size + 64;
-  char *piece = zeros(allowed, 1);
-  ASAN_POISON_MEMORY_REGION(piece + allowed, 64);
-  return piece;
+  char *memory = allocate(allowed, 1);
+  ASAN_POISON_MEMORY_REGION(memory + allowed, 64);
+  return memory;
 }
 
-#define forget() forget_fenced()
-#define zeros(count, size) zeros_fenced(count, size)
-#define floats(count) ((float *)zeros_fenced(count, sizeof(float)))
-#define integers(count) ((int32_t *)zeros_fenced(count, sizeof(int32_t)))
+#define release_memory() release_fenced_memory()
+#define allocate(count, size) allocate_fenced(count, size)
+#define allocate_floats(count) ((float *)allocate_fenced(count, sizeof(float)))
+#define allocate_integers(count) ((int32_t *)allocate_fenced(count, sizeof(int32_t)))

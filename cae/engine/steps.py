@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from cae.core import environment
-from cae.engine import forward, keras_graph
+from cae.engine import forward, keras_graph, workers
 from cae.networks.tasks import Task, Tensors
 
 # Options of Keras's Adam that `Steps.apply_gradients` does not have.
@@ -109,9 +109,8 @@ class Steps:
         shards: the number of parts of a batch, at least 1. The bits of the results depend on it.
 
     Raises:
-        UserError: the environment that the bits depend on is not set.
-        ValueError: the shards cannot be shared evenly by a number of replicas that is a power of 2, the
-            optimizer is not a plain Adam, or the network has something that training would ignore.
+        UserError: the environment variables are not set, or the replicas cannot share the shards.
+        ValueError: the optimizer is not a plain Adam, or training would ignore a part of the network.
     """
 
     def __init__(self, task: Task, optimizer: keras.optimizers.Adam, shards: int) -> None:
@@ -128,9 +127,7 @@ class Steps:
         if not optimizer.built:
             optimizer.build(variables)
         self.strategy = tf.distribute.get_strategy()
-        replicas = self.strategy.num_replicas_in_sync
-        if replicas & (replicas - 1) or shards % replicas:
-            raise ValueError(f"{shards} shards cannot be shared by {replicas} replicas")
+        workers.check_shards(self.strategy, shards)
         self.task = task
         self.optimizer = optimizer
         self.shards = shards

@@ -5,7 +5,7 @@ epoch has used. A resumed run therefore draws the same numbers as a run that was
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -68,7 +68,7 @@ def fit(
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
     steps = Steps(task, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(
-        monitor=get_monitor(task.losses),
+        monitor=f"val_{next(iter(task.losses))}",
         mode="min",  # Keras cannot guess it from the name of a loss
         patience=recipe.patience,
         restore_best_weights=True,
@@ -99,11 +99,6 @@ def fit(
             record(pd.DataFrame(history))
     listeners.on_train_end()
     return pd.DataFrame(history)
-
-
-def get_monitor(losses: Iterable[str]) -> str:
-    """Return the name of the column that chooses the best epoch: the first loss, of validation."""
-    return f"val_{next(iter(losses))}"
 
 
 def compute_learning_rates(recipe: Recipe, epoch: int, steps: int) -> npt.NDArray[np.float32]:

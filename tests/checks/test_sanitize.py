@@ -39,7 +39,7 @@ def test_an_error_is_found(
     source = tmp_path / "cae/engine/native/thin.h"
     assert source.read_text().count(right) == 1
     source.write_text(source.read_text().replace(right, wrong))
-    assert sanitize.run(tmp_path, "portable", "-k", "upsampling_folds and 2-1-2-valid") != 0
+    assert sanitize.run(tmp_path, "portable", "-k", "upsampling_and and 2-1-2-valid") != 0
     output = capfd.readouterr().err
     assert report in output
     assert "thin.h" in output

@@ -7,7 +7,7 @@
 
 static void multiply(const float *a, const float *b, const float *start, float *out, int rows, int inner,
                      int columns, bool transpose_a, bool transpose_b) {
-  forget();
+  release_memory();
   product(a, b, start, out, rows, inner, columns, transpose_a, transpose_b);
 }
 

@@ -1,4 +1,4 @@
-// Products, functions, losses and sums of dense layers: what training needs beside convolutions.
+// Products, functions, losses and sums: what training needs besides convolutions.
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@ enum { EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE, FUNCTIONS };
 enum { CROSS_ENTROPY, SIGMOID_SQUARED_ERROR, SQUARED_ERROR, LOSSES };
 
 typedef struct {
-  // out = start + a·b, of the shapes (rows, columns), (columns), (rows, inner) and (inner, columns)
+  // out (rows, columns) = start (columns) + a (rows, inner) · b (inner, columns)
   void (*product)(const float *a, const float *b, const float *start, float *out, int rows, int inner,
                   int columns, bool transpose_a, bool transpose_b);
   void (*functions[FUNCTIONS])(const float *x, int64_t count, float *y);

@@ -1,4 +1,4 @@
-// Compiled once for every instruction set, as INSTRUCTIONS. The formulas stand in cae/engine/convolutions.py.
+// Compiled once for every instruction set, as INSTRUCTIONS. The formulas are in cae/engine/convolutions.py.
 #include "convolution.h"
 
 #include "pooled.h"
@@ -6,17 +6,17 @@
 
 static void forward(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
                     float *winner) {
-  forget();
+  release_memory();
   if (is_thin(layer)) {
-    forward_thin(layer, in, kernel, bias, out);
+    compute_thin(layer, in, kernel, bias, out);
     return;
   }
-  Plan plan = plan_of(layer);
-  int channels = layer->channels, filters = layer->filters, width = whole_lanes(filters);
+  Plan plan = make_plan(layer);
+  int channels = layer->channels, filters = layer->filters, width = round_up_to_lanes(filters);
 
-  float *weights = floats(plan.count * channels * width), *start = floats(width);
-  float *folded = floats(channels * filters);
-  int32_t *offset = integers(plan.count * channels);
+  float *weights = allocate_floats(plan.count * channels * width), *start = allocate_floats(width);
+  float *folded = allocate_floats(channels * filters);
+  int32_t *offset = allocate_integers(plan.count * channels);
   memcpy(start, bias, filters * sizeof(float));
   for (int t = 0; t < plan.count; t++) {
     fold(layer, &plan.taps[t], kernel, folded);
@@ -26,37 +26,37 @@ static void forward(const Layer *layer, const float *in, const float *kernel, co
     }
   }
 
-  float *line = floats(plan.line_length * channels),
-        *blocks = floats(plan.phases * plan.block_length * width);
+  float *line = allocate_floats(plan.line_length * channels),
+        *blocks = allocate_floats(plan.phases * plan.block_length * width);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
-    lay(layer, &plan, in + n * image, channels, line);
+    lay_out(layer, &plan, in + n * image, channels, line);
     for (int t = 0, end; t < plan.count; t = end) {
-      end = end_of_phase(&plan, t);
+      end = find_end_of_phase(&plan, t);
       correlate(line, channels, offset + t * channels, (end - t) * channels, weights + t * channels * width,
                 width, start, blocks + (plan.taps[t].phase * plan.block_length + plan.margin) * width,
-                span(&plan, plan.y.results, plan.x.results));
+                count_span(&plan, plan.y.results, plan.x.results));
     }
     if (layer->y.window)
-      finish_pooled(layer, &plan, blocks, width, out + n * result, winner + n * result);
+      write_pooled_result(layer, &plan, blocks, width, out + n * result, winner + n * result);
     else
-      finish(layer, &plan, blocks, width, out + n * result);
+      write_result(layer, &plan, blocks, width, out + n * result);
   }
 }
 
 static void input_gradient(const Layer *layer, const float *kernel, const float *out, const float *winner,
                            const float *gradient, float *in_gradient) {
-  forget();
+  release_memory();
   if (layer->y.window) {
     pooled_input_gradient(layer, kernel, winner, gradient, in_gradient);
     return;
   }
-  Plan plan = plan_of(layer);
-  int channels = layer->channels, filters = layer->filters, width = whole_lanes(channels);
+  Plan plan = make_plan(layer);
+  int channels = layer->channels, filters = layer->filters, width = round_up_to_lanes(channels);
 
-  float *weights = floats(plan.count * filters * width), *start = floats(width);
-  float *folded = floats(channels * filters);
-  int32_t *offset = integers(plan.count * filters);
+  float *weights = allocate_floats(plan.count * filters * width), *start = allocate_floats(width);
+  float *folded = allocate_floats(channels * filters);
+  int32_t *offset = allocate_integers(plan.count * filters);
   for (int t = 0; t < plan.count; t++) {
     const Tap *tap = &plan.taps[t];
     fold(layer, tap, kernel, folded);
@@ -66,56 +66,57 @@ static void input_gradient(const Layer *layer, const float *kernel, const float 
     }
   }
 
-  float *blocks = floats(plan.phases * plan.block_length * filters), *line = floats(plan.line_length * width);
+  float *blocks = allocate_floats(plan.phases * plan.block_length * filters),
+        *line = allocate_floats(plan.line_length * width);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
-    lay_gradient(layer, &plan, out + n * result, gradient + n * result, filters, blocks);
+    lay_out_gradient(layer, &plan, out + n * result, gradient + n * result, filters, blocks);
     correlate(blocks + plan.origin * filters, filters, offset, plan.count * filters, weights, width, start,
-              line + plan.origin * width, span(&plan, layer->y.size, layer->x.size));
-    take_up(layer, &plan, line, width, in_gradient + n * image);
+              line + plan.origin * width, count_span(&plan, layer->y.size, layer->x.size));
+    collect_line(layer, &plan, line, width, in_gradient + n * image);
   }
 }
 
 static void dense_kernel_gradient(const Layer *layer, const float *in, const float *out, const float *winner,
                                   const float *gradient, float *kernel_gradient) {
-  Plan plan = plan_of(layer);
+  Plan plan = make_plan(layer);
   int channels = layer->channels, filters = layer->filters;
-  // The side with more channels fills the lanes, the other one the rows.
+  // The side with more channels fills the vectors, the other one the rows.
   bool transposed = channels > filters;
-  int deep = transposed ? filters : channels, width = whole_lanes(transposed ? channels : filters);
+  int deep = transposed ? filters : channels, width = round_up_to_lanes(transposed ? channels : filters);
   int in_width = transposed ? width : channels, out_width = transposed ? filters : width;
 
-  int32_t *offset = integers(plan.count * deep + ROWS);
+  int32_t *offset = allocate_integers(plan.count * deep + ROWS);
   for (int t = 0; t < plan.count; t++)
     for (int i = 0; i < deep; i++) {
       const Tap *tap = &plan.taps[t];
       int pixel = transposed ? tap->phase * plan.block_length + plan.margin - tap->shift : tap->shift;
       offset[t * deep + i] = pixel * deep + i;
     }
-  float *line = floats(plan.line_length * in_width),
-        *blocks = floats(plan.phases * plan.block_length * out_width);
-  float *sums = floats(plan.count * deep * width);
+  float *line = allocate_floats(plan.line_length * in_width),
+        *blocks = allocate_floats(plan.phases * plan.block_length * out_width);
+  float *sums = allocate_floats(plan.count * deep * width);
   int64_t image = image_size(layer), result = result_size(layer);
   for (int n = 0; n < layer->images; n++) {
-    lay(layer, &plan, in + n * image, in_width, line);
+    lay_out(layer, &plan, in + n * image, in_width, line);
     if (layer->y.window)
-      lay_pooled_gradient(layer, &plan, winner + n * result, gradient + n * result, out_width, blocks);
+      lay_out_pooled_gradient(layer, &plan, winner + n * result, gradient + n * result, out_width, blocks);
     else
-      lay_gradient(layer, &plan, out + n * result, gradient + n * result, out_width, blocks);
+      lay_out_gradient(layer, &plan, out + n * result, gradient + n * result, out_width, blocks);
     if (transposed)
       accumulate(blocks + plan.origin * filters, filters, offset, plan.count * filters,
-                 line + plan.origin * width, width, sums, span(&plan, layer->y.size, layer->x.size));
+                 line + plan.origin * width, width, sums, count_span(&plan, layer->y.size, layer->x.size));
     else
       for (int t = 0, end; t < plan.count; t = end) {
-        end = end_of_phase(&plan, t);
+        end = find_end_of_phase(&plan, t);
         accumulate(line, channels, offset + t * channels, (end - t) * channels,
                    blocks + (plan.taps[t].phase * plan.block_length + plan.margin) * width, width,
-                   sums + t * channels * width, span(&plan, plan.y.results, plan.x.results));
+                   sums + t * channels * width, count_span(&plan, plan.y.results, plan.x.results));
       }
   }
 
-  // Back from sums[tap][rows][lanes] to the kernel's order and its own taps.
-  float *folded = floats(channels * filters);
+  // From sums[tap][rows][lanes] to the kernel's own order and taps.
+  float *folded = allocate_floats(channels * filters);
   memset(kernel_gradient, 0, layer->y.kernel * layer->x.kernel * channels * filters * sizeof(float));
   for (int t = 0; t < plan.count; t++) {
     for (int c = 0; c < channels; c++)
@@ -127,8 +128,8 @@ static void dense_kernel_gradient(const Layer *layer, const float *in, const flo
 
 static void kernel_gradient(const Layer *layer, const float *in, const float *out, const float *winner,
                             const float *gradient, float *kernel_gradient, float *bias_gradient) {
-  forget();
-  // With fewer channels a winner's neighbours are too few for lanes (measured).
+  release_memory();
+  // With fewer channels, a winner's neighbours are too few to fill vectors (measured).
   if (layer->y.window && layer->channels >= 8)
     pooled_kernel_gradient(layer, in, winner, gradient, kernel_gradient);
   else

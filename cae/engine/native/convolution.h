@@ -4,15 +4,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// One axis of the pictures, rows or columns.
+// One axis of the images, rows or columns.
 typedef struct {
   int size;            // of the input
   int kernel;          // taps of the kernel
   int before, after;   // zeros around the upsampled input
-  int output;          // size of what the convolution gives
-  int window, stride;  // of the pooling; 0 without
-  int outside;         // zeros that pooling puts before, which never win
-  int pooled;          // size after pooling; `output` without
+  int output;          // size after the convolution
+  int window, stride;  // of the pooling; 0 without pooling
+  int outside;         // pixels that pooling adds before, which never win
+  int pooled;          // size after pooling; `output` without pooling
 } Axis;
 
 typedef struct {
@@ -22,8 +22,8 @@ typedef struct {
 } Layer;
 
 // Images are float[N][rows][columns][channels], kernels float[rows][columns][channels][filters].
-// winner: of the shape of the result, where each number comes from, as row · pitch + column with the pitch of
-// plan.h; -1 where ReLU gave 0. Not used without pooling, which only a layer of scale 1 may have.
+// winner has the shape of the result: from which pixel each number comes, as row · pitch + column with the
+// pitch of plan.h; -1 where ReLU returned 0. Used only with pooling, which needs scale 1.
 typedef struct {
   void (*forward)(const Layer *layer, const float *in, const float *kernel, const float *bias, float *out,
                   float *winner);

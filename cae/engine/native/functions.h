@@ -1,6 +1,6 @@
 // Functions of single numbers, losses and sums, from operations that IEEE 754 defines exactly: + − × ÷ and
-// moves of bits, in double, rounded to float once. No processor and no compiler is free to give other digits.
-// Errors are below 0.501 units in the last place; tests/engine/test_functions.py measures them.
+// moves of bits, in double precision, rounded to float once. No processor or compiler may give other digits.
+// Errors are below 0.501 units in the last place (tests/engine/test_exact.py).
 #pragma once
 
 #include <math.h>
@@ -22,13 +22,13 @@ static inline double of_bits(uint64_t bits) {
 #define LN2_HIGH 0x1.62e42fefa0000p-1  // so few digits that its products with whole numbers are exact
 #define LN2_LOW 0x1.cf79abc9e3b3ap-40
 
-// eˣ = 2ᵏ·(1 + q): x = k·ln 2 + r with |r| ≤ ½ ln 2 and q = eʳ − 1. What is not a number stays so.
+// eˣ = 2ᵏ·(1 + q): x = k·ln 2 + r with |r| ≤ ½ ln 2 and q = eʳ − 1. NaN gives NaN.
 typedef struct {
   double scale, q;
 } Exponential;
 
 static inline Exponential exponential(double x) {
-  const double magic = 0x1.8p52;  // adding it rounds to a whole number, which then stands in the last bits
+  const double magic = 0x1.8p52;  // adding it rounds to a whole number, in the last bits
   x = x < -300 ? -300 : x;
   x = x > 300 ? 300 : x;
   double rounded = x * 0x1.71547652b82fep0 + magic, k = rounded - magic;
@@ -71,7 +71,7 @@ static inline double log_of(double x) {
   return x < 0 ? NAN : y;
 }
 
-// ln(1 + x), x ≥ 0: the part of x that 1 + x loses is added to first order.
+// ln(1 + x), x ≥ 0: what 1 + x loses of x is added to first order.
 static inline double log1p_of(double x) {
   double sum = 1 + x;
   return log_of(sum) + (x - (sum - 1)) / sum;
@@ -133,7 +133,7 @@ MAP(tanh)
 MAP(gelu)
 MAP(gelu_slope)
 
-// What one pixel loses, and the slope of that.
+// The loss of one pixel and its slope.
 typedef struct {
   double loss, slope;
 } Loss;
@@ -155,23 +155,23 @@ static inline Loss sigmoid_squared_error_of(double z, double t) {
 // (z − t)², slope 2(z − t)
 static inline Loss squared_error_of(double z, double t) { return (Loss){(z - t) * (z - t), 2 * (z - t)}; }
 
-// A sum as eight sums side by side, which are then added in pairs.
+// A sum is computed as eight sums side by side, which are then added in pairs.
 #define TERMS 8
 
 static inline double total(const double *sum) {
   return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
-// For each image the sum of its losses, and the slope of every number. Losses are computed some at a time and
-// then added: loops that compilers turn into vectors.
-#define AT_A_TIME 256
+// Compute for each image the sum of its losses, and the slope of every number. CHUNK losses at a time are
+// computed and then added, in loops that compilers vectorise.
+#define CHUNK 256
 #define LOSS(name)                                                                                 \
   static void name##_all(const float *outputs, const float *targets, int64_t images, int64_t size, \
                          float *losses, float *slopes) {                                           \
     for (int64_t n = 0; n < images; n++) {                                                         \
-      double sum[TERMS] = {0}, term[AT_A_TIME];                                                    \
-      for (int64_t done = 0; done < size; done += AT_A_TIME) {                                     \
-        int count = size - done < AT_A_TIME ? (int)(size - done) : AT_A_TIME;                      \
+      double sum[TERMS] = {0}, term[CHUNK];                                                        \
+      for (int64_t done = 0; done < size; done += CHUNK) {                                         \
+        int count = size - done < CHUNK ? (int)(size - done) : CHUNK;                              \
         for (int i = 0; i < count; i++) {                                                          \
           Loss loss = name##_of(outputs[i], targets[i]);                                           \
           term[i] = loss.loss, slopes[i] = (float)loss.slope;                                      \
@@ -200,7 +200,7 @@ static void sum_middle(const float *in, int64_t outer, int64_t middle, int64_t i
       out[0] = (float)total(sum);
       continue;
     }
-    // Columns side by side, a few at a time: their sums stay in registers.
+    // TERMS columns at a time: their sums stay in registers.
     for (int64_t c = 0; c < inner; c += TERMS) {
       double sum[TERMS] = {0};
       int64_t count = inner - c < TERMS ? inner - c : TERMS;

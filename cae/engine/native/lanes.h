@@ -1,12 +1,11 @@
-// A few numbers computed at a time. Each operation is one IEEE operation a number, so that no finite result
-// depends on how many go together: every instruction set gives the same bits.
+// Vectors of LANES numbers. Each operation is one IEEE operation per number, so no finite result depends on
+// the length of a vector: every instruction set gives the same bits.
 #pragma once
 
 #include <stdint.h>
 
-// load_some, store_some: the first `count` numbers where there may be fewer than LANES; the others are 0, or
-// are not written.
-// load_columns: lane l of column[c] is from[l · stride + c],  c < 4.
+// load_some, store_some: only the first `count` numbers, which may be fewer than LANES; the others are 0, or
+// are not written. load_columns: lane l of column[c] is from[l · stride + c],  c < 4.
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -167,11 +166,14 @@ static inline void load_columns(const float *from, int64_t stride, Lanes column[
 }
 #endif
 
+static inline int minimum(int a, int b) { return a < b ? a : b; }
+static inline int maximum(int a, int b) { return a > b ? a : b; }
+
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #define UNROLLED _Pragma("GCC unroll 32")
 #endif
-// A loop whose count is known where it is compiled, laid out as straight code: arrays of Lanes are registers.
+// A loop whose count is known at compile time, completely unrolled: arrays of Lanes become registers.
 #define EACH(i, count) UNROLLED for (int i = 0; i < (count); i++)

@@ -1,4 +1,4 @@
-// Memory for one call: taken piece by piece, kept by the thread, and used again by its next call.
+// Memory for one call of an operation. Each thread keeps it for its next call.
 #pragma once
 
 #include <stdint.h>
@@ -13,8 +13,8 @@ typedef struct Chunk {
 
 static _Thread_local Chunk *chunk;
 
-// Forget what the thread's last call took; only the last and largest chunk stays.
-static void forget(void) {
+// Release the memory of the thread's last call; the last and largest chunk is kept.
+static void release_memory(void) {
   while (chunk && chunk->previous) {
     Chunk *old = chunk->previous;
     chunk->previous = old->previous;
@@ -23,8 +23,8 @@ static void forget(void) {
   if (chunk) chunk->used = 64;
 }
 
-// Zeros, at the beginning of a cache line: no vector then lies on two.
-static void *zeros(int64_t count, size_t size) {
+// Return memory of zeros that begins at a cache line, so that no vector crosses two.
+static void *allocate(int64_t count, size_t size) {
   size_t bytes = (count * size + 127) / 64 * 64;  // vectors may reach past the end
   if (!chunk || chunk->used + bytes > chunk->size) {
     size_t length = 64 + bytes + (chunk ? 2 * chunk->size : 0);
@@ -41,5 +41,5 @@ static void *zeros(int64_t count, size_t size) {
   return memset(memory, 0, bytes);
 }
 
-static inline float *floats(int64_t count) { return zeros(count, sizeof(float)); }
-static inline int32_t *integers(int64_t count) { return zeros(count, sizeof(int32_t)); }
+static inline float *allocate_floats(int64_t count) { return allocate(count, sizeof(float)); }
+static inline int32_t *allocate_integers(int64_t count) { return allocate(count, sizeof(int32_t)); }

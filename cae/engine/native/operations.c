@@ -1,11 +1,11 @@
-// The TensorFlow operations, in the widest instruction set that this processor has.
+// The TensorFlow operations, with the widest instruction set of this processor.
 #include <stdlib.h>
 #include <string.h>
 
 #include "arithmetic.h"
 #include "convolution.h"
 #include "tensorflow/c/kernels.h"
-// TensorFlow's header leaves out `struct`, as C++ may.
+// TensorFlow's header omits `struct`, which only C++ allows.
 typedef struct TF_OpDefinitionBuilder TF_OpDefinitionBuilder;
 typedef struct TF_ShapeInferenceContext TF_ShapeInferenceContext;
 typedef struct TF_ShapeHandle TF_ShapeHandle;
@@ -17,13 +17,13 @@ static const Convolution *convolution = &portable;
 static const Arithmetic *arithmetic = &portable_arithmetic;
 static const char *instructions = "portable";
 
-// The name of the instruction set that is used.
+// Return the name of the instruction set in use.
 __attribute__((visibility("default"))) const char *cae_instructions(void) { return instructions; }
 
 typedef struct {
   int32_t scale;
   int32_t padding[4];  // zeros at the top, bottom, left, right
-  int32_t pool[4];     // rows, columns of a window; rows, columns from one to the next; all 0 without pooling
+  int32_t pool[4];     // rows, columns of a window; vertical, horizontal stride; all 0 without pooling
   TF_Bool relu, pool_same;
 } Attributes;
 
@@ -42,7 +42,7 @@ static void *create(TF_OpKernelConstruction *construction) {
   return attributes;
 }
 
-static Axis axis_of(const Attributes *attributes, int axis, int size, int kernel) {
+static Axis compute_axis(const Attributes *attributes, int axis, int size, int kernel) {
   const int32_t *zeros = attributes->padding + 2 * axis;
   int window = attributes->pool[axis], stride = attributes->pool[2 + axis];
   int output = attributes->scale * size + zeros[0] + zeros[1] - kernel + 1;
@@ -66,7 +66,7 @@ static Axis axis_of(const Attributes *attributes, int axis, int size, int kernel
   return result;
 }
 
-// A call of one of the operations: its tensors.
+// The tensors of one call of an operation.
 typedef struct {
   TF_OpKernelContext *context;
   TF_Status *status;
@@ -83,7 +83,7 @@ static void require(Call *call, bool holds, const char *message) {
   if (!holds) TF_SetStatus(call->status, TF_INVALID_ARGUMENT, message);
 }
 
-// The length of an input along one axis, 0 where it has no such axis.
+// Return the length of an input along one axis, 0 if it has no such axis.
 static int64_t length(const Call *call, int input, int axis) {
   return axis < TF_NumDims(call->inputs[input]) ? TF_Dim(call->inputs[input], axis) : 0;
 }
@@ -110,7 +110,7 @@ static void end(Call *call) {
   TF_DeleteStatus(call->status);
 }
 
-// An output of the same shape as an input.
+// Allocate an output of the same shape as an input.
 static void output_like(Call *call, int index, int input) {
   int64_t shape[8];
   int rank = TF_NumDims(call->inputs[input]);
@@ -119,8 +119,8 @@ static void output_like(Call *call, int index, int input) {
   output(call, index, rank, shape);
 }
 
-// The layer that the tensors' shapes tell.
-static Layer layer_of(const Attributes *attributes, Call *call) {
+// Read the layer from the shapes of the tensors.
+static Layer read_layer(const Attributes *attributes, Call *call) {
   require(call, length(call, 0, 3) == length(call, 1, 2),
           "The images and the kernel differ in their channels.");
   return (Layer){
@@ -129,14 +129,14 @@ static Layer layer_of(const Attributes *attributes, Call *call) {
       .filters = length(call, 1, 3),
       .scale = attributes->scale,
       .relu = attributes->relu,
-      .y = axis_of(attributes, 0, length(call, 0, 1), length(call, 1, 0)),
-      .x = axis_of(attributes, 1, length(call, 0, 2), length(call, 1, 1)),
+      .y = compute_axis(attributes, 0, length(call, 0, 1), length(call, 1, 0)),
+      .x = compute_axis(attributes, 1, length(call, 0, 2), length(call, 1, 1)),
   };
 }
 
 static void forward(void *attributes, TF_OpKernelContext *context) {
   Call call = begin(context);
-  Layer layer = layer_of(attributes, &call);
+  Layer layer = read_layer(attributes, &call);
   int64_t shape[] = {layer.images, layer.y.pooled, layer.x.pooled, layer.filters}, none[] = {0};
   bool pools = layer.y.window;
   output(&call, 0, 4, shape);
@@ -148,7 +148,7 @@ static void forward(void *attributes, TF_OpKernelContext *context) {
 
 static void input_gradient(void *attributes, TF_OpKernelContext *context) {
   Call call = begin(context);
-  Layer layer = layer_of(attributes, &call);
+  Layer layer = read_layer(attributes, &call);
   output_like(&call, 0, 0);
   if (ready(&call))
     convolution->input_gradient(&layer, in(&call, 1), in(&call, 2), in(&call, 3), in(&call, 4),
@@ -158,7 +158,7 @@ static void input_gradient(void *attributes, TF_OpKernelContext *context) {
 
 static void kernel_gradient(void *attributes, TF_OpKernelContext *context) {
   Call call = begin(context);
-  Layer layer = layer_of(attributes, &call);
+  Layer layer = read_layer(attributes, &call);
   output_like(&call, 0, 1);
   output(&call, 1, 1, (int64_t[]){layer.filters});
   if (ready(&call))
@@ -187,8 +187,7 @@ static void product(void *attributes, TF_OpKernelContext *context) {
   int64_t rows = length(&call, 0, transposed->a), inner = length(&call, 0, !transposed->a);
   int64_t columns = length(&call, 1, !transposed->b), start = count(&call, 2);
   require(&call, inner == length(&call, 1, transposed->b), "The matrices do not fit each other.");
-  require(&call, start == 0 || start == columns,
-          "The start has not as many numbers as the result has columns.");
+  require(&call, start == 0 || start == columns, "The start needs one number for each column of the result.");
   output(&call, 0, 2, (int64_t[]){rows, columns});
   if (ready(&call))
     arithmetic->product(in(&call, 0), in(&call, 1), start ? in(&call, 2) : NULL, out(&call, 0), rows, inner,
@@ -225,7 +224,7 @@ static void *create_loss(TF_OpKernelConstruction *construction) {
 static void loss(void *choice, TF_OpKernelContext *context) {
   Call call = begin(context);
   int64_t images = length(&call, 0, 0), size = images ? count(&call, 0) / images : 0;
-  require(&call, count(&call, 0) == count(&call, 1), "The outputs and the targets differ in their size.");
+  require(&call, count(&call, 0) == count(&call, 1), "The outputs and the targets differ in size.");
   output(&call, 0, 1, &images);
   output_like(&call, 1, 0);
   if (ready(&call))
@@ -242,7 +241,7 @@ static void *create_nothing(TF_OpKernelConstruction *construction) {
 static void sum(void *nothing, TF_OpKernelContext *context) {
   (void)nothing;
   Call call = begin(context);
-  require(&call, TF_NumDims(call.inputs[0]) == 3, "What is summed over its middle axis needs three.");
+  require(&call, TF_NumDims(call.inputs[0]) == 3, "A sum over the middle axis needs three axes.");
   int64_t outer = length(&call, 0, 0), middle = length(&call, 0, 1), inner = length(&call, 0, 2);
   output(&call, 0, 2, (int64_t[]){outer, inner});
   if (ready(&call)) arithmetic->sum(in(&call, 0), outer, middle, inner, out(&call, 0));
@@ -310,7 +309,7 @@ static const Operation OPERATIONS[] = {
 
 static void choose_instructions(void) {
 #ifdef __x86_64__
-  // For tests and benchmarks CAE_INSTRUCTIONS names the widest that may be used.
+  // For tests and benchmarks, CAE_INSTRUCTIONS names the widest instruction set to use.
   const char *widest = getenv("CAE_INSTRUCTIONS");
   if (!widest) widest = "avx512";
   bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

@@ -1,17 +1,17 @@
-// How a layer is computed. A picture is laid out as one line of pixels, with zeros around it and between its
-// rows: every neighbour of every pixel is then a fixed distance away, also across the ends of rows.
+// How a layer is computed. An image is laid out as one line of pixels, with zeros around it and between its
+// rows: every neighbour of every pixel is then at a fixed distance, also across the ends of rows.
 #pragma once
 
 #include "convolution.h"
 #include "memory.h"
 #include "products.h"
 
-// One axis of the small picture, before upsampling.
+// One axis of the small image, before upsampling.
 typedef struct {
   int whole;    // zeros before, in whole small pixels
-  int cut;      // what `whole` adds to the zeros asked for, in large pixels
+  int cut;      // by how much `whole` exceeds the zeros of the padding, in large pixels
   int taps;     // of the kernel summed by phase
-  int laid;     // small pixels with all zeros
+  int laid;     // small pixels, zeros included
   int results;  // of each phase
 } Grid;
 
@@ -24,18 +24,18 @@ typedef struct {
 typedef struct {
   Grid y, x;
   int pitch;         // pixels from a row to the next
-  int line_length;   // pixels of a picture as a line, with slack
+  int line_length;   // pixels of an image as a line, with slack
   int margin;        // pixels in front of the line of a phase: the largest shift
   int block_length;  // pixels of a margin and a line; each phase has a block
-  int origin;        // the picture's first pixel on its line
+  int origin;        // the image's first pixel on its line
   int phases;
   int count;  // of taps; those of a phase follow each other
   Tap *taps;
   int *row, *column;  // large pixel (y, x) is pixel row[y] + column[x] in the blocks
 } Plan;
 
-static int whole_lanes(int count) { return (count + LANES - 1) / LANES * LANES; }
-// The numbers of an image, and of its result.
+static int round_up_to_lanes(int count) { return (count + LANES - 1) / LANES * LANES; }
+// Return how many numbers an image has, and its result.
 static int64_t image_size(const Layer *layer) {
   return (int64_t)layer->y.size * layer->x.size * layer->channels;
 }
@@ -43,10 +43,7 @@ static int64_t result_size(const Layer *layer) {
   return (int64_t)layer->y.pooled * layer->x.pooled * layer->filters;
 }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-static int larger(int a, int b) { return a > b ? a : b; }
-
-static Grid grid_of(const Axis *axis, int scale) {
+static Grid make_grid(const Axis *axis, int scale) {
   Grid grid;
   grid.whole = (axis->before + scale - 1) / scale;
   grid.cut = scale * grid.whole - axis->before;
@@ -58,7 +55,7 @@ static Grid grid_of(const Axis *axis, int scale) {
 
 static void list_taps(const Layer *layer, Plan *plan) {
   int scale = layer->scale;
-  plan->taps = zeros(plan->phases * plan->y.taps * plan->x.taps, sizeof(Tap));
+  plan->taps = allocate(plan->phases * plan->y.taps * plan->x.taps, sizeof(Tap));
   for (int phase = 0; phase < plan->phases; phase++)
     for (int y = 0; y < plan->y.taps; y++)
       for (int x = 0; x < plan->x.taps; x++) {
@@ -67,25 +64,25 @@ static void list_taps(const Layer *layer, Plan *plan) {
         Tap tap = {
             .phase = phase,
             .shift = y * plan->pitch + x,
-            .first_y = larger(from_y, 0),
-            .last_y = smaller(from_y + scale, layer->y.kernel) - 1,
-            .first_x = larger(from_x, 0),
-            .last_x = smaller(from_x + scale, layer->x.kernel) - 1,
+            .first_y = maximum(from_y, 0),
+            .last_y = minimum(from_y + scale, layer->y.kernel) - 1,
+            .first_x = maximum(from_x, 0),
+            .last_x = minimum(from_x + scale, layer->x.kernel) - 1,
         };
         if (tap.first_y <= tap.last_y && tap.first_x <= tap.last_x) plan->taps[plan->count++] = tap;
       }
 }
 
-static Plan plan_of(const Layer *layer) {
+static Plan make_plan(const Layer *layer) {
   int scale = layer->scale;
-  Plan plan = {.y = grid_of(&layer->y, scale), .x = grid_of(&layer->x, scale), .phases = scale * scale};
+  Plan plan = {.y = make_grid(&layer->y, scale), .x = make_grid(&layer->x, scale), .phases = scale * scale};
   plan.pitch = plan.x.laid;
   plan.line_length = plan.y.laid * plan.pitch + SLACK;
   plan.margin = (plan.y.taps - 1) * plan.pitch + plan.x.taps - 1;
   plan.block_length = plan.margin + plan.line_length;
   plan.origin = plan.y.whole * plan.pitch + plan.x.whole;
   list_taps(layer, &plan);
-  plan.row = integers(layer->y.output), plan.column = integers(layer->x.output);
+  plan.row = allocate_integers(layer->y.output), plan.column = allocate_integers(layer->x.output);
   for (int i = 0; i < layer->y.output; i++) {
     int y = i + plan.y.cut;
     plan.row[i] = plan.margin + y % scale * scale * plan.block_length + y / scale * plan.pitch;
@@ -98,16 +95,16 @@ static Plan plan_of(const Layer *layer) {
 }
 
 // Return how many pixels lie from the first to the last of `rows` rows of `columns` pixels.
-static int span(const Plan *plan, int rows, int columns) { return (rows - 1) * plan->pitch + columns; }
+static int count_span(const Plan *plan, int rows, int columns) { return (rows - 1) * plan->pitch + columns; }
 
 // Return where the taps of the phase that tap t belongs to end.
-static int end_of_phase(const Plan *plan, int t) {
+static int find_end_of_phase(const Plan *plan, int t) {
   int phase = plan->taps[t].phase;
   while (t < plan->count && plan->taps[t].phase == phase) t++;
   return t;
 }
 
-// A tap's kernel, float[channels][filters].
+// Add up the kernel's taps that a tap stands for, into float[channels][filters].
 static void fold(const Layer *layer, const Tap *tap, const float *kernel, float *folded) {
   int size = layer->channels * layer->filters;
   memset(folded, 0, size * sizeof(float));
@@ -116,7 +113,7 @@ static void fold(const Layer *layer, const Tap *tap, const float *kernel, float 
       for (int i = 0; i < size; i++) folded[i] += kernel[(y * layer->x.kernel + x) * size + i];
 }
 
-// The way back, for gradients.
+// The reverse, for gradients.
 static void unfold(const Layer *layer, const Tap *tap, const float *folded, float *kernel) {
   int size = layer->channels * layer->filters;
   for (int y = tap->first_y; y <= tap->last_y; y++)

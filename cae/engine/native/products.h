@@ -1,19 +1,19 @@
-// The sums in which a convolution and its gradients spend their time, over a picture laid out as one line of
-// pixels: a neighbour is a fixed number of floats away. They are kept in registers, a tile of them at a time.
+// The sums in which a convolution and its gradients spend their time, over an image laid out as one line of
+// pixels: a neighbour is a fixed number of floats away. A tile of sums at a time is kept in registers.
 #pragma once
 
 #include <stdint.h>
 
 #include "lanes.h"
 
-// The sizes of tiles: sums that stay in registers, beside weights and a value (measured).
+// The sizes of tiles: sums that stay in registers, with weights and a value (measured).
 #define PIXELS (REGISTERS == 32 ? 16 : 12)
 #define PIXELS_OF_TWO (REGISTERS == 32 ? 12 : 6)
 #define ROWS (REGISTERS == 32 ? 8 : 6)
 #define WIDE (REGISTERS == 32 ? 6 : 3)
-// Parts of one sum side by side: an addition need not wait for the one before.
+// Parts of one sum that are computed side by side: an addition need not wait for the one before.
 #define TOGETHER 4
-// Lines are read and written past their end by up to so many pixels.
+// Lines are read and written past their end, by up to so many pixels.
 #define SLACK 16
 
 INLINE void correlate_tile(const float *in, int stride, const int32_t *offset, int rows, const float *kernel,
@@ -51,7 +51,7 @@ INLINE void correlate_with(const float *in, int stride, const int32_t *offset, i
 // out[q][f] = start[f] + Σ_r in[q·stride + offset[r]] · kernel[r][f],  q < count,  f < width, whole lanes
 static void correlate(const float *in, int stride, const int32_t *offset, int rows, const float *kernel,
                       int width, const float *start, float *out, int count) {
-  // A stride that is known where the loop is compiled costs no register.
+  // A stride that is a constant at compile time needs no register.
   switch (stride) {
     case 1: correlate_with(in, 1, offset, rows, kernel, width, start, out, count); break;
     case 8: correlate_with(in, 8, offset, rows, kernel, width, start, out, count); break;
