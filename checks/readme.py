@@ -64,10 +64,13 @@ PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
         "sizes": medical.by_size,
         "reconstruction": partial(detection.reconstruction, ROOT / "studies/medical"),
     },
-    "studies/rate/README.md": {"numbers": rate.by_numbers, "bits": rate.by_bits},
-    "studies/recipe/README.md": {"recipe": recipe.by_recipe},
-    "studies/seeds/README.md": {"noise": seeds.noise, "deaths": seeds.deaths},
-    "studies/variational/README.md": {"likelihood": variational.by_likelihood, "betas": variational.by_beta},
+    "studies/rate/README.md": {"numbers": rate.tabulate_by_size, "bits": rate.tabulate_by_bits},
+    "studies/recipe/README.md": {"recipe": recipe.tabulate_losses},
+    "studies/seeds/README.md": {"noise": seeds.tabulate_noise, "deaths": seeds.tabulate_deaths},
+    "studies/variational/README.md": {
+        "likelihood": variational.tabulate_likelihoods,
+        "betas": variational.tabulate_betas,
+    },
 }
 
 

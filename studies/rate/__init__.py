@@ -1,5 +1,1 @@
-"""Rate and distortion: what a picture costs in numbers or bits, and what is lost."""
-
-from pathlib import Path
-
-STUDY = Path("studies/rate")
+"""Rate and distortion: how much of an image is lost, by the size of its code and by the bits of its code."""

@@ -1,23 +1,27 @@
-"""Measure a trained network and PCA with as many numbers, their codes whole and rounded."""
+"""Measure a trained network and PCA with codes of the same size, as they are and quantised."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from stages.inputs import Inputs
+from pydantic import Field
 
-from cae.core import files, params
 from cae.core.arrays import Images, Labels, Rows
-from cae.datasets import splits
+from cae.core.config import Increasing, Section
+from cae.datasets import prepared
 from cae.datasets.splits import Splits
 from cae.metrics import baselines, probes, quality
 from cae.metrics.baselines import PrincipalComponents
 from cae.metrics.probes import LinearProbe
 from cae.networks.autoencoder import load, predict
-from stages import BASELINES, PREPARED
-from studies import read_argument
-from studies.rate import STUDY, settings
+from stages.runner.project import Project, Results
 from studies.rate.quantiser import Quantiser
+
+
+class Settings(Section):
+    """To how many bits per number codes are quantised."""
+
+    bits: Increasing[Annotated[int, Field(ge=1, le=16)]]
 
 
 class Method(NamedTuple):
@@ -27,47 +31,44 @@ class Method(NamedTuple):
     decode: Callable[[Rows], Images]
 
 
-def main() -> None:
-    """Read models/SIZE.keras and data/; write runs/SIZE.json."""
-    inputs = Inputs.read("measure", STUDY)
-    size = read_argument("size", int)
-    images, labels = splits.all_images(PREPARED), splits.all_labels(PREPARED)
+def measure(project: Project, settings: Settings, size: int) -> Results:
+    """Return the metrics of the network and of PCA on the test images."""
+    folder = project.path("../../data/prepared")
+    images = prepared.read_all_images(folder)
+    labels = Splits(*(prepared.read_labels(folder, split) for split in Splits._fields))
     image_shape = images.test.shape[1:]
-    network = load(STUDY / f"models/{size}.keras", image_shape)
-    _, components = baselines.read(BASELINES)
+    network = load(project.path(f"models/{size}.keras"), image_shape)
+    _, components = baselines.read(project.path("../../data/baselines"))
     pca = PrincipalComponents(size, components)
     methods = {
         "residual": Method(partial(predict, network.encoder), partial(predict, network.decoder)),
         "PCA": Method(pca.encode, partial(pca.decode, image_shape=image_shape)),
     }
-    bits, strengths = settings.load().bits, params.load().probes.regularisation
-    results = {name: measure(method, images, labels, bits, strengths) for name, method in methods.items()}
-    inputs.check()
-    files.write_json(STUDY / f"runs/{size}.json", results)
+    return {
+        f"runs/{size}.json": {
+            name: measure_method(method, images, labels, settings.bits) for name, method in methods.items()
+        }
+    }
 
 
-def measure(
-    method: Method,
-    images: Splits[Images],
-    labels: Splits[Labels],
-    bits: tuple[int, ...],
-    strengths: tuple[float, ...],
+def measure_method(
+    method: Method, images: Splits[Images], labels: Splits[Labels], bits: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Measure a method on the test split.
+    """Measure a method on the test images.
 
-    Returns every metric of reconstructions from whole codes; `linear_all`, how often a linear probe on the
-    codes, learned with all labels, names a test image right; and `mse_by_bits`, the squared error when each
-    number of a code is rounded to so many bits.
+    Returns every metric of reconstructions; `linear_all`, the accuracy of a linear probe on the codes, fitted
+    with all labels; and `mse_by_bits`, the squared error when each number of a code is quantised.
     """
     codes = Splits(*(method.encode(part) for part in images))
     rows = probes.standardise(codes)
-    probe = LinearProbe(strengths).fit(rows.train, labels.train, rows.validation, labels.validation)
+    probe = LinearProbe(probes.Settings().regularisation)
+    probe.fit(rows.train, labels.train, rows.validation, labels.validation)
+    quantised = {count: Quantiser.fit(codes.train, count).quantise(codes.test) for count in bits}
     return {
         **quality.summarise(images.test, method.decode(codes.test)),
         "linear_all": float((probe.predict(rows.test) == labels.test).mean()),
         "mse_by_bits": {
             str(count): float(quality.mse(images.test, method.decode(rounded)).mean())
-            for count in bits
-            for rounded in [Quantiser.fitted(codes.train, count).rounded(codes.test)]
+            for count, rounded in quantised.items()
         },
     }

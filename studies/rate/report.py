@@ -1,4 +1,4 @@
-"""Set the residual network, PCA and published figures side by side: error by numbers and by bits."""
+"""Compare the residual network, PCA and published figures: error by code size and by bits."""
 
 import json
 from collections.abc import Mapping
@@ -6,40 +6,41 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stages.inputs import Inputs
 
 from cae.core import files
-from studies.rate import STUDY, pictures, settings
+from cae.core.config import Increasing, Section
+from cae.networks.settings import CodeSize
+from stages.runner.project import Project, Results
+from studies.rate import figures
 
 METHODS = ("residual", "PCA")
 COLUMNS = ("mse", "ssim", "bce", "linear_all")
+Runs = Mapping[int, Mapping[str, Any]]
+"""Code size → what `measure` returns."""
 
 
-def main() -> None:
-    """Read runs/ and published.csv; write metrics/rate.json and plots/."""
-    inputs = Inputs.read("report", STUDY)
-    sizes = settings.load().code_sizes
-    runs = {size: json.loads((STUDY / f"runs/{size}.json").read_text()) for size in sizes}
-    published = files.read_csv(STUDY / "published.csv", remake="git checkout studies")
-    rate, bits = by_numbers(runs), by_bits(runs)
+class Settings(Section):
+    """The code sizes."""
 
-    inputs.check()
-    of_network = rate[rate["method"] == "residual"]
-    files.write_json(
-        STUDY / "metrics/rate.json",
-        {
-            f"mse_{size}": float(mse)
-            for size, mse in zip(of_network["numbers"], of_network["mse"], strict=True)
-        },
-    )
-    files.write_csv(STUDY / "plots/rate.csv", rate)
-    files.write_csv(STUDY / "plots/bits.csv", bits)
-    files.write_figure(STUDY / "plots/curves/rate.png", pictures.rate(rate, published))
-    files.write_figure(STUDY / "plots/curves/bits.png", pictures.bits(lowest(bits), published))
+    code_sizes: Increasing[CodeSize]
 
 
-def by_numbers(runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
-    """Tabulate what whole codes give: method, numbers, mse, ssim, bce, linear_all."""
+def report(project: Project, settings: Settings) -> Results:
+    """Return the network's squared errors, the tables, and figures that compare all methods."""
+    runs = {size: json.loads(project.path(f"runs/{size}.json").read_text()) for size in settings.code_sizes}
+    published = files.read_csv(project.path("published.csv"), remake="git checkout studies")
+    by_size, by_bits = tabulate_by_size(runs), tabulate_by_bits(runs)
+    return {
+        "metrics/rate.json": {f"mse_{size}": run["residual"]["mse"] for size, run in runs.items()},
+        "plots/rate.csv": by_size,
+        "plots/bits.csv": by_bits,
+        "plots/curves/rate.png": figures.plot_by_size(by_size, published),
+        "plots/curves/bits.png": figures.plot_by_bits(select_best(by_bits), published),
+    }
+
+
+def tabulate_by_size(runs: Runs) -> pd.DataFrame:
+    """Tabulate the metrics of codes as they are: method, numbers, mse, ssim, bce, linear_all."""
     return pd.DataFrame(
         {"method": method, "numbers": size, **{name: run[method][name] for name in COLUMNS}}
         for method in METHODS
@@ -47,8 +48,8 @@ def by_numbers(runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
-def by_bits(runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
-    """Tabulate what rounded codes give: method, numbers, bits of each, bits of all of them, mse."""
+def tabulate_by_bits(runs: Runs) -> pd.DataFrame:
+    """Tabulate the error of quantised codes: method, numbers, bits per number, bits per code, mse."""
     return pd.DataFrame(
         {"method": method, "numbers": size, "bits_each": int(each), "bits": size * int(each), "mse": mse}
         for method in METHODS
@@ -57,8 +58,8 @@ def by_bits(runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
-def lowest(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows that are better than every other row of their method with as few bits or fewer."""
+def select_best(table: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows with a lower error than every row of the same method with at most as many bits."""
     ordered = table.sort_values(["bits", "mse"])
     best_before = ordered.groupby("method")["mse"].transform(
         lambda mse: mse.cummin().shift(fill_value=np.inf)

@@ -1,19 +1,17 @@
-"""The tables of the rate study for README.md, made from its committed results."""
+"""The tables of README.md, from the committed results."""
 
 from pathlib import Path
 
 import pandas as pd
 
-HERE = Path(__file__).parent
-Table = tuple[list[str], list[list[str]]]
-"""The header, and the rows below it."""
+STUDY = Path(__file__).parent
 BUDGETS = (128, 256, 512, 904, 1024)
 
 
-def by_numbers() -> Table:
-    """Compare squared error, SSIM and what a linear probe reads, one row a code size."""
-    table = pd.read_csv(HERE / "plots/rate.csv").set_index(["method", "numbers"])
-    published = pd.read_csv(HERE / "published.csv").dropna(subset="numbers").set_index("numbers")
+def tabulate_by_size() -> pd.DataFrame:
+    """Compare squared error, SSIM and the accuracy of a linear probe, one row per code size."""
+    table = pd.read_csv(STUDY / "plots/rate.csv").set_index(["method", "numbers"])
+    published = pd.read_csv(STUDY / "published.csv").dropna(subset="numbers").set_index("numbers")
     rows = []
     for size in table.loc["residual"].index:
         ours, pca = table.loc[("residual", size)], table.loc[("PCA", size)]
@@ -29,28 +27,25 @@ def by_numbers() -> Table:
                 *(f"{method['linear_all']:.3f}" for method in (ours, pca)),
             ]
         )
-    measures = ["MSE", "PCA", "published", "SSIM", "PCA", "published", "BCE", "linear probe", "PCA"]
-    return ["numbers", *measures], rows
+    metrics = ["MSE", "PCA", "published", "SSIM", "PCA", "published", "BCE", "linear probe", "PCA"]
+    return pd.DataFrame(rows, columns=["numbers", *metrics])
 
 
-def by_bits() -> Table:
-    """Compare the least squared error within a number of bits: network, PCA, published."""
-    ours = pd.read_csv(HERE / "plots/bits.csv").to_dict("records")
-    published = pd.read_csv(HERE / "published.csv").dropna(subset="bits").set_index("bits")["mse"]
+def tabulate_by_bits() -> pd.DataFrame:
+    """Compare the lowest squared error within a number of bits: network, PCA, published."""
+    ours = pd.read_csv(STUDY / "plots/bits.csv").sort_values("mse").to_dict("records")
+    published = pd.read_csv(STUDY / "published.csv").dropna(subset="bits").set_index("bits")["mse"]
     rows = []
     for budget in BUDGETS:
         best = [
-            min(
-                (row for row in ours if row["method"] == name and row["bits"] <= budget),
-                key=lambda row: float(row["mse"]),
-            )
-            for name in ("residual", "PCA")
+            next(row for row in ours if row["method"] == method and row["bits"] <= budget)
+            for method in ("residual", "PCA")
         ]
         rows.append(
             [
                 f"{budget:,}",
-                *(f"{row['mse']:.5f} ({row['numbers']:g} × {row['bits_each']:g})" for row in best),
+                *(f"{row['mse']:.5f} ({row['numbers']} × {row['bits_each']})" for row in best),
                 f"{published[budget]:.4f}" if budget in published.index else "",
             ]
         )
-    return ["bits at most", "residual network", "PCA", "published"], rows
+    return pd.DataFrame(rows, columns=["bits at most", "residual network", "PCA", "published"])

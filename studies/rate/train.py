@@ -1,33 +1,43 @@
 """Train the residual network with one code size."""
 
-from typing import Any
+from typing import Annotated, Self
 
-from stages.inputs import Inputs
+from pydantic import Field, model_validator
 
-from cae.core import params
-from studies import pipeline, read_argument
-from studies.rate import STUDY, settings
-from studies.rate.settings import Study
-
-
-def main() -> None:
-    """Read data/prepared; write models/SIZE.keras and histories/SIZE.csv."""
-    inputs = Inputs.read("train", STUDY)
-    size = read_argument("size", int)
-    chosen = pipeline.changed(params.load(), changes(settings.load(), size))
-    pipeline.train(STUDY, str(size), chosen, inputs)
+import stages.train
+from cae.core.config import Increasing, Section, validate
+from cae.networks.settings import CodeSize, Epochs
+from stages.runner.project import Project, Results
+from stages.train import read_images, train_network
 
 
-def changes(study: Study, size: int) -> dict[str, Any]:
-    """Return what differs from the root's params.yaml for codes of one size."""
-    epochs = study.epochs[study.code_sizes.index(size)]
-    pace = study.model_dump(include=set(params.Pace.model_fields))
-    return {
-        "model.name": "residual",
-        "model.residual.code_size": size,
-        **{f"model.residual.{name}": value for name, value in pace.items()},
-        "train.shards": study.shards,
-        "train.epochs": epochs,
-        # One bad epoch shall not end a run whose learning rate has still to fall.
-        "train.patience": epochs,
+class Settings(Section):
+    """The code sizes, and for how long the network of each is trained."""
+
+    code_sizes: Increasing[CodeSize]
+    epochs: Annotated[tuple[Epochs, ...], Field(strict=False)]
+    shards: Annotated[int, Field(ge=1, le=64)]
+
+    @model_validator(mode="after")
+    def check_epochs(self) -> Self:
+        """Refuse fewer or more numbers of epochs than there are networks."""
+        if len(self.epochs) != len(self.code_sizes):
+            raise ValueError(
+                f"epochs has {len(self.epochs)} numbers, but code_sizes has {len(self.code_sizes)}: "
+                "give each network its own"
+            )
+        return self
+
+
+def train(project: Project, settings: Settings, size: int) -> Results:
+    """Return the trained network and its history."""
+    epochs = settings.epochs[settings.code_sizes.index(size)]
+    run = {
+        "model": {"name": "residual", "residual": {"code_size": size}},
+        # No early stopping: the learning rate has to fall to 0.
+        "train": {"epochs": epochs, "patience": epochs, "shards": settings.shards},
     }
+    chosen = validate(run, stages.train.Settings, project.folder / "params.yaml")
+    images = read_images(project, "../../data/prepared")
+    autoencoder, history = train_network(project, chosen.model, chosen.train, *images)
+    return {f"models/{size}.keras": autoencoder.network, f"histories/{size}.csv": history}

@@ -1,5 +1,1 @@
-"""How the batch size and the learning rate of the default network were chosen."""
-
-from pathlib import Path
-
-STUDY = Path("studies/recipe")
+"""Which batch size and learning rate suit the default network."""

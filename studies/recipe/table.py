@@ -1,23 +1,18 @@
-"""The table of the recipe study for README.md, made from its committed results."""
+"""The table of README.md, from the committed results."""
 
 from pathlib import Path
 
 import pandas as pd
 
-HERE = Path(__file__).parent
-Table = tuple[list[str], list[list[str]]]
-"""The header, and the rows below it."""
+STUDY = Path(__file__).parent
 
 
-def by_recipe(folder: Path = HERE) -> Table:
-    """Compare the recipes by validation loss, the best mean first."""
-    results = pd.read_csv(folder / "plots/recipe.csv")
-    seeds = sorted(results["seed"].unique())
-    losses = results.pivot(index=["batch_size", "learning_rate"], columns="seed", values="val_loss")
+def tabulate_losses(folder: Path = STUDY) -> pd.DataFrame:
+    """Compare the recipes by validation loss, the lowest mean first."""
+    runs = pd.read_csv(folder / "plots/recipe.csv")
+    losses = runs.pivot(index=["batch_size", "learning_rate"], columns="seed", values="val_loss")
+    losses.columns = [f"seed {seed}" for seed in losses]
     losses["mean"] = losses.mean(axis=1)
-    rows = [
-        [f"{row['batch_size']:g}", f"{row['learning_rate']:g}"]
-        + [f"{row[column]:.5f}" for column in (*seeds, "mean")]
-        for row in losses.sort_values("mean").reset_index().to_dict("records")
-    ]
-    return ["batch size", "learning rate", *(f"seed {seed}" for seed in seeds), "mean"], rows
+    losses = losses.sort_values("mean").map("{:.5f}".format).reset_index()
+    losses["learning_rate"] = losses["learning_rate"].map("{:g}".format)
+    return losses.rename(columns={"batch_size": "batch size", "learning_rate": "learning rate"})

@@ -1,31 +1,28 @@
 """Train the default network with one batch size, learning rate and seed."""
 
-from typing import Any
-
-from stages.inputs import Inputs
-
-from cae.core import params
-from studies import pipeline, read_argument
-from studies.recipe import STUDY, settings
+import stages.train
+from cae.core.config import Section, validate
+from cae.networks.settings import Epochs
+from stages.runner.project import Project, Results
+from stages.train import read_images, train_network
 
 
-def main() -> None:
-    """Read data/prepared; write models/RECIPE.keras and histories/RECIPE.csv."""
-    inputs = Inputs.read("train", STUDY)
-    recipe = read_argument("recipe", str)
-    chosen = pipeline.changed(params.load(), changes(recipe, settings.load().epochs))
-    pipeline.train(STUDY, recipe, chosen, inputs)
+class Settings(Section):
+    """For how long every network is trained."""
+
+    epochs: Epochs
 
 
-def changes(recipe: str, epochs: int) -> dict[str, Any]:
-    """Return what differs from the root's params.yaml for BATCH_SIZE-LEARNING_RATE-SEED."""
-    batch_size, learning_rate, seed = recipe.split("-")
-    return {
-        "model.name": "convolutional",
-        "model.convolutional.batch_size": int(batch_size),
-        "model.convolutional.learning_rate": float(learning_rate),
-        "train.seed": int(seed),
-        "train.epochs": epochs,
-        # The learning rate falls to its end in every one.
-        "train.patience": epochs,
+def train(project: Project, settings: Settings, batch_size: int, learning_rate: float, seed: int) -> Results:
+    """Return the trained network and its history."""
+    network = {"batch_size": batch_size, "learning_rate": learning_rate}
+    run = {
+        "model": {"name": "convolutional", "convolutional": network},
+        # No early stopping: the learning rate falls to 0 in every run.
+        "train": {"epochs": settings.epochs, "patience": settings.epochs, "seed": seed},
     }
+    chosen = validate(run, stages.train.Settings, project.folder / "params.yaml")
+    images = read_images(project, "../../data/prepared")
+    autoencoder, history = train_network(project, chosen.model, chosen.train, *images)
+    name = f"{batch_size}-{learning_rate}-{seed}"
+    return {f"models/{name}.keras": autoencoder.network, f"histories/{name}.csv": history}

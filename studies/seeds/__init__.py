@@ -1,5 +1,1 @@
-"""What another seed changes."""
-
-from pathlib import Path
-
-STUDY = Path("studies/seeds")
+"""How much results vary between seeds, and how many networks learn nothing."""

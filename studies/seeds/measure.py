@@ -1,41 +1,26 @@
-"""Evaluate and probe a network that was trained with another seed, as the main pipeline does with its own."""
+"""Evaluate and probe a network that was trained with another seed, as the main pipeline does."""
 
-import json
-import shutil
-import tempfile
-from pathlib import Path
+from dataclasses import replace
 
-from stages.inputs import Inputs
-
-import stages.evaluate
-import stages.probe
-from cae.core import files, params
-from stages import MODELS, PLOTS
-from studies import pipeline, read_argument
-from studies.seeds import STUDY
+from cae.core import files
+from stages import evaluate, probe
+from stages.runner.project import Project, Results
+from studies.seeds.collect import HISTORY, collect_metrics
 
 
-def main() -> None:
-    """Read models/SEED.keras, histories/SEED.csv and data/; write runs/SEED.json, the metrics by stage."""
-    inputs = Inputs.read("measure", STUDY)
-    seed = read_argument("seed", int)
-    history = STUDY / f"histories/{seed}.csv"
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for source, place in (
-            (STUDY / f"models/{seed}.keras", MODELS / "autoencoder.keras"),
-            (history, PLOTS / "history.csv"),
-        ):
-            (folder / place).parent.mkdir(parents=True)
-            shutil.copyfile(source, folder / place)
-        pipeline.run([stages.evaluate, stages.probe], folder, params.load(), inputs)
-        metrics = {path.stem: json.loads(path.read_text()) for path in (folder / "metrics").glob("*.json")}
-    inputs.check()
-    files.write_json(STUDY / f"runs/{seed}.json", metrics | {"train": best_epoch(history)})
+class Settings(evaluate.Settings, probe.Settings):
+    """What both stages read of the main pipeline's params.yaml."""
 
 
-def best_epoch(path: Path) -> dict[str, float]:
-    """Return the best epoch of a history and its losses, as in metrics/train.json of the main pipeline."""
-    history = files.read_csv(path, remake=f"cd {STUDY} && dvc repro")
-    best = history.iloc[int(history["val_loss"].argmin())]
-    return {"best_epoch": int(best["epoch"])} | {name: float(best[name]) for name in ("loss", "val_loss")}
+def measure(project: Project, settings: Settings, seed: int) -> Results:
+    """Return the metrics of a network, by stage."""
+    inputs = {
+        "data/baselines": "../../data/baselines",
+        "data/prepared": "../../data/prepared",
+        "models/autoencoder.keras": f"models/{seed}.keras",
+        HISTORY: f"histories/{seed}.csv",
+    }
+    pipeline = replace(project, aliases=inputs)
+    results = evaluate.evaluate(pipeline, settings) | probe.probe(pipeline, settings)
+    history = files.read_csv(project.path(f"histories/{seed}.csv"))
+    return {f"runs/{seed}.json": collect_metrics(results | {HISTORY: history})}

@@ -1,51 +1,59 @@
-"""Measure the networks that were trained for a moment at one learning rate."""
+"""Measure the networks that were trained for a few epochs at one learning rate."""
+
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from stages.inputs import Inputs
+from pydantic import Field
 
-from cae.core import files
 from cae.core.arrays import Images
-from cae.datasets import splits
+from cae.core.config import Section
 from cae.metrics import quality
 from cae.metrics.baselines import MeanImage
 from cae.networks.autoencoder import load, predict
-from stages import PREPARED
-from studies import read_argument
-from studies.seeds import STUDY, settings
+from stages.runner.project import Project, Results
+from stages.train import read_images
 
 # Validation images whose reconstructions are compared with one another.
 COMPARED = 500
 
 
-def main() -> None:
-    """Read short/RATE and data/; write deaths/RATE.csv, a row a seed."""
-    inputs = Inputs.read("measure_short", STUDY)
-    rate = read_argument("rate", float)
-    train, validation = (splits.images(PREPARED, name) for name in ("train", "validation"))
-    # A network that does no better has learned nothing of single images.
-    of_mean_image = mean_loss(validation, MeanImage.fit(train).reconstruct(validation))
+class Deaths(Section):
+    """How many networks were trained."""
+
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    deaths: Deaths
+
+
+def measure_short(project: Project, settings: Settings, rate: float) -> Results:
+    """Return a table with a row per seed: seed, val_loss, mean_image_loss, spread."""
+    train, validation = read_images(project, "../../data/prepared")
+    mean_image = MeanImage.fit(train).reconstruct(validation)
     rows = []
-    for seed in range(1, settings.load().deaths.seeds + 1):
-        network = load(STUDY / f"short/{rate}/{seed}.keras", validation.shape[1:]).network
-        answers = predict(network, validation)
+    for seed in range(1, settings.deaths.seeds + 1):
+        network = load(project.path(f"short/{rate}/{seed}.keras"), validation.shape[1:]).network
+        reconstructions = predict(network, validation)
         rows.append(
             {
                 "seed": seed,
-                "val_loss": mean_loss(validation, answers),
-                "mean_image_loss": of_mean_image,
-                "spread": spread(answers[:COMPARED]),
+                "val_loss": compute_loss(validation, reconstructions),
+                "mean_image_loss": compute_loss(validation, mean_image),
+                "spread": compute_spread(reconstructions[:COMPARED]),
             }
         )
-    inputs.check()
-    files.write_csv(STUDY / f"deaths/{rate}.csv", pd.DataFrame(rows))
+    return {f"deaths/{rate}.csv": pd.DataFrame(rows)}
 
 
-def mean_loss(images: Images, answers: Images) -> float:
-    """Return the mean cross-entropy of answers to images, both (N, H, W, 1)."""
-    return float(quality.binary_crossentropy(images, answers).mean())
+def compute_loss(images: Images, reconstructions: Images) -> float:
+    """Return the mean cross-entropy of reconstructions of images, both (N, H, W, 1)."""
+    return float(quality.binary_crossentropy(images, reconstructions).mean())
 
 
-def spread(answers: Images) -> float:
-    """Return how much answers (N, H, W, 1) differ: the greatest standard deviation of a pixel over images."""
-    return float(answers.std(axis=0, dtype=np.float64).max())
+def compute_spread(images: Images) -> float:
+    """Return how much images (N, H, W, 1) differ: the largest standard deviation of any pixel."""
+    return float(images.std(axis=0, dtype=np.float64).max())

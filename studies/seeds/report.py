@@ -1,63 +1,83 @@
-"""Say how far a number moves when nothing but the seed changes, and how many networks end dead."""
+"""Tabulate how much every metric varies between seeds, and how many networks learn nothing."""
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
+from pydantic import model_validator
 from scipy.stats import binomtest
 from scipy.stats import t as student
-from stages.inputs import Inputs
 
-from cae.core import files, params
-from cae.core.errors import UserError
-from studies.seeds import STUDY, settings
+from cae.core import files
+from cae.core.config import Increasing, Section, Seed
+from cae.networks.settings import Rate
+from stages.runner.project import Project, Results
+from studies.seeds.collect import TABLES, Metrics, collect_metrics
+from studies.seeds.figures import plot_metrics
 
-# Of the main pipeline's own run.
-METRICS = [Path(f"metrics/{stage}.json") for stage in ("evaluate", "probe", "train")]
-# Answers are one and the same if no pixel's grey value has a greater standard deviation over images.
+# Reconstructions are all the same if no pixel has a larger standard deviation over images.
 SAME = 1e-3
 
 
-def main() -> None:
-    """Read metrics/, runs/ and deaths/; write metrics/seeds.json and plots/."""
-    inputs = Inputs.read("report", STUDY)
-    study = settings.load()
-    own, others = params.load().train.seed, study.seeds
-    if own in others:
-        raise UserError(
-            f"{settings.PATH} lists the seed {own}, with which the main pipeline ran already: take it out"
-        )
-    runs = {own: {path.stem: json.loads(path.read_text()) for path in METRICS}}
-    runs |= {seed: json.loads((STUDY / f"runs/{seed}.json").read_text()) for seed in others}
-    spread = noise(runs)
-    remake = "cd studies/seeds && dvc repro"
-    deaths = {rate: files.read_csv(STUDY / f"deaths/{rate}.csv", remake) for rate in study.learning_rates}
+class MainTrain(Section):
+    """The seed of the main pipeline's own run."""
 
-    inputs.check()
-    files.write_json(
-        STUDY / "metrics/seeds.json",
-        {str(name): float(sd) for name, sd in zip(spread["metric"], spread["sd"], strict=True)},
-    )
-    files.write_csv(STUDY / "plots/noise.csv", spread)
-    files.write_csv(STUDY / "plots/deaths.csv", counted(deaths))
+    seed: Seed
 
 
-def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:
-    """Tabulate every metric over seeds: metric, mean, sd, least, most, noise.
+class Settings(Section):
+    """What the stage reads of params.yaml."""
 
-    `sd` is the sample's. Two runs that differ by their seeds alone differ by less than `noise` in 95 % of
-    cases: t(0.975, n − 1)·√2·sd, where a metric is normal over seeds.
-    """
-    values = pd.DataFrame(
+    seeds: Increasing[Seed]
+    learning_rates: Increasing[Rate]
+    train: MainTrain
+
+    @model_validator(mode="after")
+    def check_seeds(self) -> Self:
+        """Refuse to count the main pipeline's own run twice."""
+        if self.train.seed in self.seeds:
+            raise ValueError(
+                f"seeds has {self.train.seed}, with which the main pipeline ran already: remove it"
+            )
+        return self
+
+
+def report(project: Project, settings: Settings) -> Results:
+    """Return the standard deviation of every metric, tables of metrics and of dead networks, and a figure."""
+    main = {name: files.read_csv(project.path(f"../../{name}")) for name in TABLES}
+    runs = {settings.train.seed: collect_metrics(main)}
+    runs |= {seed: json.loads(project.path(f"runs/{seed}.json").read_text()) for seed in settings.seeds}
+    deaths = {rate: files.read_csv(project.path(f"deaths/{rate}.csv")) for rate in settings.learning_rates}
+    values = tabulate_runs(runs)
+    noise = tabulate_noise(values)
+    return {
+        "metrics/seeds.json": {f"{row['metric']}_sd": row["sd"] for row in noise.to_dict("records")},
+        "plots/noise.csv": noise,
+        "plots/metrics.png": plot_metrics(values, settings.train.seed),
+        "plots/deaths.csv": count_dead(deaths),
+    }
+
+
+def tabulate_runs(runs: Mapping[int, Metrics]) -> pd.DataFrame:
+    """Tabulate every metric, a row each, of every run, a column per seed."""
+    return pd.DataFrame(
         {
-            seed: {name: value for file in metrics.values() for name, value in file.items()}
-            for seed, metrics in runs.items()
+            seed: {name: value for metrics in stages.values() for name, value in metrics.items()}
+            for seed, stages in runs.items()
         }
     )
+
+
+def tabulate_noise(values: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate how every metric varies between seeds: metric, mean, sd, least, most, noise.
+
+    `sd` is the standard deviation of the sample. Two runs that differ in their seeds alone differ by less
+    than `noise` in 95 % of cases, if a metric is normally distributed: t(0.975, n − 1)·√2·sd.
+    """
     sd = values.std(axis=1, ddof=1)
-    factor = float(student.ppf(0.975, len(runs) - 1)) * np.sqrt(2)
+    factor = float(student.ppf(0.975, values.shape[1] - 1)) * np.sqrt(2)
     table = pd.DataFrame(
         {
             "mean": values.mean(axis=1),
@@ -70,17 +90,17 @@ def noise(runs: Mapping[int, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame
     return table.rename_axis("metric").reset_index()
 
 
-def counted(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
-    """Count the dead, no better than the mean image: a row a learning rate.
+def count_dead(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
+    """Count the dead networks, those no better than the mean image: a row per learning rate.
 
-    learning_rate, networks, dead, least, most, same, mean_image_loss and, of the living, median_loss and
-    worst_loss. The share of dead ones among all seeds is from `least` to `most`: Clopper and Pearson's
-    interval, which covers it in at least 95 % of cases. `same` gave one answer to all images.
+    Columns: learning_rate, networks, dead, least, most, same, mean_image_loss and, of the other networks,
+    median_loss and worst_loss. `least` to `most` is the 95 % interval of Clopper and Pearson for the share of
+    dead networks among all seeds; `same` networks reconstruct all images alike.
     """
     rows = []
     for rate, networks in deaths.items():
         dead = networks["val_loss"] >= networks["mean_image_loss"]
-        living = networks.loc[~dead, "val_loss"]
+        others = networks.loc[~dead, "val_loss"]
         interval = binomtest(int(dead.sum()), len(networks)).proportion_ci(0.95, method="exact")
         rows.append(
             {
@@ -91,8 +111,8 @@ def counted(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
                 "most": float(interval.high),
                 "same": int((networks["spread"] <= SAME).sum()),
                 "mean_image_loss": float(networks["mean_image_loss"].iloc[0]),
-                "median_loss": float(living.median()),
-                "worst_loss": float(living.max()),
+                "median_loss": float(others.median()),
+                "worst_loss": float(others.max()),
             }
         )
     return pd.DataFrame(rows)

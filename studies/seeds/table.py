@@ -1,42 +1,35 @@
-"""The tables of the seed study for README.md, made from its committed results."""
+"""The tables of README.md, from the committed results."""
 
 import math
 from pathlib import Path
 
 import pandas as pd
 
-HERE = Path(__file__).parent
-Table = tuple[list[str], list[list[str]]]
-"""The header, and the rows below it."""
+STUDY = Path(__file__).parent
 
 
-def noise() -> Table:
-    """Say how far each metric moves when nothing but the seed changes."""
-    table = pd.read_csv(HERE / "plots/noise.csv")
-    columns = ["mean", "sd", "least", "most", "noise"]
-    rows = [
-        [f"`{row['metric']}`", *(f"{row[name]:.5f}" for name in columns)] for row in table.to_dict("records")
-    ]
-    return ["metric", *columns[:-1], "noise below"], rows
+def tabulate_noise() -> pd.DataFrame:
+    """Tabulate how much each metric varies between seeds."""
+    table = pd.read_csv(STUDY / "plots/noise.csv").rename(columns={"noise": "noise below"})
+    numbers = table.drop(columns="metric").map("{:.5f}".format)
+    return pd.concat([table["metric"].map("`{}`".format), numbers], axis=1)
 
 
-def deaths() -> Table:
-    """Say how many networks end dead at each learning rate, and what the others reach."""
-    header = ["learning rate", "dead", "of all seeds, 95 %", "one answer for all"]
-    rows = [
-        [
-            f"{row['learning_rate']:g}",
-            f"{row['dead']} of {row['networks']}",
-            f"{100 * row['least']:.0f} – {100 * row['most']:.0f} %",
-            f"{row['same']}",
-            loss(row["median_loss"]),
-            loss(row["worst_loss"]),
-        ]
-        for row in pd.read_csv(HERE / "plots/deaths.csv").to_dict("records")
-    ]
-    return [*header, "living: median loss", "living: worst loss"], rows
+def tabulate_deaths() -> pd.DataFrame:
+    """Tabulate how many networks are dead at each learning rate, and the losses of the others."""
+    return pd.DataFrame(
+        {
+            "learning rate": f"{row['learning_rate']:g}",
+            "dead": f"{row['dead']} of {row['networks']}",
+            "of all seeds, 95 %": f"{100 * row['least']:.0f} – {100 * row['most']:.0f} %",
+            "all images alike": f"{row['same']}",
+            "others: median loss": format_loss(row["median_loss"]),
+            "others: worst loss": format_loss(row["worst_loss"]),
+        }
+        for row in pd.read_csv(STUDY / "plots/deaths.csv").to_dict("records")
+    )
 
 
-def loss(value: float) -> str:
-    """Write a loss; there is none where no network lives."""
+def format_loss(value: float) -> str:
+    """Write a loss; where all networks are dead there is none."""
     return "–" if math.isnan(value) else f"{value:.4f}"

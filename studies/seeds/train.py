@@ -1,14 +1,13 @@
 """Train the main pipeline's network with another seed."""
 
-from stages.inputs import Inputs
-
-from cae.core import params
-from studies import pipeline, read_argument
-from studies.seeds import STUDY
+from cae.core.config import validate
+from stages.runner.project import Project, Results
+from stages.train import Settings, Train, read_images, train_network
 
 
-def main() -> None:
-    """Read data/prepared; write models/SEED.keras and histories/SEED.csv."""
-    inputs = Inputs.read("train", STUDY)
-    seed = read_argument("seed", int)
-    pipeline.train(STUDY, str(seed), pipeline.changed(params.load(), {"train.seed": seed}), inputs)
+def train(project: Project, settings: Settings, seed: int) -> Results:
+    """Return the trained network and its history."""
+    recipe = validate(settings.train.model_dump() | {"seed": seed}, Train, project.folder / "params.yaml")
+    images = read_images(project, "../../data/prepared")
+    autoencoder, history = train_network(project, settings.model, recipe, *images)
+    return {f"models/{seed}.keras": autoencoder.network, f"histories/{seed}.csv": history}

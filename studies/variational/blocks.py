@@ -1,4 +1,4 @@
-"""Long work in blocks that are kept: killed, it goes on after its last finished block."""
+"""Long computations in blocks that are stored: a killed run resumes after its last finished block."""
 
 from collections.abc import Callable, Sequence
 from multiprocessing.pool import ThreadPool
@@ -12,13 +12,13 @@ from cae.core import environment, files
 BLOCK = 250
 
 
-def computed(
+def compute_in_blocks(
     work: Callable[[int], Sequence[float]], count: int, folder: Path, block: int = BLOCK
 ) -> npt.NDArray[np.float64]:
-    """Return work(0) … work(count − 1) as rows of one array; `folder` keeps finished blocks of them.
+    """Return work(0) … work(count − 1) as the rows of one array; `folder` stores finished blocks of them.
 
-    Items are worked on side by side, one a core, and none knows of another: neither the number of cores nor
-    where a run was killed changes a bit.
+    Items are computed in parallel, one per core, and independently: neither the number of cores nor a kill
+    changes a bit.
     """
     paths = {start: folder / f"{start}.npy" for start in range(0, count, block)}
     # Unlike an executor, this pool does not wait for its threads when the stage is stopped.

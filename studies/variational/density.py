@@ -1,4 +1,4 @@
-"""A trained variational network as what the measures need of it: two plain functions."""
+"""A trained variational network as two functions: images → codes, and codes → probabilities of images."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,40 +9,50 @@ import tensorflow as tf
 from cae.core.arrays import Images, Rows, Scores
 from cae.networks import variational
 from cae.networks.autoencoder import Autoencoder, predict
-from studies.variational.pixels import log_probability
 
-# Codes decoded at once: so many pictures stay close to a core.
-AT_ONCE = 1000
+# Codes that are decoded at once: so few images stay in a core's cache.
+BATCH = 1000
 
 Posterior = Callable[[Images], tuple[Rows, Rows]]
-"""Pictures (N, H, W, C) → mean and log variance of their codes, (N, D) each: q(z|x)."""
-Fit = Callable[[Rows, Images], Scores]
-"""Codes (N, D) and black-and-white pictures, (N, H, W, C) or one, (1, H, W, C) → log p(x|z) in nats, (N,)."""
+"""Images (N, H, W, C) → mean and log variance of their codes, (N, D) each: q(z|x)."""
+LogProbability = Callable[[Rows, Images], Scores]
+"""Codes (N, D) and binary images, (N, H, W, C) or (1, H, W, C) → log p(x|z) in nats, (N,)."""
 
 
 class Density(NamedTuple):
-    """Which codes a picture may have, and how well a code fits a picture; codes are N(0, 1) beforehand."""
+    """A distribution of images: z ~ N(0, 1), x ~ p(x|z)."""
 
     posterior: Posterior
-    fit: Fit
+    log_probability: LogProbability
 
 
-def of(network: Autoencoder) -> Density:
-    """Return both functions of a variational network."""
-    encoder, painter = variational.posterior(network), variational.decoder_to_logits(network)
+def build_density(network: Autoencoder) -> Density:
+    """Build both functions from a variational network."""
+    encoder, decoder = variational.posterior(network), variational.decoder_to_logits(network)
     shapes = ((None, *network.code_shape), (None, *network.encoder.input_shape[1:]))
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes])
-    def part(codes: tf.Tensor, pictures: tf.Tensor) -> tf.Tensor:
-        return log_probability(painter(codes), pictures)
+    def compute_batch(codes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        return compute_log_probability(decoder(codes), images)
 
-    def posterior(pictures: Images) -> tuple[Rows, Rows]:
-        mean, log_variance = predict(encoder, pictures)
+    def posterior(images: Images) -> tuple[Rows, Rows]:
+        mean, log_variance = predict(encoder, images)
         return mean, log_variance
 
-    def fit(codes: Rows, pictures: Images) -> Scores:
-        places = [slice(start, start + AT_ONCE) for start in range(0, len(codes), AT_ONCE)]
-        parts = [part(codes[place], pictures if len(pictures) == 1 else pictures[place]) for place in places]
+    def log_probability(codes: Rows, images: Images) -> Scores:
+        batches = [slice(start, start + BATCH) for start in range(0, len(codes), BATCH)]
+        parts = [
+            compute_batch(codes[batch], images if len(images) == 1 else images[batch]) for batch in batches
+        ]
         return np.concatenate(parts).astype(np.float64)
 
-    return Density(posterior, fit)
+    return Density(posterior, log_probability)
+
+
+def compute_log_probability(logits: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Return log p(x|z) in nats, (N,), of binary images x, (N, H, W, C) or one, from logits l (N, H, W, C).
+
+    Each pixel is white with probability σ(l):  log p(x|z) = Σ x·log σ(l) + (1 − x)·log σ(−l)
+                                                           = Σ x·l − log(1 + eˡ)
+    """
+    return tf.reduce_sum(images * logits - tf.nn.softplus(logits), axis=(1, 2, 3))

@@ -1,77 +1,79 @@
-"""Estimate the log-likelihood of test pictures under the network that was trained on its bound."""
+"""Estimate the log-likelihood of test images under the network that was trained on its bound."""
 
-import shutil
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from stages.inputs import Inputs
+from pydantic import Field
 
-from cae.core import files
 from cae.core.arrays import Images, Indices
-from cae.datasets import splits
+from cae.core.config import Section, Seed
 from cae.networks.autoencoder import load
-from stages import PREPARED
-from studies.variational import CHOICE, LIKELIHOOD, STUDY, blocks, density, importance, pixels, settings
-from studies.variational.density import Density
-from studies.variational.importance import Estimate
-from studies.variational.settings import Study
-
-CHECKPOINTS = Path(".checkpoints/variational/likelihood")
-
-
-def main() -> None:
-    """Read the network of β = 1 and the test split; write runs/likelihood.json."""
-    inputs = Inputs.read("likelihood", STUDY)
-    study = settings.load()
-    validation, test = (splits.images(PREPARED, name) for name in ("validation", "test"))
-    network = load(STUDY / f"models/{settings.BETA}.keras", test.shape[1:])
-    places = taken(len(test), study)
-    pictures = pixels.drawn(validation, test, study.pixels_seed)[1][places]
-    # Killed, it goes on after its last finished block.
-    folder = CHECKPOINTS / inputs.fingerprint
-    found = summary(estimates(density.of(network), pictures, places, study, folder))
-
-    inputs.check()
-    counts = {"images": len(pictures), "samples": study.samples}
-    files.write_json(STUDY / "runs/likelihood.json", counts | found)
-    shutil.rmtree(CHECKPOINTS)
-    print(f"log-likelihood {found['log_likelihood']:.2f} ± {found['standard_error']:.2f} nats a test picture")
+from stages.runner.project import Project, Results
+from studies.variational import BETA, CHOICE, LIKELIHOOD
+from studies.variational.blocks import compute_in_blocks
+from studies.variational.density import Density, build_density
+from studies.variational.importance import Estimate, estimate
+from studies.variational.pixels import read_test_images
 
 
-def taken(count: int, study: Study) -> Indices:
-    """Return which of so many test pictures are estimated, in order."""
-    generator = np.random.default_rng((study.codes_seed, CHOICE))
-    return np.sort(generator.permutation(count)[: study.images])
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    # Codes drawn per image.
+    samples: Annotated[int, Field(ge=1, le=1_000_000)]
+    # A standard error needs two.
+    images: Annotated[int, Field(ge=2, le=10_000)]
+    pixels_seed: Seed
+    codes_seed: Seed
 
 
-def estimates(
-    model: Density, pictures: Images, places: Indices, study: Study, folder: Path
+def likelihood(project: Project, settings: Settings) -> Results:
+    """Return the mean log-likelihood, its standard error, and how many images and codes it is from."""
+    _, test = read_test_images(project, settings.pixels_seed)
+    model = build_density(load(project.path(f"models/{BETA}.keras"), test.shape[1:]))
+    indices = choose_images(len(test), settings)
+    # A killed run resumes after its last finished block.
+    folder = project.checkpoints / project.fingerprint
+    summary = summarise(estimate_images(model, test[indices], indices, settings, folder))
+    print(f"log-likelihood {summary['log_likelihood']:.2f} ± {summary['standard_error']:.2f} nats per image")
+    return {"runs/likelihood.json": {"images": len(indices), "samples": settings.samples} | summary}
+
+
+def choose_images(count: int, settings: Settings) -> Indices:
+    """Draw the indices of the test images to estimate, in order; `count` is how many there are."""
+    generator = np.random.default_rng((settings.codes_seed, CHOICE))
+    return np.sort(generator.permutation(count)[: settings.images])
+
+
+def estimate_images(
+    model: Density, images: Images, indices: Indices, settings: Settings, folder: Path
 ) -> npt.NDArray[np.float64]:
-    """Estimate black-and-white pictures (N, H, W, C): one row of `Estimate` each; `folder` keeps blocks.
+    """Estimate binary images (N, H, W, C): one row of `Estimate` each; `folder` stores finished blocks.
 
-    What is drawn for a picture depends on its place in the test split, (N,), alone.
+    The random numbers for an image depend on its index in the test split, (N,), alone.
     """
-    means, log_variances = model.posterior(pictures)
+    means, log_variances = model.posterior(images)
 
-    def one(index: int) -> Estimate:
-        generator = np.random.default_rng((study.codes_seed, int(places[index]), LIKELIHOOD))
-        return importance.estimate(
-            model.fit,
-            pictures[index : index + 1],
-            means[index],
-            log_variances[index],
-            study.samples,
+    def estimate_image(row: int) -> Estimate:
+        generator = np.random.default_rng((settings.codes_seed, int(indices[row]), LIKELIHOOD))
+        return estimate(
+            model.log_probability,
+            images[row : row + 1],
+            means[row],
+            log_variances[row],
+            settings.samples,
             generator,
         )
 
-    return blocks.computed(one, len(pictures), folder)
+    return compute_in_blocks(estimate_image, len(images), folder)
 
 
-def summary(estimates: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Return the mean in nats a picture, its standard error over pictures, and the median effective draws.
+def summarise(estimates: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return the mean in nats per image, its standard error, and the median effective sample size.
 
-    `estimates` has a row of `Estimate` for each picture.
+    `estimates` has a row of `Estimate` for each image.
     """
     likelihoods, effective = estimates.T
     return {

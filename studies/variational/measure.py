@@ -3,47 +3,48 @@
 from typing import Any
 
 import numpy as np
-from stages.inputs import Inputs
 
-from cae.core import files
 from cae.core.arrays import Images
-from cae.datasets import splits
+from cae.core.config import Section, Seed
 from cae.metrics import quality
 from cae.networks.autoencoder import Autoencoder, load, predict
-from stages import PREPARED
-from studies import read_argument
-from studies.variational import BOUND, STUDY, bound, density, pixels, settings
+from stages.runner.project import Project, Results
+from studies.variational import BOUND
+from studies.variational.bound import ACTIVE, compute_variance, estimate_bound
+from studies.variational.density import build_density
+from studies.variational.pixels import read_test_images
 
-# Codes drawn for the bound of one picture: of one picture they differ by tens of nats.
+# Codes drawn per image: the bounds from single codes differ by tens of nats.
 DRAWS = 500
 
 
-def main() -> None:
-    """Read models/BETA.keras and the test split, write studies/variational/runs/BETA.json."""
-    inputs = Inputs.read("measure", STUDY)
-    beta = read_argument("beta", float)
-    study = settings.load()
-    validation, test = (splits.images(PREPARED, name) for name in ("validation", "test"))
-    _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)
-    network = load(STUDY / f"models/{beta}.keras", test.shape[1:])
-    generator = np.random.default_rng((study.codes_seed, BOUND))
-    results = measured(network, test, black_and_white, generator)
-    inputs.check()
-    files.write_json(STUDY / f"runs/{beta}.json", results)
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    pixels_seed: Seed
+    codes_seed: Seed
 
 
-def measured(
-    network: Autoencoder, test: Images, black_and_white: Images, generator: np.random.Generator
+def measure(project: Project, settings: Settings, beta: float) -> Results:
+    """Return all measurements of the network with one weight of the divergence."""
+    test, binary = read_test_images(project, settings.pixels_seed)
+    network = load(project.path(f"models/{beta}.keras"), test.shape[1:])
+    generator = np.random.default_rng((settings.codes_seed, BOUND))
+    return {f"runs/{beta}.json": measure_network(network, test, binary, generator)}
+
+
+def measure_network(
+    network: Autoencoder, grey: Images, binary: Images, generator: np.random.Generator
 ) -> dict[str, Any]:
-    """Measure test pictures (N, H, W, 1) as they were drawn, and in grey.
+    """Measure a network on test images (N, H, W, 1), binary and grey.
 
-    Returns `test`, the parts of the bound and the active units; `units`, divergence and variance of the mean
-    of every number of a code; `grey`, the metrics of reconstructions of grey pictures.
+    Returns `test`, the bound of binary images, its parts and the number of active units; `units`, divergence
+    and variance of the mean of every number of a code; `grey`, the metrics of reconstructed grey images.
     """
-    parts = bound.parts(density.of(network), black_and_white, DRAWS, generator)
-    variances = bound.variance_of_mean(parts.means)
+    bound = estimate_bound(build_density(network), binary, DRAWS, generator)
+    variances = compute_variance(bound.means)
     return {
-        "test": parts.summary() | {"active_units": int((variances > bound.ACTIVE).sum())},
-        "units": {"kl": parts.divergence.mean(axis=0).tolist(), "variance_of_mean": variances.tolist()},
-        "grey": quality.summarise(test, predict(network.network, test)),
+        "test": bound.summarise() | {"active_units": int((variances > ACTIVE).sum())},
+        "units": {"kl": bound.divergence.mean(axis=0).tolist(), "variance_of_mean": variances.tolist()},
+        "grey": quality.summarise(grey, predict(network.network, grey)),
     }

@@ -1,26 +1,27 @@
-"""Black-and-white pictures: each pixel is white as probably as it is bright."""
+"""Binary images: each pixel is white with the probability that its grey value says."""
 
 import numpy as np
-import tensorflow as tf
 
 from cae.core.arrays import Images
+from cae.datasets import prepared
+from stages.runner.project import Project
 
 
-def drawn(validation: Images, test: Images, seed: int) -> tuple[Images, Images]:
-    """Draw every pixel from Bernoulli(grey value), once and for all: 0 or 1, of the images' shape and dtype.
+def read_test_images(project: Project, seed: int) -> tuple[Images, Images]:
+    """Read the grey test images and make the binary ones, (N, H, W, 1) each."""
+    validation, test = (
+        prepared.read_images(project.path(f"../../data/prepared/{split}_images.npy").parent, split)
+        for split in ("validation", "test")
+    )
+    return test, binarise(validation, test, seed)
+
+
+def binarise(validation: Images, test: Images, seed: int) -> Images:
+    """Draw every test pixel from Bernoulli(grey value): 0 or 1, of the images' shape and dtype.
 
     As in the published protocol: `RandomState(seed).binomial(1, x)` on the validation split, then on the
     test split (sajadn/Exemplar-VAE, utils/load_data/base_load_data.py).
     """
     generator = np.random.RandomState(seed)
-    of_validation = generator.binomial(1, validation).astype(np.float32)
-    return of_validation, generator.binomial(1, test).astype(np.float32)
-
-
-def log_probability(logits: tf.Tensor, pictures: tf.Tensor) -> tf.Tensor:
-    """Return log p(x|z) in nats, (N,), for logits l and black-and-white pictures x, (N, H, W, C) or one.
-
-    Each pixel is white with probability σ(l):  log p(x|z) = Σ x·log σ(l) + (1 − x)·log σ(−l)
-                                                           = Σ x·l − log(1 + eˡ)
-    """
-    return tf.reduce_sum(pictures * logits - tf.nn.softplus(logits), axis=(1, 2, 3))
+    generator.binomial(1, validation)
+    return generator.binomial(1, test).astype(np.float32)

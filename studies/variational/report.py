@@ -1,75 +1,98 @@
-"""Set the log-likelihood beside published ones, the weights side by side, and draw new pictures."""
+"""Compare the log-likelihood with published ones and the weights with one another, and draw new images."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from stages.inputs import Inputs
+from pydantic import AfterValidator, Field
 
 from cae.core import files
 from cae.core.arrays import Images
-from cae.datasets import splits
+from cae.core.config import Increasing, Section, Seed
+from cae.datasets import prepared
 from cae.figures.codes import find_first_of_each_class
+from cae.figures.style import SERIES_STYLES
 from cae.metrics import embeddings
 from cae.networks.autoencoder import Autoencoder, load, predict
-from stages import BASELINES, PREPARED
-from studies.variational import SAMPLES, STUDY, pictures, pixels, settings
+from stages.runner.project import Project, Results
+from studies.variational import BETA, FLOOR, OURS, SAMPLES, figures
 from studies.variational.bound import ACTIVE
+from studies.variational.pixels import read_test_images
 
 Runs = Mapping[float, Mapping[str, Mapping[str, Any]]]
-OURS = "VAE with a Gaussian prior, this network"
-FLOOR = "floor: every pixel's own probability"
+"""Weight → what `measure` returns."""
 GREY = ("bce", "mse", "ssim")
-# Pictures drawn, and steps from one code to another: as many as there are classes.
+# Rows and columns of new images, and steps from one code to another: as many as there are classes.
 SIDE = 10
 
 
-def main() -> None:
-    """Read runs/, models/, published.csv and data/; write metrics/variational.json and plots/."""
-    inputs = Inputs.read("report", STUDY)
-    study = settings.load()
-    runs = {beta: json.loads((STUDY / f"runs/{beta}.json").read_text()) for beta in study.betas}
-    likelihood = json.loads((STUDY / "runs/likelihood.json").read_text())
-    published = files.read_csv(STUDY / "published.csv", remake="git checkout studies")
-    validation, test = (splits.images(PREPARED, name) for name in ("validation", "test"))
-    networks = {beta: load(STUDY / f"models/{beta}.keras", test.shape[1:]) for beta in study.betas}
-    of_pixel = files.read_csv(BASELINES / "floors.csv").set_index("split")["floor"]["test"]
-    floor = -float(of_pixel) * test[0].size
-    _, black_and_white = pixels.drawn(validation, test, study.pixels_seed)
-    shown = find_first_of_each_class(splits.labels(PREPARED, "test"))
-    network = networks[settings.BETA]
-
-    inputs.check()
-    files.write_json(
-        STUDY / "metrics/variational.json", headline(runs[settings.BETA]["test"], likelihood, floor)
-    )
-    files.write_csv(STUDY / "plots/table.csv", beside(likelihood, floor, published))
-    files.write_csv(STUDY / "plots/betas.csv", by_beta(runs, likelihood))
-    files.write_csv(STUDY / "plots/units.csv", units(runs))
-    decoded = {beta: predict(one.network, test[shown]) for beta, one in networks.items()}
-    for name, figure in {
-        "samples": pictures.samples(samples(network, study.codes_seed), paths(network, test[shown])),
-        "reconstructions": pictures.reconstructions(test[shown], black_and_white[shown], decoded),
-        "units": pictures.units(units(runs)),
-    }.items():
-        files.write_figure(STUDY / f"plots/pictures/{name}.png", figure)
+def check_betas(betas: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse weights without that of the network whose log-likelihood is estimated."""
+    if BETA not in betas:
+        raise ValueError(f"{list(betas)} must have {BETA}: the log-likelihood of that network is estimated")
+    return betas
 
 
-def headline(test: Mapping[str, float], likelihood: Mapping[str, float], floor: float) -> dict[str, float]:
-    """Pick the numbers of the study, in nats a picture of the test split, and the active units."""
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    # Each has a line of its own colour in the figures.
+    betas: Annotated[
+        Increasing[Annotated[float, Field(gt=0, le=1000)]],
+        Field(max_length=len(SERIES_STYLES)),
+        AfterValidator(check_betas),
+    ]
+    pixels_seed: Seed
+    codes_seed: Seed
+
+
+def report(project: Project, settings: Settings) -> Results:
+    """Return the metrics of the study, the tables, and the figures."""
+    runs = {beta: json.loads(project.path(f"runs/{beta}.json").read_text()) for beta in settings.betas}
+    likelihood = json.loads(project.path("runs/likelihood.json").read_text())
+    published = files.read_csv(project.path("published.csv"), remake="git checkout studies")
+    test, binary = read_test_images(project, settings.pixels_seed)
+    networks = {beta: load(project.path(f"models/{beta}.keras"), test.shape[1:]) for beta in settings.betas}
+    per_pixel = files.read_csv(project.path("../../data/baselines/floors.csv")).set_index("split")["floor"]
+    floor = -float(per_pixel["test"]) * test[0].size
+    labels = prepared.read_labels(project.path("../../data/prepared/test_labels.npy").parent, "test")
+    first = find_first_of_each_class(labels)
+    reconstructions = {beta: predict(one.network, test[first]) for beta, one in networks.items()}
+    likelihoods, units = tabulate_likelihoods(likelihood, floor, published), tabulate_units(runs)
+    new = draw_images(networks[BETA], settings.codes_seed)
+    between = interpolate(networks[BETA], test[first])
+    return {
+        "metrics/variational.json": select_metrics(runs[BETA]["test"], likelihood, floor),
+        "plots/table.csv": likelihoods,
+        "plots/betas.csv": tabulate_betas(runs, likelihood),
+        "plots/units.csv": units,
+        "plots/figures/likelihood.png": figures.plot_likelihoods(likelihoods, OURS, FLOOR),
+        "plots/figures/samples.png": figures.plot_samples(new, between),
+        "plots/figures/reconstructions.png": figures.plot_reconstructions(
+            test[first], binary[first], reconstructions
+        ),
+        "plots/figures/units.png": figures.plot_units(units),
+    }
+
+
+def select_metrics(
+    test: Mapping[str, float], likelihood: Mapping[str, float], floor: float
+) -> dict[str, float]:
+    """Select the metrics of the study, in nats per test image, and the number of active units."""
     measured = {name: test[name] for name in ("elbo", "reconstruction", "kl", "active_units")}
     names = ("log_likelihood", "standard_error", "effective_samples")
-    estimated = {name: likelihood[name] for name in names}
-    return measured | estimated | {"floor": floor}
+    return measured | {name: likelihood[name] for name in names} | {"floor": floor}
 
 
-def beside(likelihood: Mapping[str, float], floor: float, published: pd.DataFrame) -> pd.DataFrame:
-    """Set our log-likelihood and the floor among published ones, the highest first.
+def tabulate_likelihoods(
+    likelihood: Mapping[str, float], floor: float, published: pd.DataFrame
+) -> pd.DataFrame:
+    """Tabulate our log-likelihood and the floor among published ones, the highest first.
 
-    `plus_minus` is as printed. Ours has none: a network was trained once, and the standard error over test
-    pictures, which all methods share, would be another thing.
+    `plus_minus` is as printed. Ours has none: one network was trained, and the standard error over test
+    images, which all methods share, would be something else.
     """
     ours = {"method": OURS, "log_likelihood": likelihood["log_likelihood"]}
     own = pd.DataFrame([{"method": FLOOR, "log_likelihood": floor}, ours])
@@ -79,12 +102,12 @@ def beside(likelihood: Mapping[str, float], floor: float, published: pd.DataFram
     ]
 
 
-def by_beta(runs: Runs, likelihood: Mapping[str, float]) -> pd.DataFrame:
-    """Tabulate the bound of drawn test pictures, and errors of grey ones, one row a weight."""
+def tabulate_betas(runs: Runs, likelihood: Mapping[str, float]) -> pd.DataFrame:
+    """Tabulate the bound of binary test images and the errors of grey ones, one row per weight."""
     return pd.DataFrame(
         {
             "beta": beta,
-            "log_likelihood": likelihood["log_likelihood"] if beta == settings.BETA else np.nan,
+            "log_likelihood": likelihood["log_likelihood"] if beta == BETA else np.nan,
             **run["test"],
             **{name: run["grey"][name] for name in GREY},
         }
@@ -92,29 +115,29 @@ def by_beta(runs: Runs, likelihood: Mapping[str, float]) -> pd.DataFrame:
     )
 
 
-def units(runs: Runs) -> pd.DataFrame:
-    """Tabulate the numbers of a code, the one that tells most first.
+def tabulate_units(runs: Runs) -> pd.DataFrame:
+    """Tabulate the numbers of a code in descending order of divergence.
 
     Columns: beta, rank, kl, variance_of_mean, active.
     """
     parts = []
     for beta, run in runs.items():
-        of_beta = pd.DataFrame(run["units"]).sort_values("kl", ascending=False, kind="stable")
-        parts.append(of_beta.assign(beta=beta, rank=range(1, len(of_beta) + 1)))
+        part = pd.DataFrame(run["units"]).sort_values("kl", ascending=False, kind="stable")
+        parts.append(part.assign(beta=beta, rank=range(1, len(part) + 1)))
     table = pd.concat(parts, ignore_index=True)
     table["active"] = table["variance_of_mean"] > ACTIVE
     return table[["beta", "rank", "kl", "variance_of_mean", "active"]]
 
 
-def samples(network: Autoencoder, seed: int) -> Images:
+def draw_images(network: Autoencoder, seed: int) -> Images:
     """Decode codes drawn from N(0, 1): (SIDE, SIDE, H, W, 1)."""
     generator = np.random.default_rng((seed, SAMPLES))
     codes = generator.standard_normal((SIDE**2, network.code_size), np.float32)
     return predict(network.decoder, codes).reshape(SIDE, SIDE, *network.decoder.output_shape[1:])
 
 
-def paths(network: Autoencoder, images: Images) -> Images:
-    """Decode codes on the line from each image's to the next one's, last to first: (N, SIDE, H, W, 1)."""
+def interpolate(network: Autoencoder, images: Images) -> Images:
+    """Decode codes on the line from each image's code to the next one's: (N, SIDE, H, W, 1)."""
     start = predict(network.encoder, images)
     steps = embeddings.interpolate(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
     decoded = predict(network.decoder, steps.reshape(-1, network.code_size))

@@ -1,15 +1,14 @@
-"""The tables of the variational study for README.md, made from its committed results."""
+"""The tables of README.md, from the committed results."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from studies.variational.report import OURS
+from studies.variational import OURS
 
-HERE = Path(__file__).parent
-Table = tuple[list[str], list[list[str]]]
-"""The header, and the rows below it."""
+STUDY = Path(__file__).parent
 BETAS = {
+    "beta": ("β", "{:g}"),
     "log_likelihood": ("log-likelihood", "{:.2f}"),
     "elbo": ("ELBO", "{:.2f}"),
     "reconstruction": ("reconstruction", "{:.2f}"),
@@ -21,25 +20,25 @@ BETAS = {
 }
 
 
-def by_likelihood(folder: Path = HERE) -> Table:
-    """Set our log-likelihood among published ones and below the floor; ours is bold."""
-    rows = [
-        [
-            f"**{row['method']}**" if row["method"] == OURS else row["method"],
-            f"{row['log_likelihood']:.2f}",
-            "" if pd.isna(row["plus_minus"]) else f"{row['plus_minus']:.2f}",
-            "" if pd.isna(row["source"]) else row["source"],
-        ]
+def tabulate_likelihoods(folder: Path = STUDY) -> pd.DataFrame:
+    """Compare our log-likelihood with published ones and with the floor; ours is bold."""
+    return pd.DataFrame(
+        {
+            "nats per test image": f"**{row['method']}**" if row["method"] == OURS else row["method"],
+            "log-likelihood": f"{row['log_likelihood']:.2f}",
+            "±": "" if pd.isna(row["plus_minus"]) else f"{row['plus_minus']:.2f}",
+            "published in": "" if pd.isna(row["source"]) else row["source"],
+        }
         for row in pd.read_csv(folder / "plots/table.csv").to_dict("records")
-    ]
-    return ["nats a test picture", "log-likelihood", "±", "published in"], rows
+    )
 
 
-def by_beta(folder: Path = HERE) -> Table:
+def tabulate_betas(folder: Path = STUDY) -> pd.DataFrame:
     """Compare the weights of the divergence, one row each."""
-    rows = [
-        [f"{row['beta']:g}"]
-        + ["" if pd.isna(row[name]) else pattern.format(row[name]) for name, (_, pattern) in BETAS.items()]
+    return pd.DataFrame(
+        {
+            title: "" if pd.isna(row[name]) else pattern.format(row[name])
+            for name, (title, pattern) in BETAS.items()
+        }
         for row in pd.read_csv(folder / "plots/betas.csv").to_dict("records")
-    ]
-    return ["β", *(title for title, _ in BETAS.values())], rows
+    )

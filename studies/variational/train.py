@@ -1,31 +1,28 @@
-"""Train the main pipeline's variational network with one weight of the divergence."""
+"""Train the variational network with one weight of the divergence."""
 
-from typing import Any
-
-from stages.inputs import Inputs
-
-from cae.core import params
-from studies import pipeline, read_argument
-from studies.variational import STUDY, settings
-from studies.variational.settings import Study
+import stages.train
+from cae.core.config import Section, validate
+from cae.networks.settings import Epochs
+from stages.runner.project import Project, Results
+from stages.train import read_images, train_network
 
 
-def main() -> None:
-    """Read data/prepared; write models/BETA.keras and histories/BETA.csv."""
-    inputs = Inputs.read("train", STUDY)
-    beta = read_argument("beta", float)
-    chosen = pipeline.changed(params.load(), changes(settings.load(), beta))
-    pipeline.train(STUDY, str(beta), chosen, inputs)
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    # Checked with the other settings of the network.
+    codes: int
+    epochs: Epochs
 
 
-def changes(study: Study, beta: float) -> dict[str, Any]:
-    """Return what differs from the root's params.yaml for one weight."""
-    model = study.model_dump(include=set(params.Variational.model_fields))
-    return {
-        "model.name": "variational",
-        "model.variational.beta": beta,
-        **{f"model.variational.{name}": value for name, value in model.items()},
-        "train.epochs": study.epochs,
-        # The bound of validation pictures is drawn, and rises slowly: the cosine is gone through to its end.
-        "train.patience": study.epochs,
+def train(project: Project, settings: Settings, beta: float) -> Results:
+    """Return the trained network and its history."""
+    run = {
+        "model": {"name": "variational", "variational": {"beta": beta, "codes": settings.codes}},
+        # No early stopping: the learning rate has to fall to 0.
+        "train": {"epochs": settings.epochs, "patience": settings.epochs},
     }
+    chosen = validate(run, stages.train.Settings, project.folder / "params.yaml")
+    images = read_images(project, "../../data/prepared")
+    autoencoder, history = train_network(project, chosen.model, chosen.train, *images)
+    return {f"models/{beta}.keras": autoencoder.network, f"histories/{beta}.csv": history}

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import report
 from checks import tables
-from studies.variational.report import FLOOR
+from studies.variational import FLOOR
 
 ROOT = Path(__file__).parents[2]
 NETWORKS = {"convolutional", "residual", "residual_cnn"}
