@@ -46,7 +46,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "studies/rate": {"code_sizes": [8, 128], "epochs": [1, 2]},
     "studies/recipe": {"batch_sizes": [16, 64], "learning_rates": [0.002, 0.008], "epochs": 1},
     "studies/seeds": {"seeds": [2, 3], "learning_rates": [0.002, 0.032], "deaths": {"seeds": 2, "epochs": 1}},
-    "studies/variational": {"epochs": 2, "rise": 2, "samples": 50, "images": 100},
+    "studies/variational": {"epochs": 2, "samples": 50, "images": 100},
 }
 FIGURE, SHORTER = "another figure", "fewer keys, with the same values"
 # Old path → path in HEAD.
@@ -54,6 +54,10 @@ FILES: Mapping[str, str] = {
     "plots/maps.csv": "plots/embeddings.csv",
     "plots/codes/maps.png": "plots/codes/embeddings.png",
     "plots/codes/map_of_images.png": "plots/codes/embedding_of_images.png",
+    **{
+        f"studies/variational/plots/pictures/{name}.png": f"studies/variational/plots/figures/{name}.png"
+        for name in ("reconstructions", "samples", "units")
+    },
 }
 # Old name → name in HEAD, of keys, columns and words in JSON and CSV files.
 NAMES: Mapping[str, str] = {
@@ -165,8 +169,12 @@ def describe_difference(old: Path, new: Path) -> str:
     expected, content = json.loads(text), json.loads(after)
     if expected == content:
         return ""
-    fewer = isinstance(expected, dict) and content.items() <= expected.items()
-    return SHORTER if fewer else "other values"
+    if not isinstance(expected, dict):
+        return "other values"
+    # Standard deviations have names of their own.
+    if content == {f"{name}_sd": value for name, value in json.loads(before).items()}:
+        return ""
+    return SHORTER if content.items() <= expected.items() else "other values"
 
 
 if __name__ == "__main__":
