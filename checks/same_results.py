@@ -95,6 +95,8 @@ def run(project: Path, small: Mapping[str, Any]) -> bool:
     params = project / "params.yaml"
     params.write_text(yaml.safe_dump(shrink(yaml.safe_load(params.read_text()), small), sort_keys=False))
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # It also lists stages that do not run with these parameters.
+    (project / "dvc.lock").unlink()
     # The run cache would restore the outputs of an earlier run.
     command = ["dvc", "repro", "--force", "--no-run-cache"]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
