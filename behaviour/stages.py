@@ -21,8 +21,8 @@ from behaviour.datasets import files_of, save
 from cae.core.config import validate
 from cae.datasets import prepared
 from cae.metrics import embeddings, probes
+from cae.networks import convolutional, residual, variational
 from cae.networks.autoencoder import Autoencoder
-from cae.networks.model import Model
 from stages import baselines, detect, evaluate, prepare, probe, train
 from stages.runner import write_result
 from stages.runner.project import Project, Results
@@ -180,8 +180,12 @@ def compute_result(name: str) -> list[Any]:
 
 
 def describe_defaults() -> list[Any]:
-    """Return the default values of all settings that params.yaml can leave out."""
-    kinds = (Model, train.Train, baselines.Baselines, probes.Settings, embeddings.Settings, Anomaly)
+    """Return the default values of all settings that params.yaml can leave out.
+
+    The networks are listed here, so that a further one leaves this digest as it is.
+    """
+    networks = (convolutional.Settings, residual.Settings, variational.Settings)
+    kinds = (*networks, train.Train, baselines.Baselines, probes.Settings, embeddings.Settings, Anomaly)
     return [kind().model_dump(mode="json") for kind in kinds]
 
 
