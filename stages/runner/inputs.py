@@ -72,10 +72,11 @@ class Inputs:
         parameters: dict[str, Any] = {}
         settings: dict[str, Any] = {}
         for path, key in list_parameters(folder, declared.get("params", [])):
-            value = parameters[f"{path}:{key}"] = read_parameter(path, key)
-            if path.parent.name == BEHAVIOUR:
+            are_digests = path.parent.name == BEHAVIOUR
+            if are_digests:
                 check_digests(path)
-            else:
+            value = parameters[f"{path}:{key}"] = read_parameter(path, key)
+            if not are_digests:
                 insert(settings, key, value)
         dependencies = [replace(entry) for entry in declared.get("deps", [])]
         paths = sorted(path for entry in dependencies for path in list_files(resolve(folder, entry)))

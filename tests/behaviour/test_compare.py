@@ -11,7 +11,7 @@ import yaml
 from behaviour import compare
 
 PROJECTS: dict[str, dict[str, list[Any]]] = {
-    "own": {"detect": ["anomaly", {"../behaviour/measures.json": ["auroc"]}]},
+    "custom": {"detect": ["anomaly", {"../behaviour/measures.json": ["auroc"]}]},
     "studies/anomaly": {
         "train": [{"../../behaviour/training.json": ["residual"]}],
         "report": [{"../../behaviour/measures.json": ["auroc", "mse"]}],
@@ -45,7 +45,7 @@ def test_what_changed_is_named_with_the_stages_that_use_it(capsys: pytest.Captur
     write("training", {"sources": {"cae/**/*.py": "9"}, "residual": "9"})
     compare.main()
     assert capsys.readouterr().out.splitlines() == [
-        "measures auroc: changed; used by own:detect, anomaly:report",
+        "measures auroc: changed; used by custom:detect, anomaly:report",
         "measures mse: gone; used by anomaly:report",
         "measures psnr: new; used by nothing",
         "measures ssim: changed; used by nothing",

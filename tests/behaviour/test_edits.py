@@ -20,7 +20,7 @@ WORDS: Sequence[Edit] = (
     ("cae/engine/steps.py", r"\Z", "# A comment.\n"),
     ("cae/networks/residual.py", "The strong network", "Another network"),
     ("cae/engine/training.py", "sum_columns", "add_columns"),
-    ("cae/datasets/noise.py", "normal_table", "normal_quantiles"),
+    ("cae/datasets/noise.py", "compute_normal_table", "compute_normal_quantiles"),
     ("cae/engine/native/functions.h", r"\Z", "// A comment.\n"),
 )
 LEARNING_RATE: Sequence[Edit] = (
@@ -31,7 +31,7 @@ SSIM: Sequence[Edit] = (("cae/metrics/quality.py", r"filter_sigma=1\.5", "filter
 
 def changed_by(edits: Sequence[Edit], names: Sequence[str], folder: Path) -> set[tuple[str, str]]:
     """Edit a copy of the project, compute digests there; return those that changed, as (file, key)."""
-    for name in ("behaviour", "cae", "own", "stages", "data"):
+    for name in ("behaviour", "cae", "stages", "data"):
         ignored = shutil.ignore_patterns("__pycache__", ".dvc", "prepared", "baselines", "raw")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("requirements.txt", "params.yaml", "dvc.yaml", ".dvcignore"):
@@ -87,5 +87,11 @@ def test_the_formula_of_the_ssim_makes_what_reports_it_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = stale(changed_by(SSIM, ("measures", "stages", "training"), tmp_path), monkeypatch)
-    assert found >= {"denoising:measure", "denoising:tune", "rate:measure", "seeds:measure", "own:evaluate"}
+    assert found >= {
+        "denoising:measure",
+        "denoising:tune",
+        "rate:measure",
+        "seeds:measure",
+        "custom:evaluate",
+    }
     assert not {user for user in found if ":train" in user or user.startswith("anomaly")}

@@ -79,7 +79,7 @@ OF_MEASURES = mutations(
     ("cae.datasets.noise", "np.rint(shares", "np.floor(shares", "noise"),
     ("cae.networks.autoencoder", "encoder.outputs[0]", "encoder.outputs[1]", "prediction"),
 )
-ALL_OF_OWN = " ".join(name for name in stages.CASES if name.startswith("own_"))
+ALL_OF_CUSTOM = " ".join({*stages.KEYS} - {"train_convolutional", "train_residual", "train_variational"})
 WITH_GRID = "anomaly_distribution anomaly_roc class_names loss_curves style"
 ALL_FIGURES = " ".join(name for name in figures.CASES if name != "first_of_each_class")
 OF_FIGURES = mutations(
@@ -112,7 +112,7 @@ OF_DATASETS = mutations(
     ),
     ("cae.datasets.group_splits", "max(1, round(", "max(1, int(", "splits"),
     ("cae.datasets.group_splits", '"{seed}:{group}"', '"{group}:{seed}"', "splits"),
-    ("cae.datasets.splits", "(1 / 255)", "(1 / 256)", "splits"),
+    ("cae.datasets.prepared", "(1 / 255)", "(1 / 256)", "splits"),
     ("cae.datasets.splits", "np.sort(order[start", "np.array(order[start", "splits"),
     ("cae.datasets.sources", '"val": "validation"', '"val": "test"', "layouts"),
     ("cae.datasets.formats.image_files", "ImageOps.exif_transpose(image, in_place=True)", "None", "formats"),
@@ -123,7 +123,7 @@ OF_DATASETS = mutations(
 # A project each, since to run one takes seconds.
 OF_STAGES = {
     "pipeline": mutations(
-        ("stages.evaluate", '/ scores["PCA"]["mse"]', '/ scores["PCA"]["mae"]', "evaluate"),
+        ("stages.evaluate", '/ averages[PCA]["mse"]}', '/ averages[PCA]["mae"]}', "evaluate"),
         ("cae.metrics.quality", "filter_sigma=1.5", "filter_sigma=1.501", "evaluate"),
         (
             "cae.metrics.embeddings",
@@ -133,13 +133,12 @@ OF_STAGES = {
         ),
     ),
     "classes": mutations(
-        ("own.evaluate", "error / of_pca", "of_pca / error", "own_evaluate"),
-        ("own.probe", "share_of_largest(places)", "1.0", "own_probe"),
-        ("cae.datasets.intensity", "high - low", "high - low + 1", ALL_OF_OWN),
+        ("stages.evaluate", '/ averages[PCA]["mse"]}', '/ averages[PCA]["mae"]}', "evaluate"),
+        ("cae.datasets.intensity", "high - low", "high - low + 1", ALL_OF_CUSTOM),
     ),
     "masks": mutations(
-        ("own.judging", "np.sqrt(errors", "np.cbrt(errors", "own_detect own_detect_figures"),
-        ("cae.figures.error_maps", '"magma"', '"plasma"', "own_detect own_detect_figures"),
+        ("cae.metrics.scoring", "np.sqrt(", "np.cbrt(", "detect detect_figures"),
+        ("cae.figures.error_maps", '"magma"', '"plasma"', "detect detect_figures"),
     ),
 }
 ALL = [
@@ -198,12 +197,12 @@ def digests_of(project: str) -> dict[str, str]:
 
 def digests_of_changed(project: str) -> dict[str, str]:
     """Run all stages of a project."""
-    stages.results.cache_clear()
-    return {name: digests.of(files) for name, files in stages.results(project).items()}
+    stages.compute_results.cache_clear()
+    return {name: digests.of(files) for name, files in stages.compute_results(project).items()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["probe", "own_probe"])
+@pytest.mark.parametrize("name", ["probe"])
 def test_a_stage_is_as_sensitive_as_its_measures(name: str, mutate: Mutate) -> None:
     before = digests.of(stages.CASES[name]())
     mutate("cae.metrics.probes", "TOLERANCE = 3e-4", "TOLERANCE = 2e-4")
@@ -220,5 +219,5 @@ def test_a_changed_stage_changes_the_digests_of_what_it_writes(
     before = digests_of(project)
     mutate(mutation.module, mutation.old, mutation.new)
     after = digests_of_changed(project)
-    stages.results.cache_clear()
+    stages.compute_results.cache_clear()
     assert {name for name in after if after[name] != before[name]} == mutation.changing

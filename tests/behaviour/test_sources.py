@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stages.inputs import Inputs
 
 import behaviour
 from behaviour import __main__ as command
 from cae.core.errors import UserError
+from stages.runner.inputs import Inputs
 
 ROOT = Path(__file__).parents[2]
 STUDY = Path("studies/anomaly")
@@ -21,7 +21,7 @@ CODE = [
     "cae/metrics/quality.py",
     "stages/train.py",
 ]
-OTHERS = ["own/images/notes.py", "requirements.txt", "own/train.py"]
+OTHERS = ["custom/images/notes.py", "requirements.txt", "stages/runner/inputs.py"]
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +32,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
     report = {
+        "cmd": "python -m studies anomaly report",
         "deps": ["report.py"],
         "params": ["anomaly", {"../../behaviour/measures.json": ["ssim", "mse"]}],
     }
-    alone = {"deps": ["report.py"], "params": ["anomaly"]}
+    alone = {"cmd": "python -m studies anomaly alone", "deps": ["report.py"], "params": ["anomaly"]}
     stages = {"report": report, "alone": alone}
     (STUDY / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     (STUDY / "params.yaml").write_text("anomaly: 1")
@@ -49,20 +50,22 @@ def record(**digests: str) -> None:
 
 
 def test_a_stage_reads_the_digests_that_it_declares_as_parameters() -> None:
-    assert Inputs.read("report", STUDY).params == {
+    assert Inputs.read("report", STUDY).parameters == {
         "studies/anomaly/params.yaml:anomaly": 1,
         "behaviour/measures.json:ssim": "5d0f",
         "behaviour/measures.json:mse": "1a2b",
     }
 
 
-@pytest.mark.parametrize("name", [*CODE, "requirements.txt", "own/train.py"])
+@pytest.mark.parametrize("name", [*CODE, "requirements.txt", "stages/runner/inputs.py"])
 def test_a_stage_whose_digests_may_be_stale_names_what_changed_and_the_command(name: str) -> None:
     Path(name).write_text("edited")
     with pytest.raises(UserError) as raised:
         Inputs.read("report", STUDY)
     (pattern,) = (pattern for pattern in behaviour.SOURCES if name in map(str, Path().glob(pattern)))
-    assert str(raised.value).startswith(f"{pattern} changed, so behaviour/measures.json may no longer tell")
+    assert str(raised.value).startswith(
+        f"{pattern} changed, so behaviour/measures.json may no longer describe"
+    )
     assert "in the top folder: cd behaviour && dvc repro" in str(raised.value)
 
 
@@ -73,7 +76,7 @@ def test_a_source_that_comes_or_goes_is_a_change() -> None:
     Path("cae/metrics/new.py").unlink()
     Inputs.read("report", STUDY)
     Path("stages/train.py").unlink()
-    with pytest.raises(UserError, match=r"^stages/\*\.py changed"):
+    with pytest.raises(UserError, match=r"^stages/\*\*/\*\.py changed"):
         Inputs.read("report", STUDY)
 
 
@@ -110,7 +113,7 @@ def test_digests_without_a_record_are_as_bad_as_stale_ones(content: str | None) 
 
 @pytest.mark.parametrize(
     "name",
-    ["cae/__pycache__/x.pyc", "cae/engine/steps.py~", "own/images/notes.py", "behaviour/measures.json"],
+    ["cae/__pycache__/x.pyc", "cae/engine/steps.py~", "custom/images/notes.py", "behaviour/measures.json"],
 )
 def test_what_is_no_source_may_change(name: str) -> None:
     before = behaviour.sources()
