@@ -48,11 +48,11 @@ PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
     },
     "studies/anomaly/README.md": {"anomaly": anomaly.tabulate_methods},
     "studies/denoising/README.md": {
-        "psnr": denoising.psnr,
-        "ssim": denoising.ssim,
-        "differences": denoising.differences,
-        "psnr of mean mse": denoising.psnr_of_mean_mse,
-        "strengths": denoising.strengths,
+        "psnr": partial(denoising.tabulate_metric, "psnr"),
+        "ssim": partial(denoising.tabulate_metric, "ssim"),
+        "differences": denoising.tabulate_differences,
+        "psnr of mean mse": partial(denoising.tabulate_metric, "psnr_of_mean_mse"),
+        "strengths": denoising.tabulate_strengths,
     },
     "studies/industrial/README.md": {
         "methods": partial(detection.by_method, ROOT / "studies/industrial"),

@@ -1,32 +1,35 @@
-"""Measure what a trained network takes away of every noise."""
+"""Measure how well a trained network denoises the test images."""
 
 from functools import partial
 
 import keras
-from stages.inputs import Inputs
 
-from cae.datasets import splits
+from cae.core.config import Section, Seed
+from cae.datasets import prepared
 from cae.networks.autoencoder import predict
-from stages import PREPARED
-from studies import read_argument
-from studies.denoising import NETWORKS, STUDY, WITHOUT_BOTTLENECK, measured, residual_cnn, settings
-from studies.denoising.measured import Measured
+from stages.runner.project import Project, Results
+from studies.denoising import measuring, residual_cnn
+from studies.denoising.methods import WITHOUT_BOTTLENECK
+from studies.denoising.noises import Noises
 
 
-def main() -> None:
-    """Read studies/denoising/models/NETWORK.keras and the test split, write runs/NETWORK.csv and .npy."""
-    inputs = Inputs.read("measure", STUDY)
-    study = settings.load()
-    name = read_argument("network", str, NETWORKS)
-    network = keras.saving.load_model(STUDY / f"models/{name}.keras", compile=False)
-    denoise = partial(residual_cnn.denoised if name == WITHOUT_BOTTLENECK else predict, network)
-    result = Measured.of(
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    noises: Noises
+    seed: Seed
+
+
+def measure(project: Project, settings: Settings, network: str) -> Results:
+    """Return the metrics of a network, and some images that it denoised."""
+    folder = project.path("../../data/prepared")
+    trained = keras.saving.load_model(project.path(f"models/{network}.keras"), compile=False)
+    denoise = partial(residual_cnn.denoise if network == WITHOUT_BOTTLENECK else predict, trained)
+    measured = measuring.measure(
         lambda images, _: denoise(images),
-        splits.images(PREPARED, "test"),
-        study.noises.conditions,
-        study.seed,
-        measured.examples(splits.labels(PREPARED, "test")),
-        study.noises.shown,
+        prepared.read_images(folder, "test"),
+        prepared.read_labels(folder, "test"),
+        settings.noises,
+        settings.seed,
     )
-    inputs.check()
-    result.write(STUDY / "runs", name)
+    return measured.to_results(network)

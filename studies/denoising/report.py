@@ -1,58 +1,65 @@
-"""Set networks and filters side by side: PSNR and SSIM under every noise, and what the bottleneck costs."""
+"""Compare networks and filters: PSNR and SSIM with every noise."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from stages.inputs import Inputs
 
-from cae.core import files
-from cae.datasets import splits
+from cae.core.config import Section
+from cae.datasets import prepared
 from cae.datasets.noise import Noise
-from stages import PREPARED
-from studies.denoising import AUTOENCODERS, FILTERS, STUDY, TITLES, WITHOUT_BOTTLENECK, pictures, settings
-from studies.denoising.measured import Measured, examples, grey
-from studies.denoising.settings import Grids
+from stages.runner.project import Project, Results
+from studies.denoising import figures
+from studies.denoising.filters import Grids
+from studies.denoising.measuring import Measured, choose_examples, to_grey_levels
+from studies.denoising.methods import AUTOENCODERS, FILTERS, TITLES, WITHOUT_BOTTLENECK
+from studies.denoising.noises import Noises
 
-SCORES = ["psnr", "psnr_of_mean_mse", "ssim"]
-
-
-def main() -> None:
-    """Read runs/ and the test split; write metrics/denoising.json and plots/."""
-    inputs = Inputs.read("report", STUDY)
-    study = settings.load()
-    methods = {name: Measured.read(STUDY / "runs", name) for name in TITLES}
-    table = side_by_side({name: method.table for name, method in methods.items()}, study.grids)
-    places = examples(splits.labels(PREPARED, "test"))
-    clean = grey(splits.images(PREPARED, "test")[places, ..., 0])
-    made = {TITLES[name]: method.pictures for name, method in methods.items()}
-
-    inputs.check()
-    files.write_json(STUDY / "metrics/denoising.json", numbers(table, study.noises.shown))
-    files.write_csv(STUDY / "plots/denoising.csv", table)
-    files.write_figure(STUDY / "plots/pictures/curves.png", pictures.curves(table))
-    figure = pictures.examples(clean, made, study.noises.shown)
-    files.write_figure(STUDY / "plots/pictures/examples.png", figure)
+METRICS = ["psnr", "psnr_of_mean_mse", "ssim"]
 
 
-def side_by_side(tables: Mapping[str, pd.DataFrame], grids: Grids) -> pd.DataFrame:
-    """Put the methods' tables below one another: method, kind, strength, chosen, at_edge, the scores.
+class Settings(Section):
+    """What the stage reads of params.yaml."""
 
-    `at_edge` says that the strength chosen for a filter is the greatest of its grid: a greater one may be
-    better. The least is 0, below which there is nothing. Networks have no strength.
+    grids: Grids
+    noises: Noises
+
+
+def report(project: Project, settings: Settings) -> Results:
+    """Return the metrics of all methods with one noise, a table with every noise, and figures."""
+    folder = project.path("../../data/prepared")
+    methods = {name: Measured.read(project.path("runs"), name) for name in TITLES}
+    table = compare({name: method.table for name, method in methods.items()}, settings.grids)
+    indices = choose_examples(prepared.read_labels(folder, "test"))
+    clean = to_grey_levels(prepared.read_images(folder, "test")[indices, ..., 0])
+    examples = {TITLES[name]: method.examples for name, method in methods.items()}
+    return {
+        "metrics/denoising.json": summarise(table, settings.noises.shown),
+        "plots/denoising.csv": table,
+        "plots/figures/curves.png": figures.plot_metrics(table),
+        "plots/figures/examples.png": figures.plot_examples(clean, examples, settings.noises.shown),
+    }
+
+
+def compare(tables: Mapping[str, pd.DataFrame], grids: Grids) -> pd.DataFrame:
+    """Join the tables of all methods: method, kind, strength, chosen, at_edge and the metrics.
+
+    `chosen` is the strength of a filter, empty for networks. `at_edge` is true where it is the largest of its
+    grid, so that a larger one may be better; below the least, 0, there is nothing.
     """
     table = pd.concat([rows.assign(method=name) for name, rows in tables.items()], ignore_index=True)
-    greatest = table["method"].map({name: max(grid) for name, grid in grids.model_dump().items()})
-    table["at_edge"] = (table["chosen"] == greatest) & (greatest > 0)
-    return table[["method", "kind", "strength", "chosen", "at_edge", *SCORES]]
+    largest = table["method"].map({name: max(grid) for name, grid in grids.model_dump().items()})
+    table["at_edge"] = (table["chosen"] == largest) & (largest > 0)
+    return table[["method", "kind", "strength", "chosen", "at_edge", *METRICS]]
 
 
-def numbers(table: pd.DataFrame, shown: Sequence[Noise]) -> dict[str, float]:
-    """Return the PSNR of every method under the middle Gaussian noise, in dB, and what they differ by.
+def summarise(table: pd.DataFrame, shown: Sequence[Noise]) -> dict[str, float]:
+    """Return the PSNR of every method with the middle Gaussian noise, in dB, and differences.
 
-    `over_filters`: our best network above the best filter that learned nothing but its strength;
-    `over_wiener`: above the Wiener filter; `bottleneck`: the network without one above our best with one.
+    `over_filters`: the best network minus the best filter without training; `over_wiener`: minus the Wiener
+    filter; `bottleneck`: the network without one minus the best with one.
     """
-    psnr = dict(zip(*of_noise(table, shown[0])[["method", "psnr"]].to_numpy().T.tolist(), strict=True))
+    rows = table[(table["kind"] == shown[0].kind) & (table["strength"] == shown[0].strength)]
+    psnr = dict(zip(rows["method"], rows["psnr"].tolist(), strict=True))
     with_bottleneck = max(psnr[name] for name in AUTOENCODERS)
     best = max(with_bottleneck, psnr[WITHOUT_BOTTLENECK])
     return {f"psnr_{name}": value for name, value in psnr.items()} | {
@@ -60,8 +67,3 @@ def numbers(table: pd.DataFrame, shown: Sequence[Noise]) -> dict[str, float]:
         "over_wiener": best - psnr["wiener"],
         "bottleneck": psnr[WITHOUT_BOTTLENECK] - with_bottleneck,
     }
-
-
-def of_noise(table: pd.DataFrame, condition: Noise) -> pd.DataFrame:
-    """Keep the rows of one noise."""
-    return table[(table["kind"] == condition.kind) & (table["strength"] == condition.strength)]
