@@ -67,15 +67,25 @@ class Data(Section):
 
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1, le=60_000)]
+
+
+def check_amount(value: object) -> object:
+    """Refuse what is neither a number of images nor a share of all."""
+    is_count = type(value) is int and value > 0
+    if not is_count and not (isinstance(value, float) and 0 < value < 1):
+        raise ValueError(f"{value!r} is neither a number of images nor a share of all, such as 0.6")
+    return value
+
+
+Amount = Annotated[int | float, BeforeValidator(check_amount)]
 
 
 class Split(Section):
     """How many images each split gets, of Fashion-MNIST; of other images which share of all."""
 
-    train: Count | Share
-    validation: Count | Share
-    test: Count | Share
+    train: Amount
+    validation: Amount
+    test: Amount
     # Held-out normal images that set the threshold of an alarm.
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seed: Seed = 1

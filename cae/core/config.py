@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -69,7 +69,8 @@ def describe_problem(kind: type[Section], problem: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing: add it"
     if problem["type"] == "extra_forbidden":
-        return f"{key} is not a known key: remove it or write one of {list_keys(kind, problem['loc'])}"
+        known = list_keys(kind, problem["loc"])
+        return f"{key} is not a known key: remove it{f' or write one of {known}' if known else ''}"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
     if isinstance(value, str) and (number := parse_number(value, problem["type"])) is not None:
@@ -81,9 +82,15 @@ def describe_problem(kind: type[Section], problem: dict[str, Any]) -> str:
 
 
 def list_keys(kind: type[Section], unknown: Sequence[str]) -> str:
-    """List the keys of the section in which an unknown key was found."""
+    """List the keys of the section in which an unknown key was found; none for a section in a list."""
     for name in unknown[:-1]:
-        kind = cast(type[Section], kind.model_fields[name].annotation)
+        field = kind.model_fields.get(name)
+        # An optional section is `Section | None`.
+        alternatives = [field.annotation, *get_args(field.annotation)] if field else []
+        sections = [one for one in alternatives if isinstance(one, type) and issubclass(one, Section)]
+        if not sections:
+            return ""
+        kind = sections[0]
     return ", ".join(kind.model_fields)
 
 

@@ -104,12 +104,18 @@ def call(function: Callable[..., Results], project: Project, arguments: Sequence
 def write_results(project: Project, results: Results) -> None:
     """Write the results that dvc.yaml declares, all or none, and remove the stage's checkpoints.
 
-    They are written beside their places first. A result that this project does not declare is left out.
+    They are written elsewhere first. A result that this project does not declare is left out.
     """
     assert project.inputs is not None
-    with tempfile.TemporaryDirectory(
-        dir=project.folder, prefix=f".{project.inputs.stage}-", suffix=".part"
-    ) as name:
+    try:
+        temporary = tempfile.TemporaryDirectory(
+            dir=project.folder, prefix=f".{project.inputs.stage}-", suffix=".part"
+        )
+    except OSError as error:
+        raise UserError(
+            f"{project.folder} cannot be written: {error.strerror}. Make it writable, then run again."
+        ) from error
+    with temporary as name:
         scratch = Path(name)
         for path, content in results.items():
             if is_within(path, project.inputs.outputs):
@@ -117,10 +123,21 @@ def write_results(project: Project, results: Results) -> None:
         project.inputs.check()
         for file in sorted(scratch.rglob("*")):
             if file.is_file():
-                target = project.folder / file.relative_to(scratch)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                file.replace(target)
+                move(file, project.folder / file.relative_to(scratch))
     shutil.rmtree(project.checkpoints, ignore_errors=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file, also to another disk; UserError where the target cannot be written."""
+    from cae.core import files
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    except OSError:
+        # A file of another disk has to be copied; any other error comes again, as a message.
+        with files.open_atomically(target) as file, source.open("rb") as content:
+            shutil.copyfileobj(content, file)
 
 
 def write_result(path: Path, content: Any) -> None:

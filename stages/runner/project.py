@@ -1,5 +1,6 @@
 """Where the files of a project are."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +42,11 @@ class Project:
 
     @property
     def fingerprint(self) -> str:
-        """One name for everything that the stage depends on: a killed run resumes only if it is the same."""
-        return self.inputs.fingerprint if self.inputs else "run"
+        """One name for everything that the stage depends on: a killed run resumes only if it is the same.
+
+        Without dvc.yaml nobody knows what that is: every run has a name of its own, and starts anew.
+        """
+        return self.inputs.fingerprint if self.inputs else secrets.token_hex(8)
 
     def checkpoint(self, network: str = "") -> "Checkpoint":
         """Return the checkpoint of a training run; `network` tells apart those of one stage."""

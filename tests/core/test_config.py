@@ -18,8 +18,14 @@ class Training(config.Section):
     seeds: config.Increasing[config.Seed] = (1, 2)
 
 
+class Step(config.Section):
+    size: int
+
+
 class Settings(config.Section):
     train: Training
+    first: Step | None = None
+    others: Annotated[tuple[Step, ...], Field(strict=False)] = ()
 
 
 def read(folder: Path, content: Any) -> Training:
@@ -90,6 +96,8 @@ def test_a_number_that_yaml_reads_as_text_is_reported_with_a_spelling_that_works
     [
         ("train: {epochs: 0, rate: 2}", r"(?s)train\.epochs is 0.*train\.rate is 2"),
         ("train: {}", r"train\.epochs is missing: add it"),
+        ("first: {rate: 1}", r"first\.rate is not a known key: remove it or write one of size"),
+        ("others: [{rate: 1}]", r"(?m)others\.0\.rate is not a known key: remove it$"),
         ("", "params.yaml has wrong values"),
         ("just text", "params.yaml has wrong values"),
         ("train: {epochs: 1", "params.yaml is not valid YAML in UTF-8"),

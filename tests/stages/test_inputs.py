@@ -1,70 +1,88 @@
-"""What a stage depends on is what its dvc.yaml declares, and a change while it runs is noticed."""
+"""A stage depends on what dvc.yaml declares, and a change while it runs is noticed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from stages.inputs import Inputs
 
 from cae.core.errors import UserError
+from stages.runner.inputs import Inputs
 
-DECLARED = {
-    "stages": {
-        "train": {
-            "cmd": "train",
-            "deps": ["cae/engine", "cae/__init__.py", "data/prepared/train_images.npy", "requirements.txt"],
-            "params": ["train"],
-        }
-    }
+STUDY = Path("studies/rate")
+FILES = ("cae/__init__.py", "cae/engine/steps.py", "data/prepared/train_images.npy", "requirements.txt")
+PARAMS: Mapping[str, Any] = {"train": {"epochs": 2, "seed": 1}, "data": {"source": "images"}}
+STAGES: Mapping[str, Any] = {
+    "train": {
+        "cmd": "python -m stages train",
+        "deps": ["cae/engine", "cae/__init__.py", "data/prepared/train_images.npy", "requirements.txt"],
+        "params": ["train"],
+        "outs": ["models"],
+        "metrics": [{"train.json": {"cache": False}}],
+    },
+    "prepare": {"cmd": "python -m stages prepare", "deps": ["${data.source}"], "params": ["data"]},
+}
+MEASURE: Mapping[str, Any] = {
+    "matrix": {"size": [8, 16], "seed": [1]},
+    "cmd": "cd ../.. && exec python -m studies rate measure ${item.size} ${item.seed}",
+    "deps": ["../../cae/__init__.py", "models/${item.size}.keras"],
+    "params": ["codes", {"../../params.yaml": ["train.epochs"]}],
+    "outs": ["tables/${item.size}-${item.seed}.csv"],
 }
 
 
+def write_yaml(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content))
+
+
+def write_params(**changes: object) -> None:
+    write_yaml(Path("params.yaml"), {**PARAMS, **changes})
+
+
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of a few small files, and a study inside it."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main pipeline and a study, in small."""
     monkeypatch.chdir(tmp_path)
-    for name in (
-        "cae/__init__.py",
-        "cae/engine/steps.py",
-        "data/prepared/train_images.npy",
-        "requirements.txt",
-    ):
+    for name in FILES:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
     Path(".dvcignore").write_text("__pycache__\n*~\n")
-    Path("dvc.yaml").write_text(yaml.safe_dump(DECLARED))
-    Path("params.yaml").write_text(yaml.safe_dump({"train": {"epochs": 2}, "probes": {"neighbours": 5}}))
-    study = Path("studies/anomaly")
-    study.mkdir(parents=True)
-    score = {
-        "deps": ["../../cae/__init__.py", "score.py"],
-        "params": ["anomaly", {"../../params.yaml": ["train"]}],
-    }
-    (study / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"score": score}}))
-    (study / "params.yaml").write_text(yaml.safe_dump({"anomaly": {"held_out": 3}}))
-    (study / "score.py").touch()
-    return tmp_path
+    write_yaml(Path("dvc.yaml"), {"stages": STAGES})
+    write_params()
+    write_yaml(STUDY / "dvc.yaml", {"stages": {"measure": MEASURE}})
+    write_yaml(STUDY / "params.yaml", {"codes": {"least": 8}})
 
 
-def test_they_are_the_declared_files_and_those_of_declared_folders() -> None:
+def test_they_are_the_declared_files_and_those_in_declared_folders() -> None:
     inputs = Inputs.read("train")
-    assert list(inputs.files) == [
-        "cae/__init__.py",
-        "cae/engine/steps.py",
-        "data/prepared/train_images.npy",
-        "requirements.txt",
-    ]
-    assert inputs.params == {"params.yaml:train": {"epochs": 2}}
+    assert tuple(inputs.files) == FILES
+    assert inputs.parameters == {"params.yaml:train": PARAMS["train"]}
+    assert inputs.settings == {"train": PARAMS["train"]}
+    assert inputs.outputs == ["models", "train.json"]
 
 
-def test_those_of_a_study_are_named_from_the_root() -> None:
-    inputs = Inputs.read("score", Path("studies/anomaly"))
-    assert list(inputs.files) == ["cae/__init__.py", "studies/anomaly/score.py"]
-    assert inputs.params == {
-        "studies/anomaly/params.yaml:anomaly": {"held_out": 3},
-        "params.yaml:train": {"epochs": 2},
+def test_those_of_a_study_are_named_from_the_top_folder_and_its_settings_are_nested_together() -> None:
+    inputs = Inputs.read("measure", STUDY, ["8", "1"])
+    assert set(inputs.files) == {"cae/__init__.py", "studies/rate/models/8.keras"}
+    assert inputs.parameters == {
+        "studies/rate/params.yaml:codes": {"least": 8},
+        "params.yaml:train.epochs": 2,
     }
+    assert inputs.settings == {"codes": {"least": 8}, "train": {"epochs": 2}}
+
+
+def test_names_in_braces_are_replaced_by_parameters_and_values_of_the_matrix() -> None:
+    assert Inputs.read("prepare").dependencies == ["images"]
+    inputs = Inputs.read("measure", STUDY, ["8", "1"])
+    assert inputs.dependencies == ["../../cae/__init__.py", "models/8.keras"]
+    assert inputs.outputs == ["tables/8-1.csv"]
+
+
+def test_a_parameter_that_is_missing_is_no_setting() -> None:
+    write_yaml(STUDY / "params.yaml", {})
+    assert Inputs.read("measure", STUDY, ["8", "1"]).settings == {"train": {"epochs": 2}}
 
 
 def edit(name: str) -> Callable[[], object]:
@@ -75,35 +93,22 @@ def edit(name: str) -> Callable[[], object]:
     return change
 
 
-def params(**train: object) -> Callable[[], object]:
-    return lambda: Path("params.yaml").write_text(
-        yaml.safe_dump({"train": train, "probes": {"neighbours": 7}})
-    )
-
-
-CHANGES = {
+CHANGES: Mapping[str, Callable[[], object]] = {
     "cae/engine/steps.py": edit("cae/engine/steps.py"),
     "cae/engine/new.py": edit("cae/engine/new.py"),
     "cae/__init__.py": lambda: Path("cae/__init__.py").unlink(),
     "data/prepared/train_images.npy": edit("data/prepared/train_images.npy"),
-    "requirements.txt": edit("requirements.txt"),
-    "params.yaml:train": params(epochs=3),
+    "params.yaml:train": lambda: write_params(train={"epochs": 3}),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_changes_while_a_stage_runs_is_named(name: str) -> None:
+def test_a_change_while_a_stage_runs_is_named_and_gives_the_run_another_fingerprint(name: str) -> None:
     inputs = Inputs.read("train")
     CHANGES[name]()
     with pytest.raises(UserError, match=f"^{name} changed while the stage train ran, so its results"):
         inputs.check()
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_what_changes_gives_a_run_another_fingerprint(name: str) -> None:
-    before = Inputs.read("train").fingerprint
-    CHANGES[name]()
-    assert Inputs.read("train").fingerprint != before
+    assert Inputs.read("train").fingerprint != inputs.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -112,18 +117,18 @@ def test_what_changes_gives_a_run_another_fingerprint(name: str) -> None:
         edit("cae/engine/steps.py~"),
         edit("cae/engine/__pycache__/steps.pyc"),
         edit("cae/other.py"),
-        params(epochs=2),
+        lambda: write_params(data={"source": "others"}),
     ],
     ids=["backup", "bytecode", "another folder", "another section"],
 )
-def test_what_is_no_input_may_change(change: Callable[[], object]) -> None:
+def test_everything_else_may_change(change: Callable[[], object]) -> None:
     inputs = Inputs.read("train")
     change()
     inputs.check()
     assert Inputs.read("train").fingerprint == inputs.fingerprint
 
 
-def test_their_parts_tell_images_values_and_code_apart() -> None:
+def test_workers_compare_images_values_and_sources_one_by_one() -> None:
     before = Inputs.read("train").parts
     for name, part in (
         ("data/prepared/train_images.npy", "images in data/prepared"),
@@ -144,18 +149,31 @@ def test_a_project_without_the_stage_is_named() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "- a list", "train: {"])
-def test_parameters_that_break_while_a_stage_runs_are_named(content: str) -> None:
+def test_a_params_yaml_that_breaks_while_a_stage_runs_is_named(content: str) -> None:
     inputs = Inputs.read("train")
     Path("params.yaml").write_text(content)
-    with pytest.raises(UserError, match=r"^params\.yaml (holds no mapping|cannot be read)"):
+    with pytest.raises(UserError, match=r"^params\.yaml (is not a mapping|cannot be read)"):
         inputs.check()
 
 
-def test_a_key_may_have_dots() -> None:
-    declared = {"stages": {"train": DECLARED["stages"]["train"] | {"params": ["train.epochs"]}}}
-    Path("dvc.yaml").write_text(yaml.safe_dump(declared))
-    inputs = Inputs.read("train")
-    assert inputs.params == {"params.yaml:train.epochs": 2}
-    params(epochs=3)()
-    with pytest.raises(UserError, match=r"^params\.yaml:train\.epochs changed"):
-        inputs.check()
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"trian": {}}, "has the section trian, which no stage of dvc.yaml uses: .* one of data, train"),
+        ({"prepare": {}}, "has the section prepare, which is now split, with data.source: fashion-mnist"),
+        ({"maps": {}}, "has the section maps, which is now embedding: see CHANGELOG.md"),
+    ],
+)
+def test_a_section_that_no_stage_uses_is_named_and_an_old_name_with_the_new_one(
+    section: dict[str, object], message: str
+) -> None:
+    write_params(**section)
+    with pytest.raises(UserError, match=message):
+        Inputs.read("train")
+
+
+def test_an_old_key_is_named_with_the_new_one() -> None:
+    write_yaml(Path("dvc.yaml"), {"stages": {"detect": {"cmd": "detect", "params": ["anomaly"]}}})
+    write_yaml(Path("params.yaml"), {"anomaly": {"spot": 2.0}})
+    with pytest.raises(UserError, match=r"has the key anomaly\.spot, which is now anomaly\.smoothing"):
+        Inputs.read("detect")
