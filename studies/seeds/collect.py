@@ -3,8 +3,6 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import pandas as pd
-
 from stages.train import find_best, summarise
 
 RECONSTRUCTION, PROBES = "plots/reconstruction.csv", "plots/probes.csv"
@@ -14,12 +12,12 @@ Metrics = dict[str, dict[str, float]]
 """Stage → name of the metric → value."""
 
 
-def collect_metrics(tables: Mapping[str, pd.DataFrame]) -> Metrics:
-    """Collect the metrics of a run from the tables of these names.
+def collect_metrics(tables: Mapping[str, Any]) -> Metrics:
+    """Collect the metrics of a run from what its stages return, the tables of `TABLES` by name.
 
     `linear_10` is the accuracy of a linear probe with 10 labels per class, the fewest; `linear_all` with all.
     """
-    rows = {name: table.to_dict("records") for name, table in tables.items()}
+    rows = {name: tables[name].to_dict("records") for name in TABLES}
     network, pca = (select(rows[RECONSTRUCTION], "method", name) for name in ("autoencoder", "PCA"))
     fewest, *_, everything = rows[PROBES]
     evaluate = {name: network[name] for name in ("bce", "bce_above_floor", "mae", "mse", "psnr", "ssim")}
@@ -29,7 +27,7 @@ def collect_metrics(tables: Mapping[str, pd.DataFrame]) -> Metrics:
         for kind in ("knn", "linear")
         for row in (fewest, everything)
     }
-    probe["trustworthiness"] = select(rows[EMBEDDINGS], "embedding", "t-SNE")["trustworthiness"]
+    probe["trustworthiness"] = select(rows[EMBEDDINGS], "embedding", "t-SNE embedding")["trustworthiness"]
     train = summarise(find_best(tables[HISTORY]))
     return {"evaluate": dict(sorted(evaluate.items())), "probe": probe, "train": train}
 
