@@ -14,6 +14,7 @@ from cae.core import files
 from cae.core.config import Increasing, Section, Seed
 from cae.networks.settings import Rate
 from stages.runner.project import Project, Results
+from stages.train import Train
 from studies.seeds.collect import TABLES, Metrics, collect_metrics
 from studies.seeds.figures import plot_metrics
 
@@ -21,18 +22,12 @@ from studies.seeds.figures import plot_metrics
 SAME = 1e-3
 
 
-class MainTrain(Section):
-    """The seed of the main pipeline's own run."""
-
-    seed: Seed
-
-
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
     seeds: Increasing[Seed]
     learning_rates: Increasing[Rate]
-    train: MainTrain
+    train: Train
 
     @model_validator(mode="after")
     def check_seeds(self) -> Self:

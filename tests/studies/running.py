@@ -20,7 +20,7 @@ PARAMS: Mapping[str, Any] = {
     "data": {"source": "fashion-mnist"},
     "baselines": {"components": 144},
     "model": {"name": "convolutional", "convolutional": {"filters": [4, 3, 2]}},
-    "train": {"epochs": 1},
+    "train": {"epochs": 1, "seed": 1},
     "probes": {"labels_per_class": [2], "seeds": [1], "regularisation": [1.0]},
     "embedding": {"images": 40, "perplexity": 5.0},
 }
