@@ -70,7 +70,7 @@ def plot_metrics(table: pd.DataFrame) -> Figure:
         *grid[0, 0].get_legend_handles_labels(),
         loc="outside upper left",
         ncols=3,
-        title="Test images with noise, denoised: networks are blue, the Wiener filter orange, other filters green",
+        title="Denoised test images: networks are blue, the Wiener filter is orange, other filters are green",
         alignment="left",
     )
     return figure
