@@ -1,4 +1,4 @@
-"""Tables of a study that ran the stages of own pictures: every method, over all anomalies and by class."""
+"""Tables of studies with the stage detect: every method, over all anomalies and by class."""
 
 import json
 from pathlib import Path
@@ -6,71 +6,70 @@ from pathlib import Path
 import pandas as pd
 
 OURS = "autoencoder"
-MEASURES = {
+METRICS = {
     "auroc": "AUROC",
     "pixel_auroc": "AUROC of pixels",
     "aupro": "AUPRO",
-    "caught": "anomalies caught",
-    "false_alarms": "false alarms",
+    "caught": "share of anomalies above the threshold",
+    "false_alarms": "share of normal images above it",
 }
-Table = tuple[list[str], list[list[str]]]
 
 
-def measured(project: Path) -> dict[str, float]:
-    """Read what training and detection measured of a project."""
+def read_metrics(study: Path) -> dict[str, float]:
+    """Read the metrics of training and detection."""
     return {
         name: value
         for stage in ("train", "detect")
-        for name, value in json.loads((project / f"metrics/{stage}.json").read_text()).items()
+        for name, value in json.loads((study / f"metrics/{stage}.json").read_text()).items()
     }
 
 
-def by_method(study: Path) -> Table:
-    """Return head and rows of what each method reaches, ours first."""
+def tabulate_methods(study: Path) -> pd.DataFrame:
+    """Compare the methods over all test images, ours first."""
     table = pd.read_csv(study / "tables/detection.csv")
-    rows = [
-        [named(row["method"]), *(cell(row[measure]) for measure in MEASURES)] for _, row in table.iterrows()
-    ]
-    return ["test pictures", *MEASURES.values()], rows
+    return pd.DataFrame(
+        {"test images": highlight(row["method"])}
+        | {title: write_share(row[name]) for name, title in METRICS.items()}
+        for row in table.to_dict("records")
+    )
 
 
-def by_class(study: Path) -> Table:
-    """Return head and rows of the AUROC of every method on each class, and of our alarms."""
+def tabulate_classes(study: Path) -> pd.DataFrame:
+    """Compare the AUROC of the methods on each class, and list the share of our alarms."""
     table = pd.read_csv(study / "tables/classes.csv")
     methods = [column.removeprefix("auroc ") for column in map(str, table) if column.startswith("auroc ")]
-    head = ["class", "pictures", *(f"AUROC, {method}" for method in methods), "above our threshold"]
-    rows = [
-        [
-            row["class"],
-            str(row["pictures"]),
-            *(cell(row[f"auroc {method}"]) for method in methods),
-            f"{row['alarms']:.1%}",
-        ]
-        for _, row in table.iterrows()
-    ]
-    return head, rows
+    return pd.DataFrame(
+        {"class": row["class"], "images": str(row["images"])}
+        | {f"AUROC, {method}": write_share(row[f"auroc {method}"]) for method in methods}
+        | {"above our threshold": f"{row['alarms']:.1%}"}
+        for row in table.to_dict("records")
+    )
 
 
-def reconstruction(study: Path) -> Table:
-    """Return head and rows of how well normal test pictures are reconstructed."""
+def tabulate_reconstruction(study: Path) -> pd.DataFrame:
+    """Compare how well the methods reconstruct normal test images."""
     table = pd.read_csv(study / "plots/reconstruction.csv")
-    rows = [
-        [
-            named(row["method"]),
-            *(f"{row[name]:,.0f}" if pd.notna(row[name]) else "" for name in ("code_size", "parameters")),
-            f"{row['mse']:.5f}",
-            f"{row['ssim']:.3f}",
-        ]
-        for _, row in table.iterrows()
-    ]
-    return ["normal test pictures", "numbers a picture", "parameters", "MSE", "SSIM"], rows
+    columns = {
+        "code_size": ("numbers per code", "{:,.0f}"),
+        "parameters": ("parameters", "{:,.0f}"),
+        "mse": ("MSE", "{:.5f}"),
+        "ssim": ("SSIM", "{:.3f}"),
+    }
+    return pd.DataFrame(
+        {"normal test images": highlight(row["method"])}
+        | {
+            title: pattern.format(row[name]) if pd.notna(row[name]) else ""
+            for name, (title, pattern) in columns.items()
+        }
+        for row in table.to_dict("records")
+    )
 
 
-def named(method: str) -> str:
-    """Set our method apart."""
+def highlight(method: str) -> str:
+    """Set our method in bold."""
     return f"**{method}**" if method == OURS else method
 
 
-def cell(value: float) -> str:
-    """Write a share with three digits, and nothing where it could not be measured."""
+def write_share(value: float) -> str:
+    """Write a number from 0 to 1 with three digits, and nothing where it could not be measured."""
     return "" if pd.isna(value) else f"{value:.3f}"

@@ -1,5 +1,1 @@
-"""Defects found on a texture by a network that was trained on good pieces of it alone."""
-
-from pathlib import Path
-
-STUDY = Path("studies/industrial")
+"""Defects on a texture, detected by a network that was trained on images without defects."""

@@ -1,4 +1,4 @@
-"""Defects: what each kind adds to the grey levels of a good piece."""
+"""Defects: what each kind adds to the grey levels of a tile."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,73 +7,72 @@ import numpy as np
 import numpy.typing as npt
 
 from cae.core.errors import UserError
-from studies.industrial import settings
 from studies.industrial.settings import Drawing
-from studies.industrial.textures import Piece
+from studies.industrial.textures import GreyLevels
 
-Levels = npt.NDArray[np.floating[Any]]
-"""(H, W) differences of grey levels, or distances of pixels."""
+Values = npt.NDArray[np.floating[Any]]
+"""(H, W), differences of grey levels or distances in pixels."""
 
 
 class Defective(NamedTuple):
-    """A piece with a defect, and where it is."""
+    """A tile with a defect."""
 
-    piece: Piece
-    mask: Piece  # 255 where the defect is, else 0
+    tile: GreyLevels
+    mask: GreyLevels  # 255 where the defect is, else 0
 
 
-def drawn(piece: Piece, kind: str, drawing: Drawing, index: int) -> Defective:
-    """Draw the defect of a kind that belongs to piece number `index`.
+def draw_defect(tile: GreyLevels, kind: str, drawing: Drawing, index: int) -> Defective:
+    """Draw a defect onto a tile; seed, kind and the tile's index determine it.
 
     Raises:
-        UserError: it cannot be seen on this piece.
+        UserError: it is not visible on this tile.
     """
     generator = np.random.default_rng((drawing.seed, list(KINDS).index(kind), index))
-    change = KINDS[kind](piece, drawing, generator)
-    changed = np.clip(np.rint(piece + change), 0, 255).astype(np.uint8)
-    mask = np.abs(changed.astype(int) - piece) > drawing.marked
+    change = KINDS[kind](tile, drawing, generator)
+    changed = np.clip(np.rint(tile + change), 0, 255).astype(np.uint8)
+    mask = np.abs(changed.astype(int) - tile) > drawing.marked
     if not mask.any():
         raise UserError(
-            f"{settings.PATH}: no pixel of the {kind} on piece {index} changes by more than drawing.marked, "
-            f"{drawing.marked}: lower that, or make drawing.{kind} larger or stronger"
+            f"no pixel of the {kind} on tile {index} changes by more than drawing.marked, {drawing.marked}: "
+            f"lower that in studies/industrial/params.yaml, or make drawing.{kind} larger or stronger"
         )
     return Defective(changed, np.where(mask, 255, 0).astype(np.uint8))
 
 
-def scratch(piece: Piece, drawing: Drawing, generator: np.random.Generator) -> Levels:
-    """Draw a straight line of one brightness."""
+def draw_scratch(tile: GreyLevels, drawing: Drawing, generator: np.random.Generator) -> Values:
+    """Draw a straight line of one contrast."""
     ranges = drawing.scratch
-    along, across = placed(piece, generator)
+    along, across = draw_coordinates(tile, generator)
     length, width = generator.uniform(*ranges.length), generator.uniform(*ranges.width)
     line = (np.abs(along) <= length / 2) & (np.abs(across) <= width / 2)
-    return line * signed(ranges.contrast, generator)
+    return line * draw_contrast(ranges.contrast, generator)
 
 
-def stain(piece: Piece, drawing: Drawing, generator: np.random.Generator) -> Levels:
+def draw_stain(tile: GreyLevels, drawing: Drawing, generator: np.random.Generator) -> Values:
     """Draw a two-dimensional Gaussian."""
     ranges = drawing.stain
-    distance = elliptic(piece, ranges.radius, generator)
-    return np.exp(-(distance**2) / 2) * signed(ranges.contrast, generator)
+    distance = draw_distances(tile, ranges.radius, generator)
+    return np.exp(-(distance**2) / 2) * draw_contrast(ranges.contrast, generator)
 
 
-def hole(piece: Piece, drawing: Drawing, generator: np.random.Generator) -> Levels:
+def draw_hole(tile: GreyLevels, drawing: Drawing, generator: np.random.Generator) -> Values:
     """Darken an ellipse."""
     ranges = drawing.hole
-    inside = elliptic(piece, ranges.radius, generator) <= 1
-    return inside * -generator.uniform(*ranges.darkness) * piece
+    inside = draw_distances(tile, ranges.radius, generator) <= 1
+    return inside * -generator.uniform(*ranges.darkness) * tile
 
 
-# Their order is part of what a seed draws.
-KINDS: Mapping[str, Callable[[Piece, Drawing, np.random.Generator], Levels]] = {
-    "scratch": scratch,
-    "stain": stain,
-    "hole": hole,
+# Their order matters: the seed of a defect holds the index of its kind.
+KINDS: Mapping[str, Callable[[GreyLevels, Drawing, np.random.Generator], Values]] = {
+    "scratch": draw_scratch,
+    "stain": draw_stain,
+    "hole": draw_hole,
 }
 
 
-def placed(piece: Piece, generator: np.random.Generator) -> tuple[Levels, Levels]:
-    """Return coordinates of pixels in a frame turned at random, about a point in the middle half each way."""
-    size = len(piece)
+def draw_coordinates(tile: GreyLevels, generator: np.random.Generator) -> tuple[Values, Values]:
+    """Draw a centre in the middle half of a tile, and an angle; return both coordinates of every pixel."""
+    size = len(tile)
     row, column = generator.uniform(size / 4, size * 3 / 4, 2)
     angle = generator.uniform(0, np.pi)
     # Of the middle of a pixel.
@@ -81,13 +80,13 @@ def placed(piece: Piece, generator: np.random.Generator) -> tuple[Levels, Levels
     return right * np.cos(angle) + down * np.sin(angle), down * np.cos(angle) - right * np.sin(angle)
 
 
-def elliptic(piece: Piece, radius: tuple[float, float], generator: np.random.Generator) -> Levels:
-    """Return how far pixels are from a point, 1 at the edge of an ellipse whose radii are in a range."""
-    along, across = placed(piece, generator)
+def draw_distances(tile: GreyLevels, radius: tuple[float, float], generator: np.random.Generator) -> Values:
+    """Draw an ellipse with radii in a range; return each pixel's distance from its centre, 1 on the edge."""
+    along, across = draw_coordinates(tile, generator)
     first, second = generator.uniform(*radius, 2)
     return np.hypot(along / first, across / second)
 
 
-def signed(contrast: tuple[float, float], generator: np.random.Generator) -> float:
-    """Draw a contrast, brighter or darker."""
+def draw_contrast(contrast: tuple[float, float], generator: np.random.Generator) -> float:
+    """Draw a contrast in a range, brighter or darker."""
     return float(generator.choice([-1, 1]) * generator.uniform(*contrast))

@@ -1,4 +1,4 @@
-"""The textures inside scikit-image's wheel, and the pieces that they are cut into."""
+"""The textures inside scikit-image's wheel, and the tiles that they are cut into."""
 
 from collections.abc import Collection
 from importlib.resources import files
@@ -10,16 +10,16 @@ from PIL import Image
 
 from cae.core.errors import UserError
 
-Piece = npt.NDArray[np.uint8]
-"""(H, W) grey levels."""
+GreyLevels = npt.NDArray[np.uint8]
+"""(H, W), of a texture or a tile."""
 
 Texture = Literal["brick", "gravel", "grass"]
 TEXTURES: tuple[Texture, ...] = get_args(Texture)
 SIDE = 512
 
 
-def read(name: Texture) -> Piece:
-    """Return a texture, (512, 512); UserError where the installed scikit-image does not have it."""
+def read(name: Texture) -> GreyLevels:
+    """Read a texture, (512, 512); UserError where the installed scikit-image does not have it."""
     try:
         with (files("skimage.data") / f"{name}.png").open("rb") as file:
             return np.asarray(Image.open(file))
@@ -30,13 +30,13 @@ def read(name: Texture) -> Piece:
         ) from error
 
 
-def cut(texture: Piece, bands: Collection[int], size: int, stride: int) -> dict[str, Piece]:
-    """Cut pieces, (size, size), off some bands of `size` rows: ROW_COLUMN of the upper left pixel → piece."""
+def cut(texture: GreyLevels, bands: Collection[int], size: int, stride: int) -> dict[str, GreyLevels]:
+    """Cut tiles (size, size) from some bands of `size` rows: ROW_COLUMN of the upper left pixel → tile."""
     height, width = texture.shape
     return {
         f"{row:03}_{column:03}": texture[row : row + size, column : column + size]
         for row in range(0, height - size + 1, stride)
-        # A piece that begins between two bands reaches into the lower one.
+        # A tile that begins between two bands reaches into the lower one.
         if {row // size, (row + size - 1) // size} <= set(bands)
         for column in range(0, width - size + 1, stride)
     }

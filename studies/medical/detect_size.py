@@ -1,28 +1,35 @@
-"""See how well lesions are found by a network with another size of the code."""
+"""Detect lesions with another size of the code."""
 
 import json
-import shutil
-import tempfile
-from pathlib import Path
+from functools import partial
 
-from stages.inputs import Inputs
+from cae.core.config import Section
+from cae.datasets import prepared
+from cae.datasets.masks import read_masks
+from cae.metrics import detection
+from cae.metrics.scoring import reconstruct_images, tile_prepared
+from cae.networks.autoencoder import load, predict
+from stages.runner.project import Project, Results
+from stages.settings import Anomaly, Data
 
-from cae.core import files
-from stages import MODELS
-from studies import read_argument
-from studies.medical import STUDY, sizes
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    anomaly: Anomaly
+    data: Data
 
 
-def main() -> None:
-    """Read trained/SIZE.keras and .json, and the study's data; write sizes/SIZE.json."""
-    inputs = Inputs.read("detect_size", STUDY)
-    size = read_argument("size", int)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / MODELS).mkdir()
-        shutil.copyfile(STUDY / f"trained/{size}.keras", folder / MODELS / "autoencoder.keras")
-        sizes.run("detect", folder, size, inputs)
-        found = json.loads((folder / "metrics/detect.json").read_text())
-    inputs.check()
-    trained = json.loads((STUDY / f"trained/{size}.json").read_text())
-    files.write_json(STUDY / f"sizes/{size}.json", trained | found)
+def detect_size(project: Project, settings: Settings, size: int) -> Results:
+    """Return the metrics of training and detection."""
+    folder, data, anomaly = project.path("data/prepared"), settings.data, settings.anomaly
+    test, held_out = (prepared.read_split(folder, split) for split in ("test", "threshold"))
+    autoencoder = load(project.path(f"trained/{size}.keras"), test.images.shape[1:])
+    images, normal = (
+        reconstruct_images(tile_prepared(split), data.preprocessing, partial(predict, autoencoder.network))
+        for split in (test, held_out)
+    )
+    masks = read_masks(project.path(data.source), test.samples)
+    found = detection.detect_anomalies(images, normal, masks, anomaly.smoothing, anomaly.false_alarms)
+    trained = json.loads(project.path(f"trained/{size}.json").read_bytes())
+    return {f"sizes/{size}.json": trained | detection.measure(found, test.samples)}

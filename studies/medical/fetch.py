@@ -1,36 +1,30 @@
-"""Get the head CT that Debian's package invesalius-examples holds, and write it as an array."""
+"""Get the head CT of Debian's package invesalius-examples."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.inputs import Inputs
-
-from cae.core import files
 from cae.core.errors import UserError
 from cae.datasets.mirrors import AptDownload, InstalledPackage, Mirror, fetch_files
-from studies.medical import DATA, SPACING, STUDY, VOLUME, inv3
+from stages.runner.project import Project, Results
+from studies.medical import inv3
 from studies.medical.inv3 import Scan
 
-RAW = DATA / "raw"
 PROJECT = "Cranium.inv3"
 PACKAGE = "invesalius-examples"
 FOLDER = Path("/usr/share/doc/invesalius-examples/examples")
 MIRRORS: Sequence[Mirror] = (InstalledPackage(FOLDER), AptDownload(PACKAGE, FOLDER))
-# SHA-256 of the matrix alone, little-endian: its wrapper may differ from release to release.
+# SHA-256 of the matrix alone, little-endian: releases may pack it differently.
 CHECKSUM = "d87fd5e6aaf2c4fdf4f3fe28ee3335192fc2464ed8e9682fc78530cb837938da"
 
 
-def main() -> None:
-    """Fill data/raw unless the file is there, and write data/volume.npy and data/spacing.json."""
-    inputs = Inputs.read("fetch", STUDY)
-    scan = fetch(RAW)
-    inputs.check()
-    files.write_array(VOLUME, scan.volume)
-    files.write_json(SPACING, list(scan.spacing))
+def fetch(project: Project) -> Results:
+    """Return the volume and its spacing; the file stays in data/raw."""
+    scan = fetch_scan(project.output("data/raw"))
+    return {"data/volume.npy": scan.volume, "data/spacing.json": list(scan.spacing)}
 
 
-def fetch(raw: Path, mirrors: Sequence[Mirror] = MIRRORS, checksum: str = CHECKSUM) -> Scan:
+def fetch_scan(raw: Path, mirrors: Sequence[Mirror] = MIRRORS, checksum: str = CHECKSUM) -> Scan:
     """Read the CT from the folder `raw`, after fetching it if it is not there.
 
     Raises:
@@ -48,7 +42,7 @@ def fetch(raw: Path, mirrors: Sequence[Mirror] = MIRRORS, checksum: str = CHECKS
 
 
 def read_verified(path: Path, checksum: str) -> Scan:
-    """Read a project; ValueError unless it holds the expected matrix."""
+    """Read a project; ValueError unless it has the expected matrix."""
     try:
         scan = inv3.read(path)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Lesions that are drawn: soft-edged ellipses in one slice, brighter or darker than the brain."""
+"""Drawn lesions: soft-edged ellipses in one slice, brighter or darker than the brain."""
 
 import math
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from studies.medical.settings import Lesions
 
 
 class Lesion(NamedTuple):
-    """An ellipse: its centre in pixels of the picture, its radii in mm, its angle in degrees, its HU."""
+    """An ellipse: its centre in pixels of the tile, radii in mm, angle in degrees, and change in HU."""
 
     row: int
     column: int
@@ -21,8 +21,8 @@ class Lesion(NamedTuple):
     change: float
 
 
-def drawn(brain: Mask, settings: Lesions, generator: np.random.Generator) -> Lesion:
-    """Draw a lesion whose centre is brain, in the middle half of a picture (side, side)."""
+def draw_lesion(brain: Mask, settings: Lesions, generator: np.random.Generator) -> Lesion:
+    """Draw a lesion whose centre is brain, in the middle half of a tile (side, side)."""
     quarter = len(brain) // 4
     centres = quarter + np.argwhere(brain[quarter:-quarter, quarter:-quarter])
     row, column = centres[generator.integers(len(centres))].tolist()
@@ -32,13 +32,12 @@ def drawn(brain: Mask, settings: Lesions, generator: np.random.Generator) -> Les
     return Lesion(row, column, radius, other_radius, angle, float(generator.uniform(low, high)))
 
 
-def change(
+def compute_change(
     lesion: Lesion, brain: Mask, softness: float, spacing: tuple[float, float]
 ) -> npt.NDArray[np.int16]:
     """Return what a lesion adds to each pixel (side, side), in whole HU; 0 outside the brain.
 
-    It fades from all of it to nothing over the last `softness` of the radius. `spacing` is that of rows and
-    columns, in mm.
+    It fades out over the last `softness` of the radius. `spacing` is that of rows and columns, in mm.
     """
     rows, columns = np.indices(brain.shape)
     down, across = (rows - lesion.row) * spacing[0], (columns - lesion.column) * spacing[1]

@@ -1,41 +1,29 @@
-"""studies/medical/params.yaml as frozen, validated values, as far as pictures are drawn."""
+"""Which tiles are cut from the scan, and which lesions are drawn."""
 
 from itertools import combinations
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from cae.core import config
-from studies.medical import STUDY
+from cae.core.config import Section, Seed
+from studies.drawing import Range
 
-PATH = STUDY / "params.yaml"
-
-
-def in_order(ends: tuple[float, float]) -> tuple[float, float]:
-    """Refuse a range whose end lies before its start."""
-    if ends[1] < ends[0]:
-        raise ValueError(f"{list(ends)} must not fall: the lower end comes first")
-    return ends
-
-
-Range = Annotated[tuple[float, float], Field(strict=False), AfterValidator(in_order)]
-Place = Annotated[int, Field(ge=0, le=4095)]
-Places = Annotated[tuple[Place, Place], Field(strict=False), AfterValidator(in_order)]
+PARAMS = "studies/medical/params.yaml"
+Positions = Range[Annotated[int, Field(ge=0, le=4095)]]
 """The first and the last of some slices, rows or columns."""
-Slabs = Annotated[tuple[Places, ...], Field(strict=False, min_length=1)]
+Slabs = Annotated[tuple[Positions, ...], Field(strict=False, min_length=1)]
 
 
-class Brain(config.Section):
-    """What counts as brain."""
+class Brain(Section):
+    """Which voxels are brain."""
 
-    tissue: Range
+    tissue: Range[float]
     smoothing: Annotated[float, Field(ge=0, le=10)]
     margin: Annotated[float, Field(ge=0, le=50)]
 
 
-class Parts(config.Section):
-    """The slices that each part of the split has."""
+class Splits(Section):
+    """The slices of each split."""
 
     train: Slabs
     validation: Slabs
@@ -43,55 +31,55 @@ class Parts(config.Section):
     test: Slabs
 
 
-class Box(config.Section):
-    """Where no piece is cut out."""
+class Box(Section):
+    """Where no tile is cut."""
 
-    slices: Places
-    rows: Places
-    columns: Places
+    slices: Positions
+    rows: Positions
+    columns: Positions
 
 
-class Lesions(config.Section):
-    """How lesions look."""
+class Lesions(Section):
+    """The appearance of lesions."""
 
-    changes: Annotated[tuple[Range, ...], Field(strict=False, min_length=1)]
-    radii: Range
+    changes: Annotated[tuple[Range[float], ...], Field(strict=False, min_length=1)]
+    radii: Range[float]
     softness: Annotated[float, Field(gt=0, le=1)]
     visible: Annotated[float, Field(ge=1, le=1000)]
 
     @model_validator(mode="after")
-    def each_is_visible(self) -> "Lesions":
-        """Refuse a change that no mask would show, and a radius without a pixel."""
+    def check_visibility(self) -> Self:
+        """Refuse a change that no mask would show, and a radius of 0."""
         # Changes are rounded to whole HU.
         least = min(min(map(abs, ends)) if ends[0] * ends[1] > 0 else 0 for ends in self.changes)
         if least < self.visible + 1:
             raise ValueError(
-                f"changes may be as small as {least:g} HU, and a mask has what changed by more than "
-                f"{self.visible:g} HU (visible), so that one would be empty: let both ends of each range be "
+                f"changes may be as small as {least:g} HU, and a mask has the pixels that changed by more "
+                f"than {self.visible:g} HU (visible), so it would be empty: let both ends of each range be "
                 f"at least {self.visible + 1:g}, or both at most {-self.visible - 1:g}"
             )
         if self.radii[0] <= 0:
-            raise ValueError(f"radii begins at {self.radii[0]:g} mm, and must begin above 0")
+            raise ValueError(f"radii begins at {self.radii[0]:g} mm, but must begin above 0")
         return self
 
 
-class Drawing(config.Section):
-    """All that says which pictures are made."""
+class Drawing(Section):
+    """Which images are made."""
 
-    seed: config.Seed
+    seed: Seed
     brain: Brain
-    slabs: Parts
+    slabs: Splits
     gap: Annotated[int, Field(ge=1, le=100)]
     side: Annotated[int, Field(ge=12, le=252)]
-    # What lies outside the brain is then less than the middle of a piece, where lesions have their centres.
+    # The rest of a tile is then smaller than its middle half, where lesions have their centres.
     share: Annotated[float, Field(ge=0.8, le=1)]
     stride: Annotated[int, Field(ge=1, le=252)]
     excluded: Box
     lesions: Lesions
 
     @model_validator(mode="after")
-    def side_suits_networks(self) -> "Drawing":
-        """Refuse a side that the convolutional network cannot give back: it halves three times."""
+    def check_side(self) -> Self:
+        """Refuse a side that the convolutional network does not give back unchanged."""
         if self.side % 8 != 4:
             lower = self.side - (self.side - 4) % 8
             raise ValueError(
@@ -100,28 +88,15 @@ class Drawing(config.Section):
         return self
 
     @model_validator(mode="after")
-    def slabs_lie_apart(self) -> "Drawing":
-        """Refuse slabs that share slices, or that are of two parts and too near each other."""
-        slabs = sorted((slab, part) for part, own in self.slabs for slab in own)
-        for (first, part), (second, other) in combinations(slabs, 2):
+    def check_slabs(self) -> Self:
+        """Refuse slabs that share slices, and slabs of two splits that are too close."""
+        slabs = sorted((slab, split) for split, own in self.slabs for slab in own)
+        for (first, split), (second, other) in combinations(slabs, 2):
             between = second[0] - first[1] - 1
-            if between < (0 if part == other else self.gap):
+            if between < (0 if split == other else self.gap):
                 raise ValueError(
-                    f"slabs has {list(first)} of {part} and {list(second)} of {other}, with "
-                    f"{max(between, 0)} slices between them: slabs of two parts need {self.gap} (gap), and "
-                    "those of one part must not overlap"
+                    f"slabs has {list(first)} of {split} and {list(second)} of {other}, with "
+                    f"{max(between, 0)} slices between them: slabs of two splits need {self.gap} (gap), and "
+                    "those of one split must not overlap"
                 )
         return self
-
-
-class Study(config.Section):
-    """The section that is read here; the others are those of the stages that follow."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    drawing: Drawing
-
-
-def load(path: Path = PATH) -> Study:
-    """Read and validate the study's params.yaml; raises as `config.read`."""
-    return config.read(path, Study)

@@ -1,27 +1,30 @@
 """Train the study's network with another size of the code."""
 
-import shutil
-from pathlib import Path
-
-from stages.inputs import Inputs
-
-from cae.core import files
-from stages import MODELS
-from studies import read_argument
-from studies.medical import STUDY, sizes
+from cae.core.config import Section
+from cae.datasets import prepared
+from cae.networks.model import Model
+from stages.runner.project import Project, Results
+from stages.train import Train, find_best, train_network
 
 
-def main() -> None:
-    """Read data/prepared; write trained/SIZE.keras and trained/SIZE.json, its best epoch."""
-    inputs = Inputs.read("train_size", STUDY)
-    size = read_argument("size", int)
-    # Kept until the network is trained: killed, it goes on after its last finished epoch.
-    folder = Path(f".checkpoints/medical/{size}")
-    sizes.run("train", folder, size, inputs)
-    inputs.check()
-    for made, kept in (
-        (MODELS / "autoencoder.keras", f"trained/{size}.keras"),
-        (Path("metrics/train.json"), f"trained/{size}.json"),
-    ):
-        files.write_bytes(STUDY / kept, (folder / made).read_bytes())
-    shutil.rmtree(folder)
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    model: Model
+    train: Train
+
+
+def train_size(project: Project, settings: Settings, size: int) -> Results:
+    """Return the network, and its best epoch."""
+    images, validation = (
+        prepared.read_images(project.path(f"data/prepared/{split}_images.npy").parent, split)
+        for split in ("train", "validation")
+    )
+    network = settings.model.settings.model_copy(update={"code_size": size})
+    model = settings.model.model_copy(update={settings.model.name: network})
+    autoencoder, history = train_network(project, model, settings.train, images, validation)
+    best = find_best(history)
+    return {
+        f"trained/{size}.keras": autoencoder.network,
+        f"trained/{size}.json": {"best_epoch": int(best["epoch"]), "val_loss": float(best["val_loss"])},
+    }
