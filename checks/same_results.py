@@ -35,7 +35,13 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "maps": EMBEDDING,
         "embedding": EMBEDDING,
     },
-    "studies/anomaly": {"anomaly": {"held_out": 20, "seeds": [1]}, "training": {"epochs": 1}},
+    "studies/anomaly": {
+        "anomaly": {"held_out": 20, "seeds": [1]},
+        "training": {"epochs": 1},
+        "held_out": 20,
+        "seeds": [1],
+        "train": {"epochs": 1},
+    },
     "studies/denoising": {
         "tuning_images": 20,
         "epochs": {"convolutional": 1, "residual": 1},
@@ -49,14 +55,24 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "studies/variational": {"epochs": 2, "samples": 50, "images": 100},
 }
 FIGURE, SHORTER = "another figure", "fewer keys, with the same values"
-# Old path → path in HEAD.
+# Old path of a file or folder → path in HEAD.
 FILES: Mapping[str, str] = {
     "plots/maps.csv": "plots/embeddings.csv",
     "plots/codes/maps.png": "plots/codes/embeddings.png",
     "plots/codes/map_of_images.png": "plots/codes/embedding_of_images.png",
+    "studies/anomaly/plots/strangers/out_of_distribution.png": "studies/anomaly/plots/digits/scores.png",
     **{
-        f"studies/variational/plots/pictures/{name}.png": f"studies/variational/plots/figures/{name}.png"
-        for name in ("reconstructions", "samples", "units")
+        f"studies/{study}/plots/pictures": f"studies/{study}/plots/figures"
+        for study in ("denoising", "variational")
+    },
+    **{
+        f"studies/{study}/{old}": f"studies/{study}/{new}"
+        for study in ("industrial", "medical")
+        for old, new in {
+            "data/pictures": "data/images",
+            "data/prepared/pictures.json": "data/prepared/samples.json",
+            "plots/codes/map.png": "plots/codes/embeddings.png",
+        }.items()
     },
 }
 # Old name → name in HEAD, of keys, columns and words in JSON and CSV files.
@@ -64,8 +80,10 @@ NAMES: Mapping[str, str] = {
     "knn_all": "knn_accuracy",
     "linear_all": "linear_accuracy",
     "map": "embedding",
+    "mean picture": "mean image",
     "neighbours_accuracy": "knn_accuracy",
     "pca": "PCA",
+    "pictures": "images",
     "tsne": "t-SNE",
 }
 
@@ -121,7 +139,7 @@ def compare(old: Path, new: Path, project: str) -> bool:
     """
     same, known = True, set()
     for stage, paths in list_outputs(old, project).items():
-        names = [FILES.get(path, path) for path in paths]
+        names = [rename(path) for path in paths]
         known |= set(names)
         notes = [describe_difference(old / path, new / name) for path, name in zip(paths, names, strict=True)]
         different = [f"  {path}: {note}" for path, note in zip(paths, notes, strict=True) if note]
@@ -132,6 +150,14 @@ def compare(old: Path, new: Path, project: str) -> bool:
     if more := sorted(outputs - known):
         print(f"{project}: only in HEAD: {', '.join(more)}", flush=True)
     return same
+
+
+def rename(path: str) -> str:
+    """Return the path in HEAD of an old file."""
+    for old, new in FILES.items():
+        if path == old or path.startswith(f"{old}/"):
+            return new + path.removeprefix(old)
+    return path
 
 
 def list_outputs(clone: Path, project: str) -> dict[str, list[str]]:
