@@ -1,186 +1,207 @@
-"""The baselines and probe stages on a small project: what they write, and what no fit may see."""
+"""Baselines and probes: what is fitted never sees the test, and what they do without classes."""
 
 import hashlib
+import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from cae.core import files
-from cae.datasets import splits
+from cae.core.errors import UserError
 from cae.metrics import embeddings, probes
 from cae.metrics.probes import KnnProbe, LinearProbe
-from stages import baselines, command, probe
-from tests import default
+from stages import baselines, prepare, probe, runner
+from tests.stages.conftest import ROOT, draw, run, save, save_images, write_labelled, write_trained
 
-ROOT = Path(__file__).parents[2]
+FEW: Mapping[str, Mapping[str, Any]] = {
+    "data": {"source": "fashion-mnist"},
+    "baselines": {"components": 20, "features": ["PCA", "pixels", "untrained"]},
+    "probes": {"labels_per_class": [2, 5], "seeds": [1, 2]},
+}
+
+
+class Outcome(NamedTuple):
+    """What both stages fitted, as kind and digest of the content, and the files that they wrote."""
+
+    fitted: list[tuple[str, str]]
+    written: dict[str, bytes]
+
+
+def run_both(folder: Path) -> Outcome:
+    """Run both stages, and note every object that is fitted."""
+    fitted: list[tuple[str, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def spy(kind: Any) -> None:
+            fit = kind.fit
+
+            def note(self: Any, *arguments: Any, **options: Any) -> Any:
+                result = fit(self, *arguments, **options)
+                fitted.append((kind.__name__, hashlib.sha256(pickle.dumps(self)).hexdigest()))
+                return result
+
+            patch.setattr(kind, "fit", note)
+
+        for kind in (LinearProbe, KnnProbe, StandardScaler, PCA):
+            spy(kind)
+        paths = [*run(baselines.baselines, folder, **FEW), *run(probe.probe, folder, **FEW)]
+    written = {path: (folder / path).read_bytes() for path in paths if not path.endswith(".png")}
+    # Probes run in threads, and may end in any order.
+    return Outcome(sorted(fitted), written)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with labelled images and an untrained network."""
+    folder = tmp_path_factory.mktemp("project")
+    write_labelled(folder)
+    write_trained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clean(project: Path) -> Outcome:
+    """The outcome of both stages in that project."""
+    return run_both(project)
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with all that the two stages read: noise in four shades for images, an untrained network."""
-    generator = np.random.default_rng(0)
-    for name, count in (("train", 160), ("validation", 40), ("test", 40)):
-        labels = (np.arange(count) % 4).astype(np.uint8)
-        images = generator.random((count, 28, 28, 1), np.float32) * (labels[:, None, None, None] + 3) / 8
-        files.write_array(tmp_path / f"data/prepared/{name}_images.npy", images.astype(np.float32))
-        files.write_array(tmp_path / f"data/prepared/{name}_labels.npy", labels)
-    splits.write_class_names(tmp_path / "data/prepared", default.CLASS_NAMES)
-    files.write_model(tmp_path / "models/autoencoder.keras", default.autoencoder(1).network)
-    committed = yaml.safe_load((ROOT / "params.yaml").read_text())
-    committed["probes"] |= {"labels_per_class": [2, 5]}
-    committed["maps"] |= {"perplexity": 5.0}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(committed))
-    for name in ("dvc.yaml", ".dvcignore", "cae", "stages", "requirements.txt"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def copy(project: Path, tmp_path: Path) -> Path:
+    """A copy of the project, which a test may change."""
+    return shutil.copytree(project, tmp_path / "copy")
 
 
-@pytest.fixture
-def fitted_objects(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
-    """Note every object that is fitted, as kind and content, and hand over the notes."""
-    notes: list[tuple[str, str]] = []
-
-    def spy(kind: Any) -> None:
-        fit = kind.fit
-
-        def noted(self: Any, *arguments: Any, **options: Any) -> Any:
-            fitted = fit(self, *arguments, **options)
-            notes.append((kind.__name__, hashlib.sha256(pickle.dumps(self)).hexdigest()))
-            return fitted
-
-        monkeypatch.setattr(kind, "fit", noted)
-
-    for kind in (LinearProbe, KnnProbe, StandardScaler, PCA):
-        spy(kind)
-
-    def hand_over() -> list[tuple[str, str]]:
-        # Probes run in threads: in which order they end is left open.
-        handed = sorted(notes)
-        notes.clear()
-        return handed
-
-    return hand_over
+def change(path: Path, edit: Callable[[np.ndarray], np.ndarray]) -> None:
+    files.write_array(path, edit(np.load(path)))
 
 
-def results(project: Path) -> dict[str, bytes]:
-    """Return every file that the two stages wrote, by its path."""
-    folders = ("metrics", "plots", "data/baselines")
-    paths = (path for folder in folders for path in (project / folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(project)): path.read_bytes() for path in paths}
-
-
-def run() -> None:
-    baselines.main()
-    probe.main()
-
-
-def test_no_fit_sees_a_test_image_or_label(
-    project: Path, fitted_objects: Callable[[], list[tuple[str, str]]]
-) -> None:
-    run()
-    clean, written = fitted_objects(), results(project)
-    images = np.load(project / "data/prepared/test_images.npy")
-    labels = np.load(project / "data/prepared/test_labels.npy")
-    files.write_array(project / "data/prepared/test_images.npy", 1 - np.roll(images, 3, axis=0))
-    files.write_array(project / "data/prepared/test_labels.npy", ((labels + 1) % 4).astype(np.uint8))
-    run()
-    assert fitted_objects() == clean
-    poisoned = results(project)
-    assert poisoned["metrics/probe.json"] != written["metrics/probe.json"]
-    assert poisoned["data/baselines/accuracies.csv"] != written["data/baselines/accuracies.csv"]
-    for name in ("mean_image", "pca_mean", "pca_directions"):
-        path = f"data/baselines/{name}.npy"
-        assert poisoned[path] == written[path]
-    # Four kinds of features, two small counts of three seeds and all labels; each map and baseline once.
-    kinds = [kind for kind, _ in clean]
-    assert {kind: kinds.count(kind) for kind in kinds} == {
-        "LinearProbe": 28,
-        "KnnProbe": 28,
+def test_nothing_that_is_fitted_depends_on_a_test_image_or_label(clean: Outcome, copy: Path) -> None:
+    change(copy / "data/prepared/test_images.npy", lambda images: 1 - np.roll(images, 3, axis=0))
+    change(copy / "data/prepared/test_labels.npy", lambda labels: ((labels + 1) % 4).astype(np.uint8))
+    poisoned = run_both(copy)
+    assert poisoned.fitted == clean.fitted
+    # Four kinds of features, two small numbers of labels by two seeds, and all labels; the PCA embedding
+    # and that of the baselines.
+    assert Counter(kind for kind, _ in clean.fitted) == {
+        "LinearProbe": 20,
+        "KnnProbe": 20,
         "StandardScaler": 4,
         "PCA": 2,
     }
+    same = {path for path, content in clean.written.items() if poisoned.written[path] == content}
+    assert same == {f"data/baselines/{name}.npy" for name in ("mean_image", "pca_mean", "pca_directions")}
 
 
-def test_a_poisoned_training_image_is_noticed(
-    project: Path, fitted_objects: Callable[[], list[tuple[str, str]]]
-) -> None:
-    run()
-    clean = fitted_objects()
-    images = np.load(project / "data/prepared/train_images.npy")
-    images[0] = 1 - images[0]
-    files.write_array(project / "data/prepared/train_images.npy", images)
-    run()
-    poisoned = fitted_objects()
-    for kind in ("StandardScaler", "PCA"):
-        assert not {note for note in poisoned if note[0] == kind} & set(clean)
+def test_a_changed_training_image_changes_what_is_fitted(clean: Outcome, copy: Path) -> None:
+    change(copy / "data/prepared/train_images.npy", lambda images: np.r_[1 - images[:1], images[1:]])
+    changed = set(run_both(copy).fitted)
+    assert not {note for note in clean.fitted if note[0] in ("StandardScaler", "PCA")} & changed
 
 
-def test_the_code_and_the_baselines_are_probed_with_the_same_numbers_of_labels(project: Path) -> None:
-    run()
-    compared = yaml.safe_load((project / "metrics/probe.json").read_text())
-    probes_run = ["knn_2", "knn_all", "linear_2", "linear_all"]
-    assert list(compared) == [*probes_run, "trustworthiness"]
+def test_code_and_baselines_are_probed_with_the_same_numbers_of_labels(clean: Outcome, project: Path) -> None:
+    assert set(json.loads(clean.written["metrics/probe.json"])) == {"linear_accuracy", "knn_accuracy"}
     table = pd.read_csv(project / "plots/probes.csv")
     assert table["labels_per_class"].tolist() == ["2", "5", "all"]
-    features = [name for name in map(str, table) if name.startswith("knn") and not name.endswith(" sd")]
-    assert features == ["knn code", "knn PCA", "knn pixels", "knn untrained"]
+    columns = [name for name in map(str, table) if name.startswith("knn") and not name.endswith(" sd")]
+    assert columns == ["knn code", "knn PCA", "knn pixels", "knn untrained"]
 
 
-def test_stopping_the_stage_does_not_wait_for_the_maps(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+def test_floors_are_the_entropy_of_the_images(clean: Outcome, project: Path) -> None:
+    floors = pd.read_csv(project / "data/baselines/floors.csv").set_index("split")
+    assert floors["images"].to_dict() == {"train": 48, "validation": 16, "test": 24}
+    pixels = np.load(project / "data/prepared/test_images.npy").astype(float)
+    entropy = -(pixels * np.log(pixels) + (1 - pixels) * np.log(1 - pixels)).mean()
+    assert floors["floor"]["test"] == pytest.approx(entropy, abs=1e-5)
+
+
+def test_a_network_with_constant_codes_is_named(clean: Outcome, copy: Path) -> None:
+    write_trained(copy, grey=0.5)
+    with pytest.raises(UserError, match="every test image the same code, so t-SNE cannot place them"):
+        run(probe.probe, copy, **FEW)
+
+
+def test_stopping_the_stage_does_not_wait_for_tsne(
+    clean: Outcome, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped, ended = threading.Event(), threading.Event()
 
-    def by_tsne(*_: object) -> None:
+    def embed(*_: object) -> None:
         stopped.wait(timeout=30)
         ended.set()
 
     def stop(*_: object, **__: object) -> None:
-        raise command.Stopped(signal.SIGINT)
+        raise runner.StopSignal(signal.SIGINT)
 
-    baselines.main()
-    monkeypatch.setattr(embeddings, "by_tsne", by_tsne)
-    monkeypatch.setattr(probes, "transfer", stop)
-    with pytest.raises(command.Stopped):
-        probe.main()
+    monkeypatch.setattr(embeddings, "embed_by_tsne", embed)
+    monkeypatch.setattr(probes, "run_probes", stop)
+    with pytest.raises(runner.StopSignal):
+        run(probe.probe, copy, **FEW)
     assert not ended.is_set()
     stopped.set()
 
 
+def test_without_classes_only_embeddings_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_images(tmp_path / "images", 20)
+    run(prepare.prepare, tmp_path)
+    assert "data/baselines/accuracies.csv" not in run(baselines.baselines, tmp_path)
+    write_trained(tmp_path)
+    results = run(probe.probe, tmp_path, embedding={"perplexity": 5.0})
+    assert results["metrics/probe.json"] == {}
+    figures = [path for path in results if path.endswith(".png")]
+    assert figures == ["plots/codes/embeddings.png"]
+    needed = "needs 6 test images, but there are 4: only PCA is drawn. Lower them in params.yaml"
+    assert needed in capsys.readouterr().err
+
+
+def test_classes_that_training_does_not_have_are_not_probed(tmp_path: Path) -> None:
+    for index in range(24):
+        save(tmp_path / f"images/{('good', '$bad$')[index % 3 == 0]}/{index}.png", draw((23, 23), index))
+    changes: Mapping[str, Any] = {"data": {"normal": "good"}}
+    run(prepare.prepare, tmp_path, **changes)
+    assert "data/baselines/accuracies.csv" not in run(baselines.baselines, tmp_path, **changes)
+    write_trained(tmp_path)
+    results = run(probe.probe, tmp_path, **changes)
+    assert results["metrics/probe.json"] == {}
+    assert "plots/confusion.csv" not in results
+    assert "plots/codes/embedding_of_images.png" in results
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can pin a process")
 @pytest.mark.slow
-def test_the_stages_write_the_same_bytes_on_one_core_and_on_all_under_any_thread_setting(
-    project: Path,
-) -> None:
+def test_one_core_and_all_give_the_same_bytes_under_any_thread_setting(project: Path, tmp_path: Path) -> None:
     program = (
-        "import os, sys; sys.path.insert(0, sys.argv[2])\n"
+        "import os, sys; from pathlib import Path\n"
         "os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))\n"
-        "from stages import baselines, probe; baselines.main(); probe.main()"
+        "from cae.core import environment; environment.set_variables()\n"
+        "from tests.stages import test_probe; test_probe.run_both(Path(sys.argv[2]))"
     )
 
-    def made(cores: str, threads: str) -> dict[str, bytes]:
+    def run_program(cores: str, threads: str) -> dict[str, bytes]:
+        folder = shutil.copytree(project, tmp_path / cores)
         subprocess.run(
-            [sys.executable, "-c", program, cores, str(ROOT)],
+            [sys.executable, "-c", program, cores, str(folder)],
+            cwd=ROOT,
             env=os.environ | {"OMP_NUM_THREADS": threads},
             check=True,
             capture_output=True,
         )
-        return results(project)
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
-    one = made("1", "1")
-    assert len(one) == 14
-    assert made("1024", "2") == one
+    assert run_program("1", "1") == run_program("1024", "2")
