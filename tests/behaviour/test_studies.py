@@ -21,6 +21,7 @@ USES = {
     "cae.core.files": "",
     "cae.core.files.write_bytes": "",
     "cae.datasets.noise": "measures.noise",
+    "cae.datasets.noise.Noise": "",
     "cae.datasets.augmentations": "",
     "cae.datasets.prepared": "",
     "cae.datasets.splits": "",
