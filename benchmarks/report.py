@@ -15,10 +15,10 @@ from cae.figures import style
 Results = Mapping[str, Any]
 COLOURS = {OURS: style.BLUE, KERAS: style.ORANGE, PYTORCH: style.GREEN}
 COLUMNS = {
-    "median": ("seconds an epoch", "{:.2f}"),
+    "median": ("seconds per epoch", "{:.2f}"),
     "least": ("least", "{:.2f}"),
     "most": ("most", "{:.2f}"),
-    "images_per_second": ("images a second", "{:,.0f}"),
+    "images_per_second": ("images per second", "{:,.0f}"),
     "of_bound": ("of the bound", "{:.0%}"),
     "times_ours": ("times ours", "{:.2f}"),
     "anonymous": ("peak memory, MiB", "{:,.0f}"),
@@ -33,7 +33,7 @@ REMARKS = {
 }
 EPOCHS = """
 Medians of {rounds} rounds, all contenders in turn; a round trains on {slice_images:,} images, scaled here
-to an epoch of {epoch_images:,}. The bound is {bound:.2f} s: {tera:.3f} TFLOP an epoch (every {layer}, with
+to an epoch of {epoch_images:,}. The bound is {bound:.2f} s: {tera:.3f} TFLOP per epoch (every {layer}, with
 the gradients of its kernel and of its input where that is needed, at their stock cost) at {speed:.0f}
 GFLOP/s, the best speed of a large float32 matrix product in the same rounds. {remark} Start-up: from the
 start of the process until the first steps are done, imports and compilation included. Peak memory is
@@ -204,7 +204,7 @@ def summarise_epochs(results: Results) -> pd.DataFrame:
     for batch in results["settings"]["batches"]:
         epochs = table[table["batch"] == batch]
         bound = compute_bound(results, batch)
-        columns["seconds an epoch, median (range)"] = [*epochs["label"], "arithmetic bound"]
+        columns["seconds per epoch, median (range)"] = [*epochs["label"], "arithmetic bound"]
         columns[f"batch {batch}"] = [
             *(f"{row.median:.1f} ({row.least:.1f} – {row.most:.1f})" for row in epochs.itertuples()),
             f"{bound:.1f}",

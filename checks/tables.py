@@ -48,7 +48,8 @@ def tabulate_results() -> pd.DataFrame:
     ]
     best = PERFECT | {"bce": COLUMNS["bce"][1].format(floor["bce"])}
     rows.append(
-        {"test split": "floor: every pixel right"} | {title: best[key] for key, (title, _) in COLUMNS.items()}
+        {"test split": "floor: perfect reconstruction"}
+        | {title: best[key] for key, (title, _) in COLUMNS.items()}
     )
     return pd.DataFrame(rows)
 
@@ -102,7 +103,7 @@ def tabulate_facts() -> pd.DataFrame:
     splits = " / ".join(f"{split[name]:,}" for name in ("train", "validation", "test"))
     facts = {
         "parameters": f"{autoencoder['parameters']:,.0f}",
-        "numbers in the code of an image": f"{autoencoder['code_size']:.0f}",
+        "numbers per code": f"{autoencoder['code_size']:.0f}",
         "filters of the encoder": " → ".join(map(str, network["filters"])),
         "training, validation, test images": splits,
         "optimiser": f"Adam, {network['learning_rate']:g} falling to 0 along half a cosine",

@@ -200,7 +200,7 @@ def test_ours_is_compared_with_the_fastest_mode_of_others(column: str, ratio: fl
         "At the bound it would be 14.00 times as fast as the fastest of them.",
         "| mine | 20.00 | 10.00 | 90.00 | 500 | 25% | 1.00 | 500 | 700 | 5.0 |",
         "| torch (not installed) | – | – |",
-        "0.010 TFLOP an epoch (every convolution",
+        "0.010 TFLOP per epoch (every convolution",
         "at 2 GFLOP/s",
         "Ours, with its recipe, takes 1/8.0 of the time of stock Keras with the stock recipe.",
         "| fit, batch 128 | 1 | 0.30000 | 160 | 165 | 500 |",
