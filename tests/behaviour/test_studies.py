@@ -158,7 +158,9 @@ def test_a_stage_declares_the_digests_of_what_it_uses(study: str, name: str, sta
         assert declared
         return
     used = {key for path in files_of(study, stage) for use in uses(path) for key in digests_of(use)}
-    assert {whatever_network(key) for key in declared} - OF_EVERY_STAGE == used - NOT_RUN.get(f"{study}:{name}", set())
+    assert {whatever_network(key) for key in declared} - OF_EVERY_STAGE == used - NOT_RUN.get(
+        f"{study}:{name}", set()
+    )
 
 
 @every_stage
