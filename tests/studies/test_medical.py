@@ -17,7 +17,7 @@ from PIL import Image
 
 from cae.core import config, files
 from cae.core.errors import UserError
-from cae.datasets.mirrors import InstalledPackage, MirrorError
+from cae.datasets.mirrors import MirrorError
 from cae.datasets.sources import open_source
 from cae.networks import residual
 from cae.networks.model import Model
@@ -142,35 +142,17 @@ def test_a_file_without_a_scan_is_named(content: bytes, reason: str, tmp_path: P
         inv3.read(path)
 
 
-def test_a_fetched_file_is_kept_and_read_without_a_mirror(tmp_path: Path) -> None:
-    fetch.fetch_scan(tmp_path, [FakeMirror(None), FakeMirror(make_project(MATRIX))], CHECKSUM)
-    assert [path.name for path in tmp_path.iterdir()] == [fetch.PROJECT]
+def test_only_the_expected_scan_is_fetched_and_kept(tmp_path: Path) -> None:
+    mirrors = [FakeMirror(None), FakeMirror(make_project(MATRIX + np.int16(1)))]
+    with pytest.raises(UserError, match="another scan") as error:
+        fetch.fetch_scan(tmp_path, mirrors, CHECKSUM)
+    for part in ("the mirror: it is empty", f"copy {fetch.PROJECT}", f"into {tmp_path}"):
+        assert part in str(error.value)
+    fetch.fetch_scan(tmp_path, [FakeMirror(make_project(MATRIX))], CHECKSUM)
     scan = fetch.fetch_scan(tmp_path, [], CHECKSUM)
     assert np.array_equal(scan.volume, MATRIX)
     # Of slices, rows and columns.
     assert scan.spacing == (1.5, 0.75, 0.5)
-
-
-def test_an_installed_package_is_copied(tmp_path: Path) -> None:
-    files.write_bytes(tmp_path / "package" / fetch.PROJECT, make_project(MATRIX))
-    fetch.fetch_scan(tmp_path / "raw", [InstalledPackage(tmp_path / "package")], CHECKSUM)
-    assert (tmp_path / "raw" / fetch.PROJECT).exists()
-
-
-def test_another_scan_is_never_used(tmp_path: Path) -> None:
-    other = make_project(MATRIX + np.int16(1))
-    with pytest.raises(UserError, match="another scan"):
-        fetch.fetch_scan(tmp_path, [FakeMirror(other)], CHECKSUM)
-    (tmp_path / fetch.PROJECT).write_bytes(other)
-    scan = fetch.fetch_scan(tmp_path, [FakeMirror(make_project(MATRIX))], CHECKSUM)
-    assert np.array_equal(scan.volume, MATRIX)
-
-
-def test_an_error_says_how_to_get_the_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as error:
-        fetch.fetch_scan(tmp_path, [FakeMirror(None)], CHECKSUM)
-    for part in ("the mirror: it is empty", f"copy {fetch.PROJECT}", f"into {tmp_path}"):
-        assert part in str(error.value)
 
 
 # The brain, and where tiles are cut.
