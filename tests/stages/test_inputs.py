@@ -63,7 +63,14 @@ def test_they_are_the_declared_files_and_those_in_declared_folders() -> None:
     assert inputs.outputs == ["models", "train.json"]
 
 
-def test_those_of_a_study_are_named_from_the_top_folder_and_its_settings_are_nested_together() -> None:
+def test_names_in_braces_are_values_of_params_yaml_and_of_the_matrix() -> None:
+    assert Inputs.read("prepare").dependencies == ["images"]
+    inputs = Inputs.read("measure", STUDY, ["8", "1"])
+    assert inputs.dependencies == ["../../cae/__init__.py", "models/8.keras"]
+    assert inputs.outputs == ["tables/8-1.csv"]
+
+
+def test_files_and_parameters_of_a_study_are_named_from_the_top_folder() -> None:
     inputs = Inputs.read("measure", STUDY, ["8", "1"])
     assert set(inputs.files) == {"cae/__init__.py", "studies/rate/models/8.keras"}
     assert inputs.parameters == {
@@ -71,18 +78,6 @@ def test_those_of_a_study_are_named_from_the_top_folder_and_its_settings_are_nes
         "params.yaml:train.epochs": 2,
     }
     assert inputs.settings == {"codes": {"least": 8}, "train": {"epochs": 2}}
-
-
-def test_names_in_braces_are_replaced_by_parameters_and_values_of_the_matrix() -> None:
-    assert Inputs.read("prepare").dependencies == ["images"]
-    inputs = Inputs.read("measure", STUDY, ["8", "1"])
-    assert inputs.dependencies == ["../../cae/__init__.py", "models/8.keras"]
-    assert inputs.outputs == ["tables/8-1.csv"]
-
-
-def test_a_parameter_that_is_missing_is_no_setting() -> None:
-    write_yaml(STUDY / "params.yaml", {})
-    assert Inputs.read("measure", STUDY, ["8", "1"]).settings == {"train": {"epochs": 2}}
 
 
 def edit(name: str) -> Callable[[], object]:
