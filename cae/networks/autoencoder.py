@@ -1,8 +1,6 @@
-"""The contract of every network here: an encoder and a decoder, plain Keras, composed into one network.
+"""What every network here is: an encoder and a decoder, plain Keras, joined to one network.
 
-A new network is a module beside this one with `build(…its own values…, image_shape, seed) -> Autoencoder`,
-its values in params.yaml (`ground/params.py`, Model), and a case in each function
-of `engine/family.py`.
+`model.py` says what a module has to define to be a network.
 """
 
 import math
