@@ -338,10 +338,10 @@ def test_series_that_belong_together_stand_on_one_chart(
 
 @pytest.mark.slow
 def test_a_study_is_a_project_of_its_own(project: Project) -> None:
-    project.set_params({"model": {"convolutional": {"filters": [4, 2, 1]}}})
     study = Project(project.folder / "studies/anomaly")
-    study.set_params({"anomaly": {"held_out": 5, "seeds": [1]}, "training": {"epochs": 1}})
-    project.dvc("repro", "train")
+    study.set_params(
+        {"held_out": 5, "seeds": [1], "convolutional": {"filters": [4, 2, 1]}, "train": {"epochs": 1}}
+    )
     study.dvc("repro", "score@3")
     assert (study.folder / "scores/3.npy").stat().st_size > 0
     changed = json.loads(study.dvc("status", "--json").stdout)
