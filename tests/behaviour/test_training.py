@@ -17,11 +17,11 @@ from tests.pipeline.conftest import ROOT
 
 # Of each formula one network that is trained with it, and one that is not, where there is one.
 FORMULAS = [
-    ("cae.engine.training", "0.5 * np.pi * (1 - taken", "0.4999 * np.pi * (1 - taken", "residual", None),
+    ("cae.engine.training", "0.5 * np.pi * (1 - step", "0.4999 * np.pi * (1 - step", "residual", None),
     (
         "cae.engine.training",
-        "(taken + 1) / (recipe.warm_up",
-        "(taken + 2) / (recipe.warm_up",
+        "(step + 1) / (recipe.warm_up",
+        "(step + 2) / (recipe.warm_up",
         "residual",
         None,
     ),
@@ -39,8 +39,8 @@ FORMULAS = [
     ("cae.datasets.noise", "numbers >= shares / 2", "numbers >= shares / 3", "noise", "residual"),
     ("cae.datasets.noise", "np.rint(shares", "np.floor(shares", "noise", "residual"),
     (
-        "cae.engine.tasks",
-        "(phase.epoch + 1) / options.rise",
+        "cae.networks.variational",
+        "(phase.epoch + 1) / settings.rise",
         "(phase.epoch + 2) / 3",
         "variational",
         "residual",
@@ -51,8 +51,8 @@ FORMULAS = [
 # TensorFlow compiles these from their source files, and a C compiler the last.
 COMPILED = [
     ("cae/engine/steps.py", "return 1 / math.prod", "return 1.0001 / math.prod", "residual"),
-    ("cae/engine/tasks.py", "log_variance * 0.5", "log_variance * 0.4999", "variational"),
-    ("cae/engine/tasks.py", "- code * code, 1) * 0.5", "- code * code, 1) * 0.4999", "variational"),
+    ("cae/networks/variational.py", "log_variance * 0.5", "log_variance * 0.4999", "variational"),
+    ("cae/networks/variational.py", "- code * code, 1) * 0.5", "- code * code, 1) * 0.4999", "variational"),
     ("cae/engine/native/functions.h", "0.39894228040143267794", "0.39894228", "residual"),
 ]
 
