@@ -7,7 +7,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import stages  # noqa: F401  # pins the environment, before NumPy and TensorFlow load
+from stages import runner  # noqa: F401  # sets the environment, before NumPy and TensorFlow load
+
+# isort: split
 from behaviour import digests
 from cae.core import environment, files
 
