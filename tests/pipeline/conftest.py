@@ -80,7 +80,7 @@ class Project:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "a run")
 
-    def set_params(self, changes: Mapping[str, Mapping[str, object]]) -> None:
+    def set_params(self, changes: Mapping[str, object]) -> None:
         """Change params.yaml."""
         path = self.folder / "params.yaml"
         path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))

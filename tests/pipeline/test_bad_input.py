@@ -31,7 +31,7 @@ without_package = pytest.mark.skipif(
 
 
 def list_status(project: Project) -> list[str]:
-    """Return what git knows of new, changed and ignored files; Python may write its bytecode, and training its lock."""
+    """Return what git knows of new, changed and ignored files, but for bytecode and checkpoints."""
     listed = project.git("status", "--porcelain", "--ignored").splitlines()
     return [line for line in listed if "__pycache__" not in line and ".checkpoints" not in line]
 
