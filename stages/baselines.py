@@ -12,7 +12,7 @@ from rich.progress import track
 from cae.core.arrays import Images, Rows
 from cae.core.config import Section, Seed
 from cae.datasets import prepared
-from cae.datasets.prepared import Prepared
+from cae.datasets.prepared import Classes, Prepared
 from cae.datasets.splits import Splits
 from cae.metrics import baselines as fitted
 from cae.metrics import probes, quality
@@ -26,9 +26,9 @@ from cae.metrics.principal_components import (
 )
 from cae.networks import convolutional
 from cae.networks.autoencoder import predict
+from stages.measured_images import iterate_channels
 from stages.runner.project import Project, Results
 from stages.settings import Data
-from stages.valid import iterate_channels
 
 FOLDER = "data/baselines"
 PREPARED = "data/prepared"
@@ -57,29 +57,32 @@ class Settings(Section):
 def baselines(project: Project, settings: Settings) -> Results:
     """Return the fitted baselines, the floor of every split and, where images have classes, accuracies."""
     folder = project.path(PREPARED)
-    images, classes = prepared.read_all_images(folder), prepared.read_classes(folder)
-    if classes is not None and not classes.learnable:
-        classes = None
-    if classes is not None:
-        probes.check(classes.labels, settings.probes, classes.names)
     splits = Splits(*(prepared.read_split(folder, split) for split in Splits._fields))
+    images, classes = Splits(*(split.images for split in splits)), prepared.read_classes(folder)
+    if classes is not None and classes.learnable:
+        probes.check(classes.labels, settings.probes, classes.names)
     floors = compute_floors(splits, settings.data)
     print(f"fitting PCA to {min(settings.baselines.images, len(images.train)):,} images", flush=True)
     mean_image = MeanImage.fit(images.train)
     components = fit_components(images.train, settings.baselines)
-    accuracies = pd.DataFrame()
-    if classes is not None:
-        pca = PrincipalComponents(min(code_size(images.train), len(components.directions)), components)
-        features = compute_features(images, pca, settings)
-        total = probes.count_runs(len(features), settings.probes)
-        running = probes.run_probes(features, classes.labels, settings.probes)
-        results = list(track(running, "probing the baselines", total))
-        accuracies = probes.tabulate_accuracies(results, classes.labels.test)
-    return {
+    results: Results = {
         **{f"{FOLDER}/{name}": array for name, array in fitted.to_arrays(mean_image, components).items()},
         f"{FOLDER}/floors.csv": floors,
-        **({} if classes is None else {f"{FOLDER}/accuracies.csv": accuracies}),
     }
+    if classes is not None and classes.learnable:
+        results[f"{FOLDER}/accuracies.csv"] = probe_baselines(images, classes, components, settings)
+    return results
+
+
+def probe_baselines(
+    images: Splits[Images], classes: Classes, components: Components, settings: Settings
+) -> pd.DataFrame:
+    """Probe the features of the baselines for classes; tabulate the accuracies."""
+    pca = PrincipalComponents(min(code_size(images.train), len(components.directions)), components)
+    features = compute_features(images, pca, settings)
+    running = probes.run_probes(features, classes.labels, settings.probes)
+    results = track(running, "probing the baselines", probes.count_runs(len(features), settings.probes))
+    return probes.tabulate_accuracies(list(results), classes.labels.test)
 
 
 def fit_components(train: Images, settings: Baselines) -> Components:

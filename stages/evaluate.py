@@ -21,13 +21,13 @@ from cae.metrics import baselines, quality
 from cae.metrics.baselines import PrincipalComponents
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.networks.model import Model
+from stages.measured_images import crop, iterate_blocks, separate_channels
 from stages.runner.project import Project, Results
 from stages.settings import Data
-from stages.valid import crop, iterate_blocks, separate_channels
 
 FIGURES = "plots/reconstructions"
 OURS, PCA, MEAN, NOISY = "autoencoder", "PCA", "mean image", "noisy input"
-# By these experiments are compared; plots/reconstruction.csv has all metrics.
+# The metrics in metrics/evaluate.json; plots/reconstruction.csv has all.
 COMPARED = ("bce", "mse", "ssim")
 # Images of the figure of examples where there are no classes.
 EXAMPLES = 8
@@ -48,10 +48,10 @@ class Settings(Section):
         return [one for one in self.model.settings.augmentations if isinstance(one, Noise)]
 
 
-class Measured(NamedTuple):
-    """One way to reconstruct the test images."""
+class Measurement(NamedTuple):
+    """How well a method reconstructs the test images."""
 
-    # By its name, every metric of each image, (N·C,): one per channel.
+    # Name of a metric → its value for each channel of each image, (N·C,).
     metrics: dict[str, Scores]
     # Mean squared error of each image, over its channels, (N,).
     errors: Scores
@@ -94,6 +94,7 @@ def evaluate(project: Project, settings: Settings) -> Results:
     ratio = {"mse_over_pca": averages[OURS]["mse"] / averages[PCA]["mse"]} if averages[PCA]["mse"] else {}
     table = tabulate(averages, costs, float(floors["test"]))
     print(describe(averages, float(floors["test"])))
+    labels = find_labels(folder, indices)
     compared_methods = [Method(name, *costs[name], measured[name].errors) for name in costs]
     return {
         **results,
@@ -101,14 +102,12 @@ def evaluate(project: Project, settings: Settings) -> Results:
         "plots/reconstruction.csv": table,
         "plots/error_percentiles.csv": figures.tabulate_error_percentiles(compared_methods[:2]),
         f"{FIGURES}/error_distribution.png": figures.plot_error_distribution(compared_methods[:2]),
-        **plot_images(
-            autoencoder, test, indices, measured[OURS].errors, settings, find_labels(folder, indices)
-        ),
-        **compare_classes(compared_methods, find_labels(folder, indices)),
+        **plot_images(autoencoder, test, indices, measured[OURS].errors, settings, labels),
+        **compare_classes(compared_methods, labels),
     }
 
 
-def measure(reconstruct: Reconstruct, test: Prepared, indices: Indices, settings: Settings) -> Measured:
+def measure(reconstruct: Reconstruct, test: Prepared, indices: Indices, settings: Settings) -> Measurement:
     """Measure reconstructions of normal test images, block by block; noisy ones against the clean images."""
     generator = np.random.default_rng(NOISE_SEED)
     metrics, errors = [], []
@@ -120,7 +119,7 @@ def measure(reconstruct: Reconstruct, test: Prepared, indices: Indices, settings
         metrics.append(quality.measure(*pair))
         errors.append(metrics[-1]["mse"].reshape(len(clean), -1).mean(axis=1))
     joined = {name: np.concatenate([block[name] for block in metrics]) for name in metrics[0]}
-    return Measured(joined, np.concatenate(errors))
+    return Measurement(joined, np.concatenate(errors))
 
 
 def draw_noise(images: Images, settings: Settings, generator: np.random.Generator) -> Images:
@@ -162,17 +161,17 @@ def describe(averages: Mapping[str, Mapping[str, float]], floor: float) -> str:
     )
 
 
-class Labelled(NamedTuple):
+class TestLabels(NamedTuple):
     """The classes of the test images that are measured."""
 
     labels: Labels
     names: tuple[str, ...]
 
 
-def find_labels(folder: Path, indices: Indices) -> Labelled | None:
+def find_labels(folder: Path, indices: Indices) -> TestLabels | None:
     """Return the labels of some test images; None where they have no classes."""
     classes: Classes | None = prepared.read_classes(folder)
-    return None if classes is None else Labelled(classes.labels.test[indices], classes.names)
+    return None if classes is None else TestLabels(classes.labels.test[indices], classes.names)
 
 
 def plot_images(
@@ -181,7 +180,7 @@ def plot_images(
     indices: Indices,
     errors: Scores,
     settings: Settings,
-    classes: Labelled | None,
+    classes: TestLabels | None,
 ) -> dict[str, Figure]:
     """Draw some images and their reconstructions: typical ones, and those with the extreme errors."""
     order = np.argsort(errors, kind="stable")
@@ -213,7 +212,7 @@ def plot_images(
     }
 
 
-def compare_classes(methods: list[Method], classes: Labelled | None) -> Results:
+def compare_classes(methods: list[Method], classes: TestLabels | None) -> Results:
     """Compare the squared errors of all methods class by class, where there are classes."""
     if classes is None:
         return {}

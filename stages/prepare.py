@@ -28,7 +28,7 @@ LEAST_TRAIN = 128
 SSIM_WINDOW = 11
 # Images of 12 bits that are stored in 16 are no brighter than 0.06.
 DARK = 0.1
-# Of a tile: a batch of the default network has 16, and its widest layer 32 numbers per pixel.
+# Of a tile: a batch of custom/ has 4, and the widest layer of the default network 32 numbers per pixel.
 MOST_PIXELS = 2**21
 
 

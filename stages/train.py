@@ -46,7 +46,7 @@ class Settings(Section):
 def train(project: Project, settings: Settings) -> Results:
     """Return the trained networks, the losses of the best epoch, and the history, a row per epoch."""
     images, validation = read_images(project)
-    record = partial(files.write_csv, project.output(HISTORY))
+    record = partial(files.write_csv, project.folder / HISTORY)
     autoencoder, history = train_network(
         project, settings.model, settings.train, images, validation, record=record
     )
@@ -65,6 +65,7 @@ def train(project: Project, settings: Settings) -> Results:
 
 def read_images(project: Project, folder: str = PREPARED) -> tuple[Images, Images]:
     """Map the images of training and validation, (N, H, W, C), from a folder as dvc.yaml names it."""
+    # dvc.yaml declares these two files, not their folder.
     images, validation = (
         prepared.read_images(project.path(f"{folder}/{split}_images.npy").parent, split)
         for split in ("train", "validation")
@@ -103,7 +104,6 @@ def train_network(
     checkpoint = project.checkpoint(name)
     strategy = workers.build_strategy()
     workers.check_same(strategy, project.inputs.parts if project.inputs else {})
-    workers.check_shards(strategy, recipe.shards)
     chief = workers.is_chief(strategy)
     with checkpoint.lock() if chief else nullcontext(), strategy.scope(), workers.explain_failures():
         check_weights(model, images[0].size)

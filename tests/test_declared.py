@@ -21,7 +21,8 @@ from dvc.utils.serialize import modify_yaml
 
 from cae.core.config import validate
 from stages.runner import inputs
-from stages.runner.project import Results, is_within
+from stages.runner.inputs import is_within
+from stages.runner.project import Results
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc"))
@@ -66,9 +67,11 @@ class Stage(NamedTuple):
 
     def list_paths(self, *kinds: str) -> set[str]:
         """List its declared files of some kinds, from the top folder."""
-        template = inputs.Template(self.project, self.item)
         names = [name for kind in kinds for name in list_names(self.declared.get(kind, []))]
-        return {self.resolve(template.replace(name)) for name in names}
+        return {
+            self.resolve(inputs.replace_variables(name, self.project, self.item, inputs.read_mapping))
+            for name in names
+        }
 
     def list_parameters(self) -> list[tuple[str, str]]:
         """List file, from the top folder, and key of every declared parameter."""
@@ -100,7 +103,7 @@ def list_stages() -> Iterator[Stage]:
 def find_first(project: Path, values: str | list[Any]) -> str:
     """Return the first value of a key of a matrix: a list, or `${PARAMETER}`."""
     if isinstance(values, str):
-        values = inputs.read_parameter(project / "params.yaml", values[2:-1])
+        values = inputs.find_value(inputs.read_mapping(project / "params.yaml"), values[2:-1])
     return str(values[0])
 
 
@@ -117,7 +120,7 @@ every_run_stage = for_each([stage for stage in STAGES if stage.project != CUSTOM
 
 def read_parameter(file: str, key: str) -> Any:
     """Read a parameter as it is committed."""
-    value = inputs.read_parameter(ROOT / file, key)
+    value = inputs.find_value(inputs.read_mapping(ROOT / file), key)
     assert value != inputs.MISSING, f"{file} has no {key}"
     return value
 
@@ -148,7 +151,7 @@ def test_the_command_passes_the_arguments_that_the_stage_takes(stage: Stage) -> 
 
 @pytest.mark.parametrize("project", [ROOT, CUSTOM, *STUDIES], ids=lambda project: project.name)
 def test_every_section_of_params_yaml_is_used(project: Path) -> None:
-    inputs.check_sections(project, inputs.read_mapping(project / "dvc.yaml"))
+    inputs.check_sections(project, inputs.read_mapping(project / "dvc.yaml"), inputs.read_mapping)
 
 
 # Dependencies

@@ -152,7 +152,7 @@ def read_classes(folder: Path) -> Classes | None:
         labels = Splits(*(np.array(read_labels(folder, split)) for split in Splits._fields))
         return Classes(labels, read_class_names(folder))
     samples = read_samples(folder)
-    names = sorted({sample.label for sample in samples if sample.label is not None})
+    names = sorted({sample.class_name for sample in samples})
     if not 1 < len(names) <= MOST_CLASSES:
         return None
     indices = {name: index for index, name in enumerate(names)}

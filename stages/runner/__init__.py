@@ -18,8 +18,8 @@ from cae.core.errors import UserError
 # Before anything that a stage imports: NumPy and TensorFlow read the environment when they load.
 environment.set_variables()
 
-from stages.runner.inputs import Inputs
-from stages.runner.project import Project, Results, is_within
+from stages.runner.inputs import Inputs, is_within
+from stages.runner.project import Project, Results
 
 
 class StopSignal(BaseException):

@@ -6,8 +6,9 @@ ran. So inputs are read before a stage runs, and compared again before its resul
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from pathspec import GitIgnoreSpec
 from cae.core import fingerprints
 from cae.core.errors import UserError
 
+Read = Callable[[Path], Mapping[str, Any]]
 PARAMS = "params.yaml"
 MISSING = "missing"
 # The folder with digests of what the code computes; studies depend on some of them as parameters.
@@ -64,19 +66,18 @@ class Inputs:
         declared = pipeline.get("stages", {}).get(stage)
         if declared is None:
             raise UserError(f"{folder / 'dvc.yaml'} has no stage {stage}: restore the committed file")
-        check_sections(folder, pipeline)
+        # Every file is read, and its digests are checked, once.
+        read = cache(read_parameters)
+        check_sections(folder, pipeline, read)
         keys = re.findall(r"\$\{item(?:\.(\w+))?\}", declared["cmd"])
         item = {f"item.{key}" if key else "item": value for key, value in zip(keys, arguments)}
-        replace = Template(folder, item).replace
+        replace = partial(replace_variables, folder=folder, item=item, read=read)
 
         parameters: dict[str, Any] = {}
         settings: dict[str, Any] = {}
         for path, key in list_parameters(folder, declared.get("params", [])):
-            are_digests = path.parent.name == BEHAVIOUR
-            if are_digests:
-                check_digests(path)
-            value = parameters[f"{path}:{key}"] = read_parameter(path, key)
-            if not are_digests:
+            value = parameters[f"{path}:{key}"] = find_value(read(path), key)
+            if not has_digests(path):
                 insert(settings, key, value)
         dependencies = [replace(entry) for entry in declared.get("deps", [])]
         paths = sorted(path for entry in dependencies for path in list_files(resolve(folder, entry)))
@@ -106,10 +107,9 @@ class Inputs:
     @property
     def parts(self) -> dict[str, str]:
         """What a run depends on, described for the user → its fingerprint, the same on every machine."""
-        images, sources = (
-            {name: digest for name, digest in self.files.items() if name.startswith("data/") is are_images}
-            for are_images in (True, False)
-        )
+        data = str(self.folder / "data")
+        images = {name: digest for name, digest in self.files.items() if is_within(name, [data])}
+        sources = {name: digest for name, digest in self.files.items() if name not in images}
         contents = {
             "images in data/prepared": images,
             "values in params.yaml": self.parameters,
@@ -123,25 +123,17 @@ class Inputs:
         return fingerprints.hash_values(self.parts)
 
 
-class Template:
-    """Replaces `${…}` in dvc.yaml: by values of the matrix and of params.yaml."""
+def replace_variables(text: str, folder: Path, item: Mapping[str, str], read: Read) -> str:
+    """Replace every `${KEY}` of a text in dvc.yaml: by a value of the matrix, or of params.yaml."""
 
-    def __init__(self, folder: Path, item: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.item = item
+    def find(match: re.Match[str]) -> str:
+        key = match[1]
+        return item[key] if key in item else str(find_value(read(folder / PARAMS), key))
 
-    def replace(self, text: str) -> str:
-        """Return the text with every `${KEY}` replaced by its value."""
-        return re.sub(r"\$\{([\w.]+)\}", lambda match: self.find(match[1]), text)
-
-    def find(self, key: str) -> str:
-        """Return the value of a key; of an item that was not given, the text itself."""
-        if key in self.item:
-            return self.item[key]
-        return str(read_parameter(self.folder / PARAMS, key))
+    return re.sub(r"\$\{([\w.]+)\}", find, text)
 
 
-def check_sections(folder: Path, pipeline: Mapping[str, Any]) -> None:
+def check_sections(folder: Path, pipeline: Mapping[str, Any], read: Read) -> None:
     """Raise UserError where params.yaml has a section that no stage uses: a slip, or an old name."""
     path = folder / PARAMS
     if not path.exists():
@@ -153,9 +145,11 @@ def check_sections(folder: Path, pipeline: Mapping[str, Any]) -> None:
         if file == path
     }
     used |= set(re.findall(r"\$\{(\w+)", (folder / "dvc.yaml").read_text()))
-    for name in read_mapping(path):
-        if name in RENAMED:
-            raise UserError(f"{path} has the section {name}, which is now {RENAMED[name]}: see CHANGELOG.md")
+    for old, new in RENAMED.items():
+        if find_value(read(path), old) != MISSING:
+            kind = "key" if "." in old else "section"
+            raise UserError(f"{path} has the {kind} {old}, which is now {new}: see CHANGELOG.md")
+    for name in read(path):
         if name not in used:
             raise UserError(
                 f"{path} has the section {name}, which no stage of {folder / 'dvc.yaml'} uses: remove it, or "
@@ -172,15 +166,23 @@ def list_parameters(
             yield from ((resolve(folder, name), key) for key in keys)
 
 
-def read_parameter(path: Path, key: str) -> Any:
-    """Read the value of a parameter whose key may have dots, or MISSING; UserError for an old name."""
-    value: Any = read_mapping(path)
+def has_digests(path: Path) -> bool:
+    """Tell whether a file of parameters holds digests of what the code computes."""
+    return path.parent.name == BEHAVIOUR
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """Read a file of parameters; UserError where it is damaged, or its digests are out of date."""
+    if has_digests(path):
+        check_digests(path)
+    return read_mapping(path)
+
+
+def find_value(parameters: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a key, which may have dots, or MISSING."""
+    value: Any = parameters
     for part in key.split("."):
         value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
-    for old, new in RENAMED.items():
-        section, _, name = old.partition(".")
-        if name and section == key and isinstance(value, dict) and name in value:
-            raise UserError(f"{path} has the key {old}, which is now {new}: see CHANGELOG.md")
     return value
 
 
@@ -203,6 +205,11 @@ def list_outputs(declared: Mapping[str, Any]) -> list[str]:
 def resolve(folder: Path, path: str) -> Path:
     """Turn a path of a project's dvc.yaml, which may begin with `..`, into one from the top folder."""
     return Path(os.path.normpath(folder / path))
+
+
+def is_within(name: str, paths: Iterable[str]) -> bool:
+    """Tell whether a path is one of these, or lies in one of them."""
+    return any(name == path or name.startswith(f"{path}/") for path in paths)
 
 
 def list_files(path: Path) -> list[Path]:

@@ -1,13 +1,13 @@
 """Where the files of a project are."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cae.core.errors import UserError
-from stages.runner.inputs import Inputs, resolve
+from stages.runner.inputs import Inputs, is_within, resolve
 
 if TYPE_CHECKING:
     from cae.engine.checkpoints import Checkpoint
@@ -36,10 +36,6 @@ class Project:
             )
         return resolve(self.folder, name)
 
-    def output(self, name: str) -> Path:
-        """Return the place of a result that is written while the stage runs."""
-        return resolve(self.folder, name)
-
     @property
     def fingerprint(self) -> str:
         """One name for everything that the stage depends on: a killed run resumes only if it is the same.
@@ -59,8 +55,3 @@ class Project:
         """The folder of the stage's checkpoints; the runner removes it when the results are written."""
         stage = "-".join([self.inputs.stage, *self.inputs.arguments]) if self.inputs else "stage"
         return self.folder / ".checkpoints" / stage
-
-
-def is_within(name: str, paths: Iterable[str]) -> bool:
-    """Tell whether a path is one of these, or lies in one of them."""
-    return any(name == path or name.startswith(f"{path}/") for path in paths)

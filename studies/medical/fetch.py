@@ -20,7 +20,7 @@ CHECKSUM = "d87fd5e6aaf2c4fdf4f3fe28ee3335192fc2464ed8e9682fc78530cb837938da"
 
 def fetch(project: Project) -> Results:
     """Return the volume and its spacing; the file stays in data/raw."""
-    scan = fetch_scan(project.output("data/raw"))
+    scan = fetch_scan(project.folder / "data/raw")
     return {"data/volume.npy": scan.volume, "data/spacing.json": list(scan.spacing)}
 
 

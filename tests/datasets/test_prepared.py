@@ -110,6 +110,14 @@ def test_classes_are_sorted_and_every_tile_has_a_label(tmp_path: Path) -> None:
     assert not classes.learnable
 
 
+def test_samples_without_a_label_are_a_class_where_others_have_one(tmp_path: Path) -> None:
+    write(tmp_path, ["b", None, "b"], ["train", "validation", "test"])
+    classes = prepared.read_classes(tmp_path)
+    assert classes is not None
+    assert classes.names == ("b", prepared.NO_CLASS)
+    assert classes.labels.validation.tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 255, 256])
 def test_fewer_than_two_classes_or_more_than_bytes_can_count_are_none(tmp_path: Path, count: int) -> None:
     (sample,) = prepared.describe_samples(make_source(lambda: yield_samples([None])), TILED)

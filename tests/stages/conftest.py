@@ -17,8 +17,8 @@ from cae.datasets import prepared
 from cae.datasets.fashion_mnist import CLASS_NAMES
 from cae.networks import convolutional
 from stages import runner
-from stages.runner.inputs import list_outputs
-from stages.runner.project import Project, Results, is_within
+from stages.runner.inputs import is_within, list_outputs
+from stages.runner.project import Project, Results
 
 ROOT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, Mapping[str, Any]] = {

@@ -1,6 +1,7 @@
 """A stage depends on what dvc.yaml declares, and a change while it runs is noticed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,15 @@ def test_everything_else_may_change(change: Callable[[], object]) -> None:
     change()
     inputs.check()
     assert Inputs.read("train").fingerprint == inputs.fingerprint
+
+
+def test_images_of_a_project_in_a_folder_are_told_apart_from_sources() -> None:
+    files = {"custom/data/prepared/train_images.npy": "1", "cae/engine/steps.py": "2"}
+    inputs = Inputs("train", Path("custom"), (), (), (), files, {}, {})
+    other = replace(inputs, files=files | {"custom/data/prepared/train_images.npy": "3"})
+    assert [words for words in inputs.parts if inputs.parts[words] != other.parts[words]] == [
+        "images in data/prepared"
+    ]
 
 
 def test_workers_compare_images_values_and_sources_one_by_one() -> None:
