@@ -85,7 +85,7 @@ def network(height: int, width: int, channels: int = 1) -> Autoencoder:
             layers.Conv2D(channels, 3, padding="same", activation="sigmoid"),
         ]
     )
-    built = autoencoder.chained(encoder, decoder)
+    built = autoencoder.chain(encoder, decoder)
     draw_weights(built.network)
     return built
 

@@ -15,7 +15,7 @@ from cae.cli.options import (
     FalseAlarms,
     Grey,
     Images,
-    Input,
+    InputOptions,
     Model,
     Normal,
     Resize,
@@ -30,7 +30,7 @@ from cae.core import environment
 from cae.core.errors import UserError
 
 
-class Commands(typer.core.TyperGroup):
+class CommandGroup(typer.core.TyperGroup):
     """Prints a user's mistake as one line, and ends with exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -43,7 +43,7 @@ class Commands(typer.core.TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="Use a trained autoencoder on your own images.",
     epilog=SOURCES,
     no_args_is_help=True,
@@ -69,7 +69,7 @@ def encode(
     skip_bad: SkipBad = False,
 ) -> None:
     """Write the code of each image."""
-    import_commands().encode(Input(images, model, skip_bad, window, grey, resize, resize_to), out)
+    import_commands().encode(InputOptions(images, model, skip_bad, window, grey, resize, resize_to), out)
 
 
 @app.command(epilog=f"Example: cae reconstruct photos --out reconstructions. {SOURCES}")
@@ -85,7 +85,9 @@ def reconstruct(
     skip_bad: SkipBad = False,
 ) -> None:
     """Write the reconstruction of each image."""
-    import_commands().reconstruct(Input(images, model, skip_bad, window, grey, resize, resize_to, tiles), out)
+    import_commands().reconstruct(
+        InputOptions(images, model, skip_bad, window, grey, resize, resize_to, tiles), out
+    )
 
 
 @app.command(
@@ -113,7 +115,7 @@ def score(
     skip_bad: SkipBad = False,
 ) -> None:
     """Score images by how badly they are reconstructed, and decide which are anomalies."""
-    source = Input(images, model, skip_bad, window, grey, resize, resize_to, tiles)
+    source = InputOptions(images, model, skip_bad, window, grey, resize, resize_to, tiles)
     import_commands().score(source, Scoring(smoothing, normal, false_alarms), out, maps)
 
 

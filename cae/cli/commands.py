@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from cae.cli.options import Input, Scoring
+from cae.cli.options import InputOptions, Scoring
 from cae.cli.reading import Reader, check_outputs, read_samples
 from cae.core import files, words
 from cae.core.arrays import Rows
@@ -34,7 +34,7 @@ FALSE_ALARMS = 0.01
 KERAS, ONNX = ".keras", ".onnx"
 
 
-def encode(options: Input, out: Path) -> None:
+def encode(options: InputOptions, out: Path) -> None:
     """Write `names` (N,) and `codes` float32 (N, D) to an `.npz`."""
     check_outputs([options.images, options.model], [out])
     source, reader = open_source(options.images, options.skip_bad), Reader.load(options)
@@ -79,7 +79,7 @@ def open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     return archive.open(zipfile.ZipInfo(name, files.ZIP_EPOCH), "w", force_zip64=True)
 
 
-def reconstruct(options: Input, out: Path) -> None:
+def reconstruct(options: InputOptions, out: Path) -> None:
     """Write the reconstruction of each image as an 8-bit PNG in the size of the image."""
     check_outputs([options.images, options.model], [], [out])
     source, reader = open_source(options.images, options.skip_bad), Reader.load(options)
@@ -91,7 +91,7 @@ def reconstruct(options: Input, out: Path) -> None:
     print(f"{words.pluralize(len(folder.names), 'image')} in {make_printable(str(out))}")
 
 
-def score(options: Input, scoring: Scoring, out: Path, maps: Path | None) -> None:
+def score(options: InputOptions, scoring: Scoring, out: Path, maps: Path | None) -> None:
     """Write a CSV, one row per image: name, score and, with a threshold, anomaly, 0 or 1.
 
     With `maps`, write the error map of each image as PNG in the size of the image, from 0, black, to 1.

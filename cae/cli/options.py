@@ -66,7 +66,7 @@ FalseAlarms = Annotated[
 ]
 
 
-class Input(NamedTuple):
+class InputOptions(NamedTuple):
     """What a command reads, and how images are preprocessed."""
 
     images: Path

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from cae.cli.options import Input
+from cae.cli.options import InputOptions
 from cae.core import words
 from cae.core.errors import UserError
 from cae.datasets import formats
@@ -27,7 +27,7 @@ class Reader(NamedTuple):
     preprocessing: Preprocessing
 
     @classmethod
-    def load(cls, options: Input) -> Self:
+    def load(cls, options: InputOptions) -> Self:
         """Load the network; UserError if the options contradict each other or do not suit it."""
         chosen = [options.resize, options.resize_to is not None, options.tiles is not None]
         if sum(chosen) > 1:

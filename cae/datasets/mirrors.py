@@ -39,7 +39,7 @@ class Mirror(Protocol):
 
 
 @dataclass
-class Fetched(Generic[Content]):
+class FetchResult(Generic[Content]):
     """What `fetch_files` found."""
 
     contents: dict[str, Content] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def fetch_files(
     read: Callable[[str, Path], Content],
     title: str,
     remedies: Sequence[str],
-) -> Fetched[Content]:
+) -> FetchResult[Content]:
     """Read files from the folder `raw`, after fetching those that are missing there from mirrors.
 
     A file with the wrong content is renamed to NAME.rejected in `raw` and never used.
@@ -72,7 +72,7 @@ def fetch_files(
     Raises:
         UserError: no mirror has the files, or `raw` cannot be written.
     """
-    fetched = Fetched[Content]()
+    fetched = FetchResult[Content]()
     try:
         take_files(raw, raw, names, read, str(raw), fetched)
         for mirror in mirrors:
@@ -109,7 +109,7 @@ def take_files(
     names: Sequence[str],
     read: Callable[[str, Path], Content],
     origin: str,
-    fetched: Fetched[Content],
+    fetched: FetchResult[Content],
 ) -> None:
     """Read the files in `folder` and move them to `raw`: good ones as they are, others as NAME.rejected."""
     for name, ending in itertools.product(names, ("", ".gz")):

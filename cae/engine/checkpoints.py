@@ -134,11 +134,6 @@ class Checkpoint:
             file=sys.stderr,
         )
 
-    def clear(self) -> None:
-        """Remove the stored states of this run, of killed runs, and damaged files."""
-        for path in list_leftovers(self.folder):
-            remove(path)
-
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep every other run out of the folder while the block runs.

@@ -35,7 +35,7 @@ class Autoencoder(NamedTuple):
         return math.prod(self.code_shape)
 
 
-def composed(encoder: keras.Model, decoder: keras.Model) -> Autoencoder:
+def compose(encoder: keras.Model, decoder: keras.Model) -> Autoencoder:
     """Put a decoder behind an encoder, as models of these names inside the whole; all share their layers.
 
     Of an encoder with several outputs the first is the code.
@@ -44,17 +44,17 @@ def composed(encoder: keras.Model, decoder: keras.Model) -> Autoencoder:
     encoder.name, decoder.name = ENCODER, DECODER
     (code, *_) = keras.tree.flatten(encoder(image))
     network = keras.Model(image, decoder(code), name="autoencoder")
-    return Autoencoder(coding(encoder), decoder, network)
+    return Autoencoder(take_code(encoder), decoder, network)
 
 
-def coding(encoder: keras.Model) -> keras.Model:
+def take_code(encoder: keras.Model) -> keras.Model:
     """Return an encoder that gives the code alone, the first of its outputs."""
     if len(encoder.outputs) == 1:
         return encoder
     return keras.Model(encoder.input, encoder.outputs[0], name=ENCODER)
 
 
-def chained(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder:
+def chain(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder:
     """Put a decoder behind an encoder as one flat chain of layers; all share them.
 
     Layers are renamed to encoder_0_KIND … decoder_12_KIND, counted through: by it `split` tells them apart.
@@ -68,14 +68,14 @@ def chained(encoder: keras.Sequential, decoder: keras.Sequential) -> Autoencoder
 
 
 def split(network: keras.Model) -> Autoencoder:
-    """Return the halves of a whole that `composed` or `chained` made, saved or not, sharing its layers.
+    """Return the halves of a whole that `compose` or `chain` made, saved or not, sharing its layers.
 
     Raises:
         ValueError: the names of its layers do not tell where the code is.
     """
     models = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
     if set(models) == {ENCODER, DECODER}:
-        return Autoencoder(coding(models[ENCODER]), models[DECODER], network)
+        return Autoencoder(take_code(models[ENCODER]), models[DECODER], network)
     encoding, decoding = (
         [layer for layer in network.layers if layer.name.startswith(half)] for half in (ENCODER, DECODER)
     )

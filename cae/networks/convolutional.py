@@ -56,7 +56,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
         )
     seeds = itertools.count(seed * 100)
     filters = settings.filters
-    return autoencoder.chained(
+    return autoencoder.chain(
         encoder(filters, image_shape, seeds),
         decoder(filters, code_shape(filters, image_shape), image_shape, seeds),
     )

@@ -31,7 +31,7 @@ def find_networks() -> dict[str, ModuleType]:
 NETWORKS = find_networks()
 
 
-class Choice(Section):
+class NetworkChoice(Section):
     """The network that is trained."""
 
     name: str = "convolutional"
@@ -54,13 +54,13 @@ class Choice(Section):
 
 
 if TYPE_CHECKING:
-    Model = Choice
+    Model = NetworkChoice
 else:
     # One field per network, made here so that a new network needs no line outside of its own file.
     FIELDS: dict[str, Any] = {name: (module.Settings, module.Settings()) for name, module in NETWORKS.items()}
     Model = create_model(
         "Model",
-        __base__=Choice,
+        __base__=NetworkChoice,
         __doc__="Which network is trained, and the settings of each.",
         name=(Literal[tuple(NETWORKS)], "convolutional"),
         **FIELDS,

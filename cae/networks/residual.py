@@ -49,7 +49,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     image, code = keras.Input(image_shape, name="image"), keras.Input((code_size,), name="code")
     row = layers.Reshape((pixels,))(image)
     logits = layers.Reshape(image_shape)(two_paths(code, pixels, width, seeds))
-    return autoencoder.composed(
+    return autoencoder.compose(
         keras.Model(image, two_paths(row, code_size, width, seeds)),
         keras.Model(code, layers.Activation("sigmoid")(logits)),
     )

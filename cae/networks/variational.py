@@ -79,7 +79,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     for _ in range(2):
         hidden = hidden_layer(hidden, width, kind, seeds)
     logits = layers.Reshape(image_shape)(dense(pixels, seeds)(hidden))
-    return autoencoder.composed(
+    return autoencoder.compose(
         keras.Model(image, posterior), keras.Model(code, layers.Activation("sigmoid")(logits))
     )
 
@@ -125,11 +125,11 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
 
         z = m + e^(s/2)·ε, and the log ratio is ½ Σ (ε² + s − z²).
         """
-        images, draws = inputs
+        images, epsilon = inputs
         mean, log_variance = (arithmetic.repeat(part, codes) for part in encode(images))
-        noise = tf.reshape(draws, mean.shape)
-        code = mean + arithmetic.exp(log_variance * 0.5) * noise
-        ratio = arithmetic.sum_over(noise * noise + log_variance - code * code, 1) * 0.5
+        epsilon = tf.reshape(epsilon, mean.shape)
+        code = mean + arithmetic.exp(log_variance * 0.5) * epsilon
+        ratio = arithmetic.sum_over(epsilon * epsilon + log_variance - code * code, 1) * 0.5
         return [decode(code), ratio]
 
     def negative_bound(targets: list[tf.Tensor], outputs: list[tf.Tensor]) -> tf.Tensor:

@@ -30,7 +30,7 @@ class Settings(Section):
     drawing: Drawing
 
 
-class Anomalous(NamedTuple):
+class TileWithLesion(NamedTuple):
     """A copy of a tile with a lesion."""
 
     tile: Tile
@@ -70,14 +70,14 @@ def draw_images(scan: Scan, drawing: Drawing) -> Results:
     }
 
 
-def draw_lesions(scan: Scan, brain: Mask, drawing: Drawing) -> Iterator[Anomalous]:
+def draw_lesions(scan: Scan, brain: Mask, drawing: Drawing) -> Iterator[TileWithLesion]:
     """Draw a lesion into a copy of each test tile; each has its own random numbers."""
     for index, tile in enumerate(list_tiles(brain, "test", drawing)):
         inside = tile.cut(brain, drawing.side)
         lesion = draw_lesion(inside, drawing.lesions, np.random.default_rng((drawing.seed, index)))
         change = compute_change(lesion, inside, drawing.lesions.softness, scan.spacing[1:])
         values = tile.cut(scan.volume, drawing.side) + change
-        yield Anomalous(tile, lesion, values, np.abs(change) > drawing.lesions.visible)
+        yield TileWithLesion(tile, lesion, values, np.abs(change) > drawing.lesions.visible)
 
 
 def to_stored(values: Volume) -> npt.NDArray[np.uint16]:

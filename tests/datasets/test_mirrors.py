@@ -17,7 +17,14 @@ import pytest
 
 from cae.core.errors import UserError
 from cae.datasets import mirrors
-from cae.datasets.mirrors import AptDownload, Fetched, InstalledPackage, KerasDownload, Mirror, MirrorError
+from cae.datasets.mirrors import (
+    AptDownload,
+    FetchResult,
+    InstalledPackage,
+    KerasDownload,
+    Mirror,
+    MirrorError,
+)
 
 FILES = {name: f"the content of {name} ".encode() * 20 for name in ("one", "two", "three")}
 NAMES = list(FILES)
@@ -47,7 +54,7 @@ def read(name: str, path: Path) -> bytes:
     return content
 
 
-def fetch(raw: Path, *asked: Mirror) -> Fetched[bytes]:
+def fetch(raw: Path, *asked: Mirror) -> FetchResult[bytes]:
     return mirrors.fetch_files(raw, asked, NAMES, read, "The data", ["ask Ann", "ask Bob"])
 
 
@@ -96,7 +103,7 @@ def test_verified_files_in_a_read_only_folder_are_enough(read_only: Path, files:
     lock(read_only)
     mirror = FakeMirror()
     fetched = fetch(read_only, mirror)
-    assert fetched == Fetched(FILES, [str(read_only)], [])
+    assert fetched == FetchResult(FILES, [str(read_only)], [])
     assert mirror.asked == []
     assert listing(read_only) == set(files)
 
@@ -104,7 +111,7 @@ def test_verified_files_in_a_read_only_folder_are_enough(read_only: Path, files:
 def test_only_missing_files_are_asked_for(tmp_path: Path) -> None:
     raw = write(tmp_path / "raw", {"two": FILES["two"]})
     mirror = FakeMirror(GZIPPED)
-    assert fetch(raw, mirror) == Fetched(FILES, [str(raw), "the fake"], [])
+    assert fetch(raw, mirror) == FetchResult(FILES, [str(raw), "the fake"], [])
     assert mirror.asked == ["one", "three"]
     assert listing(raw) == {"one.gz", "two", "three.gz"}
 
@@ -241,7 +248,7 @@ def test_keras_downloads_one_file_after_another_and_shows_its_progress(
     tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw = tmp_path / "data" / "raw"
-    assert fetch(raw, KerasDownload(server.url)) == Fetched(FILES, ["Keras's download"], [])
+    assert fetch(raw, KerasDownload(server.url)) == FetchResult(FILES, ["Keras's download"], [])
     assert server.asked == [f"/data/{name}.gz" for name in NAMES]
     assert {name: (raw / name).read_bytes() for name in listing(raw)} == GZIPPED
     size = len(GZIPPED["one.gz"])
@@ -310,7 +317,7 @@ PACKAGE = AptDownload("tiny", Path("/usr/share/data"))
 
 def test_a_package_is_found_in_those_lists_that_could_be_updated(tmp_path: Path, apt: dict[str, Any]) -> None:
     apt["update"] = fail("E: one list is broken")
-    assert fetch(tmp_path / "raw", PACKAGE) == Fetched(FILES, [PACKAGE.name], [])
+    assert fetch(tmp_path / "raw", PACKAGE) == FetchResult(FILES, [PACKAGE.name], [])
     assert listing(tmp_path / "raw") == set(GZIPPED)
 
 

@@ -86,7 +86,7 @@ def build_merge_at_the_end() -> keras.Model:
     return keras.Model(image, layers.Add()([layers.Conv2D(2, 3, padding="same")(image), image]))
 
 
-class Doubled(layers.Dense):
+class DoubledDense(layers.Dense):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return 2 * super().call(inputs)
 
@@ -116,7 +116,7 @@ NETWORKS: dict[str, tuple[Callable[[], keras.Model], bool]] = {
         False,
     ),
     "class derived from a layer": (
-        lambda: build_chain((3, 3, 2), [Doubled(2, activation="sigmoid")]),
+        lambda: build_chain((3, 3, 2), [DoubledDense(2, activation="sigmoid")]),
         False,
     ),
     "kernel larger than the image": (

@@ -79,7 +79,7 @@ class Killed(Exception):
     pass
 
 
-class KillIn(keras.callbacks.Callback):
+class KillInEpoch(keras.callbacks.Callback):
     """Ends the training in the middle of an epoch, as a kill does."""
 
     def __init__(self, epoch: int) -> None:
@@ -131,7 +131,7 @@ def test_a_killed_run_resumes_to_the_same_bits(epoch: int, changes: dict[str, An
     whole = fit(tmp_path / "whole", **changes)
     histories: list[pd.DataFrame] = []
     with suppress(Killed):
-        fit(tmp_path / "killed", callbacks=[KillIn(epoch)], record=histories.append, **changes)
+        fit(tmp_path / "killed", callbacks=[KillInEpoch(epoch)], record=histories.append, **changes)
     assert [len(history) for history in histories] == [*range(1, epoch + 1)]
     histories.clear()
     assert_equal(fit(tmp_path / "killed", record=histories.append, **changes), whole)
@@ -149,7 +149,7 @@ def test_training_stops_without_improvement_and_restores_the_best_epoch(tmp_path
 
 def test_early_stopping_continues_its_count_after_a_resume(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        fit(tmp_path, PATIENT, [Spoil(), KillIn(2)])
+        fit(tmp_path, PATIENT, [Spoil(), KillInEpoch(2)])
     _, history = fit(tmp_path, PATIENT, [Spoil()])
     assert len(history) == 1 + PATIENT.patience
 
