@@ -7,11 +7,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages import runner  # noqa: F401  # sets the environment, before NumPy and TensorFlow load
+from cae.core import environment
 
-# isort: split
+# Before NumPy and TensorFlow load. The runner of the stages would do it, too, but needs packages of DVC.
+environment.set_variables()
+
 from behaviour import digests
-from cae.core import environment, files
+from cae.core import files
 
 
 def main() -> None:
