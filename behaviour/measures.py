@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from cae.metrics import (
     localisation,
     probes,
     quality,
+    scores,
     thresholds,
 )
-from cae.networks import autoencoder, variational
+from cae.metrics.score_settings import ScoreName, ScoreSettings
+from cae.networks import autoencoder, discriminative, variational
 
 # More images than a metric, and more than a network, takes at once.
 PAIR = examples.pair(1003, 11, 13)
@@ -131,7 +133,7 @@ def compute_error_maps() -> Any:
     colour = [examples.images(1, 7, 9, 3, seed)[0] for seed in (6, 7)]
     results: list[Any] = []
     for image, reconstruction in (grey, colour):
-        found = error_maps.compute_error_map(image, reconstruction)
+        found = error_maps.compute_error_maps(image, reconstruction)
         results.append([found, error_maps.compute_score(found)])
         results += [
             [error_maps.smooth(found, spot), error_maps.compute_score(found, spot)] for spot in (0.7, 2.0)
@@ -190,6 +192,19 @@ def anomaly_measures() -> Any:
     return anomaly.measure_detection(scores, examples.labels(97) == 2)
 
 
+def fit_scores() -> Any:
+    """Fit every anomaly score to some images, and compute the errors of others."""
+    network = discriminative.build(discriminative.Settings(width=3, filters=2), (12, 20, 1), 1)
+    examples.draw_weights(network.network)
+    drawn = examples.images(70, 12, 20)
+    normal = scores.Normal(drawn[:40], drawn[40:61])
+    results = {}
+    for name in get_args(ScoreName):
+        fitted = scores.fit(ScoreSettings(score=name, neighbours=3), network, normal)
+        results[name] = [fitted.white, fitted.compute_errors(drawn[61:])]
+    return results
+
+
 CASES: Cases = {
     "aupro": localised,
     "auroc": anomaly_measures,
@@ -210,6 +225,7 @@ CASES: Cases = {
     "pca": pca,
     "prediction": predict_in_blocks,
     "psnr": lambda: quality.psnr(*PAIR),
+    "scores": fit_scores,
     "ssim": lambda: quality.ssim(*PAIR),
     "summary": lambda: quality.summarise(*PAIR),
     "threshold": threshold,

@@ -62,13 +62,13 @@ CUSTOM_PROJECTS: Mapping[str, Mapping[str, Any]] = {
         **CUSTOM,
         "data": {"source": "images", "window": [5, 245], "tiles": {"size": 12, "stride": 7}},
         "model": MODEL,
-        "anomaly": {"smoothing": None, "false_alarms": 0.3},
+        "anomaly": {"score": "local", "smoothing": None, "false_alarms": 0.3},
     },
     "masks": {
         **CUSTOM,
         "data": {"source": "images", "size": [14, 18], "channels": 1},
         "model": {**MODEL, "name": "residual"},
-        "anomaly": {"smoothing": 1.5, "false_alarms": 0.2},
+        "anomaly": {"score": "sum", "smoothing": 1.5, "false_alarms": 0.2},
     },
 }
 Stage = Callable[[Project, Any], Results]
@@ -168,7 +168,7 @@ def compute_results(kind: str) -> dict[str, dict[str, bytes]]:
 
 # Their numbers say little of so few images, such as a share of right answers: computed by themselves, too.
 MEASURES = {
-    "detect": ("aupro", "threshold"),
+    "detect": ("aupro", "scores", "threshold"),
     "probe": ("embedding", "knn_probe", "linear_probe"),
 }
 
@@ -185,8 +185,10 @@ def describe_defaults() -> list[Any]:
     The networks are listed here, so that a further one leaves this digest as it is.
     """
     networks = (convolutional.Settings, residual.Settings, variational.Settings)
-    kinds = (*networks, train.Train, baselines.Baselines, probes.Settings, embeddings.Settings, Anomaly)
-    return [kind().model_dump(mode="json") for kind in kinds]
+    kinds = (*networks, train.Train, baselines.Baselines, probes.Settings, embeddings.Settings)
+    # Which score is computed, and how, is a part of what `detect` computes.
+    anomaly = Anomaly().model_dump(mode="json", include={"smoothing", "false_alarms"})
+    return [*(kind().model_dump(mode="json") for kind in kinds), anomaly]
 
 
 KEYS = (

@@ -20,7 +20,7 @@ from cae.datasets.noise import Noise
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.engine import choose_engine
-from cae.networks import convolutional, residual, tasks, variational
+from cae.networks import convolutional, discriminative, residual, tasks, variational
 from cae.networks.settings import Recipe
 from cae.networks.tasks import Task
 
@@ -122,6 +122,17 @@ def train_variational() -> list[dict[str, Any]]:
     return results
 
 
+def train_discriminative() -> list[dict[str, Any]]:
+    """Train the discriminative network on drawn defects, of grey images and in colour."""
+    results = []
+    for shape in ((12, 20, 1), (12, 12, 3)):
+        settings = discriminative.Settings(width=3, filters=2, augmentations=(MIRROR,))
+        built = discriminative.build(settings, shape, 3)
+        images = examples.images(90, *shape, seed=1)
+        results.append(train(discriminative.task(settings, built, ENGINE), images[:70], images[70:]))
+    return results
+
+
 def train_augmented(augmentations: Sequence[Augmentation]) -> dict[str, Any]:
     """Train a small network on images that are changed."""
     return reconstruct(
@@ -171,6 +182,7 @@ CASES: Cases = {
     "augmentations": clear_names_before(partial(train_augmented, [MIRROR, SHIFT])),
     "convolutional": clear_names_before(train_convolutional),
     "custom_network": clear_names_before(train_custom_network),
+    "discriminative": clear_names_before(train_discriminative),
     "noise": clear_names_before(train_on_noise),
     "residual": clear_names_before(train_residual),
     "variational": clear_names_before(train_variational),

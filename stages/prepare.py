@@ -15,9 +15,11 @@ from cae.datasets.group_splits import Shares
 from cae.datasets.prepared import SampleInfo
 from cae.datasets.samples import Source
 from cae.datasets.splits import draw_indices
+from cae.metrics import scores
 from cae.metrics.thresholds import Threshold
+from cae.networks.model import Model
 from stages.runner.project import Project, Results
-from stages.settings import FASHION_MNIST, Anomaly, Data, Split
+from stages.settings import FASHION_MNIST, LEAST_SIDE, Anomaly, Data, Split
 
 FOLDER = "data/prepared"
 # Of Fashion-MNIST.
@@ -28,6 +30,8 @@ LEAST_TRAIN = 128
 SSIM_WINDOW = 11
 # Images of 12 bits that are stored in 16 are no brighter than 0.06.
 DARK = 0.1
+# Of a network that is built to check settings, at most.
+WIDTH = 16
 # Of a tile: a batch of custom/ has 4, and the widest layer of the default network 32 numbers per pixel.
 MOST_PIXELS = 2**21
 
@@ -38,6 +42,8 @@ class Settings(Section):
     data: Data
     split: Split
     anomaly: Anomaly = Anomaly()
+    # To say before training whether the score suits the network; None: no score is computed.
+    model: Model | None = None
 
 
 def prepare(project: Project, settings: Settings) -> Results:
@@ -109,6 +115,8 @@ def prepare_images(project: Project, settings: Settings) -> Results:
     print_split(source, samples, settings.split.seed)
     check_threshold(samples, settings.anomaly.false_alarms)
     check_sizes(samples, data)
+    if settings.model is not None:
+        check_score(samples, settings.anomaly, settings.model)
     masks.check_masks(source.path, samples)
     print(f"{source.path}, {source.kind}:", count_samples(samples))
     return {FOLDER: partial(write_images, source=source, data=data, samples=samples)}
@@ -220,6 +228,20 @@ def check_threshold(samples: Sequence[SampleInfo], false_alarms: float) -> None:
         )
 
 
+def check_score(samples: Sequence[SampleInfo], anomaly: Anomaly, model: Model) -> None:
+    """Raise UserError, before any training, where the score that is chosen could not be fitted."""
+    settings = model.settings
+    if hasattr(settings, "width"):
+        # Dense layers of large images would take gigabytes, and no check depends on their width.
+        settings = settings.model_copy(update={"width": min(settings.width, WIDTH)})
+    narrow = model.model_copy(update={model.name: settings})
+    autoencoder = narrow.build(samples[0].shape, seed=0)
+    tiles = Counter[str]()
+    for sample in samples:
+        tiles[sample.split] += sample.tiles
+    scores.check(anomaly, autoencoder, tiles["train"], tiles["validation"])
+
+
 def check_sizes(samples: Sequence[SampleInfo], data: Data) -> None:
     """Raise UserError, before any training, where later stages could not measure or write the images."""
     shape = samples[0].shape
@@ -229,6 +251,9 @@ def check_sizes(samples: Sequence[SampleInfo], data: Data) -> None:
             f"tiles have {shape[0]} × {shape[1]} pixels, but at most {MOST_PIXELS:,} can be trained on: "
             f"{'lower data.tiles.size' if data.tiles else smaller}"
         )
+    if data.tiles is not None:
+        for sample in samples:
+            check_tile(data.tiles.size, sample)
     height, width = samples[0].preprocessed_size
     if data.tiles is None and min(height, width) < SSIM_WINDOW:
         raise UserError(
@@ -239,6 +264,19 @@ def check_sizes(samples: Sequence[SampleInfo], data: Data) -> None:
     for sample in samples:
         check_name(sample.name, taken)
         taken.add(sample.name)
+
+
+def check_tile(size: int, sample: SampleInfo) -> None:
+    """Raise UserError where a tile is larger than an image: most of it would be mirrored."""
+    height, width = sample.preprocessed_size
+    shorter = min(height, width)
+    if size > shorter:
+        largest = shorter - (shorter - 4) % 8
+        remedy = f"lower it to at most {largest}" if largest >= LEAST_SIDE else "leave data.tiles out"
+        raise UserError(
+            f"data.tiles.size is {size}, larger than {sample.name!r} with {height}×{width} pixels: {remedy}, "
+            "or resize the images (data.size)"
+        )
 
 
 def count_samples(samples: Sequence[SampleInfo]) -> str:

@@ -8,6 +8,7 @@ from cae.core.config import Section, Seed
 from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.resizing import next_valid_side
 from cae.datasets.tiles import Tiling
+from cae.metrics.score_settings import ScoreSettings
 
 FASHION_MNIST = "fashion-mnist"
 # The least side with a window of structural similarity, 11, that every network gives back unchanged.
@@ -91,7 +92,7 @@ class Split(Section):
     seed: Seed = 1
 
 
-class Anomaly(Section):
+class Anomaly(ScoreSettings):
     """How an image's anomaly score is computed, and how many false alarms are allowed."""
 
     # Standard deviation in pixels of the Gaussian that smooths error maps before their maximum is the score;

@@ -17,6 +17,7 @@ from cae.cli.options import (
     Images,
     InputOptions,
     Model,
+    ModelOrDetector,
     Normal,
     Resize,
     ResizeTo,
@@ -98,12 +99,12 @@ def score(
     images: Images,
     out: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="A CSV: the mean squared error of each image, or see --smoothing."),
+        typer.Option(metavar="FILE", help="A CSV: the anomaly score of each image."),
     ],
     maps: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A folder: the error map of each image, as PNG.")
     ] = None,
-    model: Model = DEFAULT_MODEL,
+    model: ModelOrDetector = DEFAULT_MODEL,
     window: Window = None,
     grey: Grey = False,
     resize: Resize = False,
@@ -114,7 +115,7 @@ def score(
     false_alarms: FalseAlarms = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Score images by how badly they are reconstructed, and decide which are anomalies."""
+    """Score images, by default by how badly they are reconstructed, and decide which are anomalies."""
     source = InputOptions(images, model, skip_bad, window, grey, resize, resize_to, tiles)
     import_commands().score(source, Scoring(smoothing, normal, false_alarms), out, maps)
 
@@ -127,11 +128,15 @@ def export(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="A .keras file or, with the extra onnx, an .onnx file.")
     ],
-    model: Model = DEFAULT_MODEL,
+    model: ModelOrDetector = DEFAULT_MODEL,
     window: Annotated[
-        tuple[float, float],
-        typer.Option(metavar="LOW HIGH", help="The pixel values that become black and white."),
-    ] = (0, 255),
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="The pixel values that become black and white.",
+            show_default="0 255",
+        ),
+    ] = None,
     size: Annotated[
         tuple[int, int] | None,
         typer.Option(

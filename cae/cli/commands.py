@@ -4,15 +4,16 @@ import hashlib
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import keras
 import numpy as np
 import pandas as pd
 
 from cae.cli.options import InputOptions, Scoring
-from cae.cli.reading import Reader, check_outputs, read_samples
+from cae.cli.reading import Reader, Scorer, check_no_options, check_outputs, read_samples
 from cae.core import files, words
 from cae.core.arrays import Rows
 from cae.core.errors import UserError
@@ -25,6 +26,7 @@ from cae.datasets.samples import Sample
 from cae.datasets.sources import open_source
 from cae.figures.error_maps import colour_error_map
 from cae.metrics.error_maps import check_smoothing
+from cae.metrics.scores import measure_reconstruction
 from cae.metrics.scoring import compute_scores, map_tiles
 from cae.metrics.thresholds import CONFIDENCE, Threshold
 from cae.networks import end_to_end, onnx_export
@@ -98,18 +100,19 @@ def score(options: InputOptions, scoring: Scoring, out: Path, maps: Path | None)
     """
     check_outputs([options.images, options.model, scoring.normal], [out], [maps] if maps else [])
     check_scoring(scoring)
-    source, reader = open_source(options.images, options.skip_bad), Reader.load(options)
-    threshold = fit_threshold(scoring, reader, options.skip_bad)
+    source, scorer = open_source(options.images, options.skip_bad), Scorer.load(options, scoring.smoothing)
+    threshold = fit_threshold(scoring, scorer, options.skip_bad) or scorer.threshold
     folder = None if maps is None else ImageFolder(maps)
     rows = []
     with read_samples(source) as samples:
-        for image in reader.reconstruct(samples):
-            rows.append((make_printable(image.name), image.compute_score(scoring.smoothing)))
+        for image in scorer.score(samples):
+            rows.append((make_printable(image.name), image.compute_score(scorer.smoothing)))
             if folder is not None:
-                folder.write(image.name, colour_error_map(image.compute_error_map(scoring.smoothing)))
+                errors = image.compute_error_map(scorer.smoothing)
+                folder.write(image.name, colour_error_map(errors / np.float32(scorer.white)))
     table = pd.DataFrame(rows, columns=["name", "score"])
     if threshold is not None:
-        table["anomaly"] = threshold.detect(table["score"].to_numpy()).astype(int)
+        table["anomaly"] = (table["score"] > threshold).astype(int)
     files.write_csv(out, table)
     print(f"scores of {words.pluralize(len(table), 'image')} in {make_printable(str(out))}")
     if threshold is not None:
@@ -128,13 +131,13 @@ def check_scoring(scoring: Scoring) -> None:
 
 
 def fit_threshold(
-    scoring: Scoring, reader: Reader, skip_bad: bool, size: tuple[int, int] | None = None
-) -> Threshold | None:
+    scoring: Scoring, scorer: Scorer, skip_bad: bool, size: tuple[int, int] | None = None
+) -> float | None:
     """Fit a threshold to normal images, if there are any, and print what it promises.
 
     Args:
-        scoring: how images are scored.
-        reader: with which network and preprocessing.
+        scoring: which images, and the rate of false alarms.
+        scorer: how they are scored.
         skip_bad: skip normal images that cannot be read.
         size: height and width that the images must have; None allows any.
     """
@@ -142,47 +145,75 @@ def fit_threshold(
         return None
     rate = FALSE_ALARMS if scoring.false_alarms is None else scoring.false_alarms
     with read_samples(open_source(scoring.normal, skip_bad)) as samples:
-        suitable = samples if size is None else check_shapes(samples, (*size, reader.network.image_shape[-1]))
-        scores = compute_scores(reader.reconstruct(suitable), scoring.smoothing)
+        suitable = samples if size is None else check_shapes(samples, (*size, scorer.channels))
+        scores = compute_scores(scorer.score(suitable), scorer.smoothing)
     threshold = Threshold.fit(scores, rate)
     print(
         f"threshold {threshold.value:.6g}, from {words.pluralize(threshold.images, 'image')}: expected false "
         f"alarm rate {threshold.false_alarms:.2%}, with {CONFIDENCE:.0%} confidence {threshold.low:.2%} to "
         f"{threshold.high:.2%}"
     )
-    return threshold
+    return threshold.value
 
 
 def export(
     model: Path,
     scoring: Scoring,
-    window: tuple[float, float],
+    window: tuple[float, float] | None,
     size: tuple[int, int] | None,
     skip_bad: bool,
     out: Path,
 ) -> None:
-    """Write a model from raw pixels to a score or, with normal images, a decision; see `end_to_end.build`."""
+    """Write a model from raw pixels to a score or, with normal images, a decision; see `end_to_end.build`.
+
+    A detector is written as it is, in the other format.
+    """
     if out.suffix not in (KERAS, ONNX):
         raise UserError(f"{out} must end in {KERAS} or {ONNX}, which chooses the format")
     if out.suffix == ONNX:
         onnx_export.import_onnx()
     check_outputs([model, scoring.normal], [out])
-    check_scoring(scoring)
-    check_window(window)
-    network = ResizableAutoencoder(model)
-    size = size or network.image_shape[:2]
-    if min(size) < 1:
-        raise UserError(f"the size is {size[0]}×{size[1]}, but both sides must be at least 1")
-    autoencoder = network.resize(*map(next_valid_side, size))
-    threshold = fit_threshold(scoring, Reader(network, Preprocessing(window)), skip_bad, size)
-    whole = end_to_end.build(autoencoder, size, window, scoring.smoothing, threshold and threshold.value)
-    metadata = end_to_end.make_metadata(window)
+    metadata = end_to_end.read_metadata(model)
+    if metadata is None:
+        whole, metadata = build_detector(model, scoring, window or (0, 255), size, skip_bad)
+    else:
+        options = {
+            "--window": window,
+            "--size": size,
+            "--smoothing": scoring.smoothing,
+            "--normal": scoring.normal,
+            "--false-alarms": scoring.false_alarms,
+        }
+        check_no_options(model, options)
+        whole = end_to_end.load(model)
     if out.suffix == ONNX:
         files.write_bytes(out, onnx_export.convert(whole, metadata))
     else:
         files.write_model(out, whole, metadata)
     inputs, outputs = describe_shape(whole.input_shape[1:]), ", ".join(whole.output)
     print(f"{inputs} raw pixels to {outputs} in {make_printable(str(out))}")
+
+
+def build_detector(
+    model: Path,
+    scoring: Scoring,
+    window: tuple[float, float],
+    size: tuple[int, int] | None,
+    skip_bad: bool,
+) -> tuple[keras.Model, Mapping[str, Any]]:
+    """Build the detector of a network, and its metadata; raises UserError for options that do not suit it."""
+    check_scoring(scoring)
+    check_window(window)
+    network = ResizableAutoencoder(model)
+    size = size or network.image_shape[:2]
+    if min(size) < 1:
+        raise UserError(f"the size is {size[0]}×{size[1]}, but both sides must be at least 1")
+    score = measure_reconstruction(network.resize(*map(next_valid_side, size)))
+    preprocessing = Preprocessing(window)
+    scorer = Scorer.of_network(Reader(network, preprocessing), scoring.smoothing)
+    threshold = fit_threshold(scoring, scorer, skip_bad, size)
+    whole = end_to_end.build(score.model, size, window, scoring.smoothing, threshold)
+    return whole, end_to_end.make_metadata(window, preprocessing, scoring.smoothing, threshold, score.white)
 
 
 def check_shapes(samples: Iterable[Sample], shape: tuple[int, ...]) -> Iterator[Sample]:

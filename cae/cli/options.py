@@ -17,6 +17,16 @@ Model = Annotated[
         "--model", metavar="FILE", help="An autoencoder.keras.", show_default="the committed network"
     ),
 ]
+ModelOrDetector = Annotated[
+    Path,
+    typer.Option(
+        "--model",
+        metavar="FILE",
+        help="An autoencoder.keras or a detector.keras of the pipeline. A detector knows its score, its "
+        "threshold, and how images are preprocessed and smoothed.",
+        show_default="the committed network",
+    ),
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip files that cannot be read, and list them.")]
 Window = Annotated[
     tuple[float, float] | None,

@@ -1,8 +1,9 @@
 """What the commands read: images, preprocessed for a network; and that no command overwrites it."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -11,13 +12,25 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cae.cli.options import InputOptions
 from cae.core import words
+from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.datasets import formats
 from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.samples import Sample, Source
 from cae.datasets.tiles import Tiling
-from cae.metrics.scoring import Reconstruction, TiledImage, reconstruct_images, tile_samples
-from cae.networks.resizable import ResizableAutoencoder
+from cae.metrics.error_maps import ErrorMaps
+from cae.metrics.scores import Score, measure_reconstruction
+from cae.metrics.scoring import (
+    ComputeErrors,
+    Reconstruction,
+    ScoredImage,
+    TiledImage,
+    reconstruct_images,
+    score_images,
+    tile_samples,
+)
+from cae.networks import end_to_end
+from cae.networks.resizable import KEPT, ResizableAutoencoder
 
 
 class Reader(NamedTuple):
@@ -54,23 +67,115 @@ class Reader(NamedTuple):
 
     def tile(self, samples: Iterable[Sample]) -> Iterator[TiledImage]:
         """Preprocess samples and cut them into tiles; UserError if they do not suit the network."""
-        return tile_samples(map(self.check_channels, samples), self.preprocessing)
+        channels = self.network.image_shape[-1]
+        suitable = check_channels(samples, self.preprocessing, channels, self.network.path)
+        return tile_samples(suitable, self.preprocessing)
 
     def reconstruct(self, samples: Iterable[Sample]) -> Iterator[Reconstruction]:
         """Reconstruct samples; UserError if they do not suit the network."""
         return reconstruct_images(self.tile(samples), self.preprocessing, self.network.reconstruct)
 
-    def check_channels(self, sample: Sample) -> Sample:
-        """Return the sample; UserError if the network takes images with another number of channels."""
-        found = self.preprocessing.channels or (*sample.pixels.shape, 1)[2]
-        wanted = self.network.image_shape[-1]
+
+class Scorer(NamedTuple):
+    """A network or detector that scores samples, and how they are preprocessed for it."""
+
+    path: Path
+    channels: int
+    preprocessing: Preprocessing
+    compute_errors: ComputeErrors
+    # As in `error_maps.compute_score`.
+    smoothing: float | None
+    # Of a detector that has one.
+    threshold: float | None = None
+    # The root of the error that is drawn white.
+    white: float = 1.0
+    # Height and width of the tiles that a detector takes; None for any.
+    size: tuple[int, int] | None = None
+
+    @classmethod
+    def load(cls, options: InputOptions, smoothing: float | None) -> Self:
+        """Load a network or a detector; UserError if options do not suit it."""
+        metadata = end_to_end.read_metadata(options.model)
+        if metadata is None:
+            return cls.of_network(Reader.load(options), smoothing)
+        check_no_options(
+            options.model,
+            {
+                "--window": options.window,
+                "--grey": options.grey or None,
+                "--resize": options.resize or None,
+                "--resize-to": options.resize_to,
+                "--tiles": options.tiles,
+                "--smoothing": smoothing,
+            },
+        )
+        score = Score(end_to_end.load(options.model).get_layer(end_to_end.TILES), metadata["white_error"])
+        height, width, channels = score.model.input_shape[1:]
+        return cls(
+            options.model,
+            channels,
+            end_to_end.read_preprocessing(metadata),
+            score.compute_errors,
+            metadata["smoothing"],
+            metadata["threshold"],
+            metadata["white_error"],
+            (height, width),
+        )
+
+    @classmethod
+    def of_network(cls, reader: Reader, smoothing: float | None) -> Self:
+        """Score by the reconstruction error of a network, for images of any size that it takes."""
+        network = reader.network
+
+        @lru_cache(KEPT)
+        def measure(height: int, width: int) -> Score:
+            return measure_reconstruction(network.resize(height, width))
+
+        def compute_errors(tiles: Images) -> ErrorMaps:
+            return measure(*tiles.shape[1:3]).compute_errors(tiles)
+
+        return cls(network.path, network.image_shape[-1], reader.preprocessing, compute_errors, smoothing)
+
+    def score(self, samples: Iterable[Sample]) -> Iterator[ScoredImage]:
+        """Score samples; UserError if they do not suit the network or detector."""
+        suitable = check_channels(samples, self.preprocessing, self.channels, self.path)
+        tiled = map(self.check_size, tile_samples(suitable, self.preprocessing))
+        return score_images(tiled, self.preprocessing, self.compute_errors)
+
+    def check_size(self, image: TiledImage) -> TiledImage:
+        """Return the image; UserError if the detector takes another size."""
+        found = image.tiles[0].shape[:2]
+        if self.size is not None and self.size != found:
+            raise UserError(
+                f"{image.name!r} is {found[0]}×{found[1]} after preprocessing, but {self.path} takes "
+                f"{self.size[0]}×{self.size[1]}: resize it, or fit a detector with data.size or data.tiles"
+            )
+        return image
+
+
+def check_no_options(path: Path, options: Mapping[str, object]) -> None:
+    """Raise UserError for options that a detector does not need."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise UserError(
+            f"{path} is a detector, which knows its score and how images are preprocessed: leave out "
+            f"{', '.join(given)}"
+        )
+
+
+def check_channels(
+    samples: Iterable[Sample], preprocessing: Preprocessing, wanted: int, path: Path
+) -> Iterator[Sample]:
+    """Yield samples; UserError if the network in `path` takes images with another number of channels."""
+    for sample in samples:
+        found = preprocessing.channels or (*sample.pixels.shape, 1)[2]
         if found != wanted:
             remedy = "add --grey" if wanted == 1 else "use colour images, or a network for grey ones"
             raise UserError(
-                f"{sample.name!r} has {words.pluralize(found, 'channel')}, but {self.network.path} takes "
-                f"images with {wanted}: {remedy}"
+                f"{sample.name!r} has {words.pluralize(found, 'channel')}, but {path} takes images with "
+                f"{wanted}: {remedy}"
             )
-        return sample
+        yield sample
 
 
 @contextmanager

@@ -43,10 +43,12 @@ class Example(NamedTuple):
 
 
 @styled
-def plot_scores(by_class: Mapping[str, Scores], threshold: float | None, normal: Collection[str]) -> Figure:
+def plot_scores(
+    by_class: Mapping[str, Scores], threshold: float | None, normal: Collection[str], score: str
+) -> Figure:
     """Plot the anomaly score of every test image, a row for each class, and the threshold.
 
-    `normal` holds the names of the normal classes.
+    `normal` holds the names of the normal classes, and `score` names the score.
     """
     figure = StyledFigure(figsize=(WIDTH, 2.2 + 0.55 * len(by_class)))
     axes = figure.subplots()
@@ -68,7 +70,7 @@ def plot_scores(by_class: Mapping[str, Scores], threshold: float | None, normal:
         loc="outside upper left",
         ncols=3,
         alignment="left",
-        title="Anomaly scores by the autoencoder",
+        title=f"Anomaly scores of test images (anomaly.score: {score})",
     )
     scale = ""
     if min(float(values.min()) for values in by_class.values()) > 0:
@@ -77,7 +79,7 @@ def plot_scores(by_class: Mapping[str, Scores], threshold: float | None, normal:
         scale = "logarithmic, "
     axes.set_yticks(range(len(by_class)), list(by_class))
     axes.invert_yaxis()
-    axes.set_xlabel(f"anomaly score: reconstruction error ({scale}right is more anomalous)")
+    axes.set_xlabel(f"anomaly score ({scale}right is more anomalous)")
     return figure
 
 
@@ -104,7 +106,7 @@ def plot_error_maps(examples: Sequence[Example]) -> Figure:
             grid[1, column].set_xlabel("alarm" if example.alarm else "no alarm", fontsize=10)
     format_image_grid(grid, ("image", "error map"))
     bar = figure.colorbar(shown, ax=grid, shrink=0.9, aspect=30, pad=0.01)
-    bar.set_label("error,\ngrey value from 0 to 1", fontsize=11)
+    bar.set_label("root of the error", fontsize=11)
     return figure
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from cae.core.arrays import Scores
@@ -13,8 +14,8 @@ from cae.core.words import make_printable
 from cae.datasets.masks import Mask
 from cae.datasets.prepared import SampleInfo
 from cae.metrics.localisation import Localisation
-from cae.metrics.scoring import Reconstruction, compute_scores
-from cae.metrics.thresholds import Threshold
+from cae.metrics.scoring import ScoredImage, compute_scores
+from cae.metrics.thresholds import CONFIDENCE, Threshold
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -35,8 +36,8 @@ class Detection(NamedTuple):
 
 
 def detect_anomalies(
-    test: Iterable[Reconstruction],
-    held_out: Iterable[Reconstruction],
+    test: Iterable[ScoredImage],
+    held_out: Iterable[ScoredImage],
     masks: Iterable[Mask | None],
     smoothing: float | None,
     false_alarms: float,
@@ -44,8 +45,8 @@ def detect_anomalies(
     """Score test images, and fit the threshold to held-out normal images, if there are any.
 
     Args:
-        test: reconstructions of the test images.
-        held_out: reconstructions of normal images that nothing was fitted to.
+        test: the test images with their errors.
+        held_out: normal images that nothing was fitted to, with theirs.
         masks: the mask of each test image; None where defects are not marked.
         smoothing: as in `error_maps.compute_score`.
         false_alarms: the false alarm rate, as in `Threshold.fit`.
@@ -84,11 +85,30 @@ def measure(detection: Detection, samples: Sequence[SampleInfo]) -> dict[str, fl
     return metrics
 
 
+def compute_intervals(detection: Detection, samples: Sequence[SampleInfo]) -> dict[str, float]:
+    """Return the ends of the intervals that hold the actual shares with 95 % confidence (Wilson 1927).
+
+    Returns:
+        `caught_low`, `caught_high`, `false_alarms_low` and `false_alarms_high`, as far as there are images.
+    """
+    intervals: dict[str, float] = {}
+    if detection.alarms is None:
+        return intervals
+    normal = np.array([sample.normal for sample in samples])
+    for name, members in (("caught", ~normal), ("false_alarms", normal)):
+        if members.any():
+            counted = binomtest(int(detection.alarms[members].sum()), int(members.sum()))
+            interval = counted.proportion_ci(CONFIDENCE, method="wilson")
+            intervals |= {f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+    return intervals
+
+
 def tabulate_methods(detections: Mapping[str, Detection], samples: Sequence[SampleInfo]) -> pd.DataFrame:
-    """Tabulate each method: its metrics, threshold, and expected false alarm rate with its interval."""
+    """Tabulate each method: its metrics, threshold, and expected false alarm rate, with intervals."""
     rows = []
     for name, detection in detections.items():
         row: dict[str, float | str] = {"method": name, **measure(detection, samples)}
+        row |= compute_intervals(detection, samples)
         if detection.threshold is not None:
             row["threshold"] = detection.threshold.value
             row["expected"] = detection.threshold.false_alarms

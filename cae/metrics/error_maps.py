@@ -1,4 +1,4 @@
-"""The error map of a reconstruction, and the anomaly score of an image."""
+"""The error map of an image, and its anomaly score."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,9 @@ from cae.core.arrays import Images
 from cae.core.errors import UserError
 
 ErrorMap = npt.NDArray[np.float32]
-"""(H, W) in [0, 1]."""
+"""(H, W) ≥ 0."""
+ErrorMaps = npt.NDArray[np.float32]
+"""(N, H, W) ≥ 0."""
 # Where the Gaussian is cut off, in standard deviations.
 TRUNCATE = 3.0
 # The largest standard deviation: the filter's weights then take thousands of numbers.
@@ -23,9 +25,9 @@ def check_smoothing(sigma: float) -> None:
         )
 
 
-def compute_error_map(image: Images, reconstruction: Images) -> ErrorMap:
-    """Return the squared error of every pixel, the mean over channels: (H, W, C) twice → (H, W)."""
-    return np.square(reconstruction - image).mean(axis=-1)
+def compute_error_maps(images: Images, reconstructions: Images) -> ErrorMaps:
+    """Return the squared error of every pixel, the mean over channels: (N, H, W, C) twice → (N, H, W)."""
+    return np.square(reconstructions - images).mean(axis=-1)
 
 
 def smooth(error_map: ErrorMap, sigma: float | None) -> ErrorMap:

@@ -1,10 +1,11 @@
 """Reconstruct images of any size, and score them: the command line and the stage detect both do it here.
 
 An image is preprocessed and cut into tiles that a network takes; a small image is one tile. Tiles of several
-images are reconstructed together in blocks, then stitched to reconstructions of the images. Images come one
-after another, and few of them are in memory at a time.
+images are reconstructed or scored together in blocks, then stitched. Images come one after another, and few
+of them are in memory at a time.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, tee
 from typing import Any, NamedTuple
@@ -19,10 +20,12 @@ from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.resizing import resize
 from cae.datasets.samples import Sample
 from cae.metrics import error_maps
-from cae.metrics.error_maps import ErrorMap
+from cae.metrics.error_maps import ErrorMap, ErrorMaps
 
 Reconstruct = Callable[[Images], Images]
 """Images or tiles (N, h, w, C) in [0, 1] → reconstructions of the same shape."""
+ComputeErrors = Callable[[Images], ErrorMaps]
+"""Images or tiles (N, h, w, C) in [0, 1] → error maps (N, h, w) ≥ 0."""
 
 
 class TiledImage(NamedTuple):
@@ -38,25 +41,32 @@ class Reconstruction(NamedTuple):
     """An image and its reconstruction."""
 
     name: str
+    reconstruction: Image  # (H, W, C) in [0, 1], in the size after preprocessing
+    size: tuple[int, int]  # height and width of the image as stored: H and W unless it was resized
+
+
+class ScoredImage(NamedTuple):
+    """An image and its errors."""
+
+    name: str
     image: Image  # (H, W, C) in [0, 1], after preprocessing
-    reconstruction: Image  # (H, W, C) in [0, 1]
+    errors: ErrorMap  # (H, W) ≥ 0
     size: tuple[int, int]  # height and width of the image as stored: H and W unless it was resized
 
     def compute_score(self, smoothing: float | None = None) -> float:
         """Return the anomaly score, see `error_maps.compute_score`."""
-        return error_maps.compute_score(self.compute_squared_errors(), smoothing)
+        return error_maps.compute_score(self.errors, smoothing)
 
     def compute_error_map(self, smoothing: float | None = None) -> ErrorMap:
-        """Return the absolute error of each pixel of the image as stored, (height, width) in [0, 1].
+        """Return the root of the error of each pixel of the image as stored, (height, width) ≥ 0.
 
-        It is the root of the squared error, which is averaged over channels and smoothed.
+        Errors are smoothed before: of squared errors, it is the absolute error.
         """
-        squared = error_maps.smooth(self.compute_squared_errors(), smoothing)
-        return resize(np.sqrt(squared)[..., np.newaxis], *self.size)[..., 0]
-
-    def compute_squared_errors(self) -> ErrorMap:
-        """Return the squared error of each pixel, (H, W), the mean over channels."""
-        return error_maps.compute_error_map(self.image, self.reconstruction)
+        roots: Image = np.sqrt(error_maps.smooth(self.errors, smoothing))[..., np.newaxis]
+        # Images are resized in [0, 1]. By a power of two, division is exact.
+        scale = np.float32(2.0 ** max(0, math.frexp(float(roots.max()))[1]))
+        scaled: Image = roots / scale
+        return resize(scaled, *self.size)[..., 0] * scale
 
 
 def tile_samples(samples: Iterable[Sample], preprocessing: Preprocessing) -> Iterator[TiledImage]:
@@ -92,12 +102,24 @@ def reconstruct_images(
 ) -> Iterator[Reconstruction]:
     """Yield the reconstructions of images, in their order."""
     for image, tiles in map_tiles(images, reconstruct):
-        original, reconstruction = (
-            preprocessing.stitch(iter(parts), *image.shape) for parts in (image.tiles, tiles)
-        )
-        yield Reconstruction(image.name, original, reconstruction, image.size)
+        yield Reconstruction(image.name, preprocessing.stitch(tiles, *image.shape), image.size)
 
 
-def compute_scores(reconstructions: Iterable[Reconstruction], smoothing: float | None = None) -> Scores:
+def score_images(
+    images: Iterable[TiledImage], preprocessing: Preprocessing, compute_errors: ComputeErrors
+) -> Iterator[ScoredImage]:
+    """Yield images with their errors, in their order; where tiles overlap, errors are averaged."""
+    for image, tiles in map_tiles(images, compute_errors):
+        original = preprocessing.stitch(iter(image.tiles), *image.shape)
+        errors = preprocessing.stitch((tile[..., np.newaxis] for tile in tiles), *image.shape)
+        yield ScoredImage(image.name, original, errors[..., 0], image.size)
+
+
+def compute_squared_errors(reconstruct: Reconstruct) -> ComputeErrors:
+    """Return the function that computes the squared errors of reconstructions."""
+    return lambda tiles: error_maps.compute_error_maps(tiles, reconstruct(tiles))
+
+
+def compute_scores(images: Iterable[ScoredImage], smoothing: float | None = None) -> Scores:
     """Return the anomaly scores (N,) of images."""
-    return np.array([reconstruction.compute_score(smoothing) for reconstruction in reconstructions])
+    return np.array([image.compute_score(smoothing) for image in images])

@@ -49,17 +49,22 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     Raises:
         ValueError: the decoder would not come back to the image's size.
     """
-    if any(side % 8 != 4 for side in image_shape[:2]):
-        raise ValueError(
-            f"images {image_shape} would not come back at their size: both sides must be 4 more than a "
-            "multiple of 8"
-        )
+    check_shape(image_shape)
     seeds = itertools.count(seed * 100)
     filters = settings.filters
     return autoencoder.chain(
         encoder(filters, image_shape, seeds),
         decoder(filters, code_shape(filters, image_shape), image_shape, seeds),
     )
+
+
+def check_shape(image_shape: Shape) -> None:
+    """Raise ValueError unless the decoder gives images (H, W, C) back in their size."""
+    if any(side % 8 != 4 for side in image_shape[:2]):
+        raise ValueError(
+            f"images {image_shape} would not come back at their size: both sides must be 4 more than a "
+            "multiple of 8"
+        )
 
 
 def encoder(filters: Sequence[int], image_shape: Shape, seeds: Iterator[int]) -> keras.Sequential:

@@ -1,5 +1,6 @@
 """Convert a Keras model to ONNX; the bytes depend on the model alone."""
 
+import json
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ def convert_erfc(graph: Any, node: Any, **_: Any) -> None:
     graph.make_node("Sub", inputs, name=node.name, outputs=outputs)
 
 
-def convert(model: keras.Model, metadata: Mapping[str, float]) -> bytes:
+def convert(model: keras.Model, metadata: Mapping[str, Any]) -> bytes:
     """Convert a model with one input to ONNX, for any number of images at once, with `metadata`.
 
     Raises:
@@ -58,7 +59,7 @@ def convert(model: keras.Model, metadata: Mapping[str, float]) -> bytes:
     converted.graph.name, converted.graph.doc_string = model.name, ""
     for value in (*converted.graph.input, *converted.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "images"
-    onnx.helper.set_model_props(converted, {name: repr(value) for name, value in metadata.items()})
+    onnx.helper.set_model_props(converted, {name: json.dumps(value) for name, value in metadata.items()})
     content: bytes = converted.SerializeToString(deterministic=True)
     return content
 

@@ -1,10 +1,12 @@
-"""Train the study's network with another size of the code."""
+"""Train the residual network with some size of the code."""
 
 from cae.core.config import Section
 from cae.datasets import prepared
 from cae.networks.model import Model
 from stages.runner.project import Project, Results
 from stages.train import Train, find_best, train_network
+
+NETWORK = "residual"
 
 
 class Settings(Section):
@@ -20,8 +22,8 @@ def train_size(project: Project, settings: Settings, size: int) -> Results:
         prepared.read_images(project.path(f"data/prepared/{split}_images.npy").parent, split)
         for split in ("train", "validation")
     )
-    network = settings.model.settings.model_copy(update={"code_size": size})
-    model = settings.model.model_copy(update={settings.model.name: network})
+    network = getattr(settings.model, NETWORK).model_copy(update={"code_size": size})
+    model = settings.model.model_copy(update={"name": NETWORK, NETWORK: network})
     autoencoder, history = train_network(project, model, settings.train, images, validation)
     best = find_best(history)
     return {

@@ -20,7 +20,14 @@ from cae.datasets.resizing import resize
 from cae.datasets.sources import open_source
 from cae.datasets.tiles import Tiling
 from cae.figures.error_maps import colour_error_map
-from cae.metrics.scoring import Reconstruction, reconstruct_images, tile_samples
+from cae.metrics.scores import measure_reconstruction
+from cae.metrics.scoring import (
+    Reconstruction,
+    ScoredImage,
+    reconstruct_images,
+    score_images,
+    tile_samples,
+)
 from cae.networks.resizable import ResizableAutoencoder
 from tests.cli.conftest import Run
 
@@ -33,6 +40,13 @@ def reconstruct(images: Path, preprocessing: Preprocessing) -> list[Reconstructi
     network = ResizableAutoencoder(DEFAULT_MODEL)
     tiled = tile_samples(open_source(images), preprocessing)
     return list(reconstruct_images(tiled, preprocessing, network.reconstruct))
+
+
+def score(images: Path, preprocessing: Preprocessing) -> list[ScoredImage]:
+    """Score images by their reconstruction error, as the detect stage does."""
+    compute_errors = measure_reconstruction(ResizableAutoencoder(DEFAULT_MODEL).autoencoder).compute_errors
+    tiled = tile_samples(open_source(images), preprocessing)
+    return list(score_images(tiled, preprocessing, compute_errors))
 
 
 def test_the_default_network_is_that_of_the_last_run() -> None:
@@ -93,7 +107,7 @@ def test_score_writes_scores_and_error_maps(run: Run, photos: Path, smoothing: f
     options = [] if smoothing is None else ["--smoothing", smoothing]
     run("score", photos, "--out", "scores.csv", "--maps", "maps", *options)
     table = pd.read_csv("scores.csv")
-    images = reconstruct(photos, Preprocessing())
+    images = score(photos, Preprocessing())
     assert table.columns.tolist() == ["name", "score"]
     assert table["name"].tolist() == [image.name for image in images] == NAMES
     assert table["score"].tolist() == [image.compute_score(smoothing) for image in images]
@@ -123,7 +137,7 @@ def test_the_score_that_is_the_threshold_is_not_above_it(run: Run, photos: Path)
 @pytest.mark.parametrize("low", ["-1e3", "-1000", "-1.0E+3"])
 def test_a_window_may_begin_below_0(run: Run, photos: Path, low: str) -> None:
     run("score", photos, "--out", "scores.csv", "--window", low, "400")
-    expected = [image.compute_score() for image in reconstruct(photos, Preprocessing((-1000, 400)))]
+    expected = [image.compute_score() for image in score(photos, Preprocessing((-1000, 400)))]
     assert pd.read_csv("scores.csv")["score"].tolist() == expected
 
 

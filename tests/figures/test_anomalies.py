@@ -24,7 +24,7 @@ EXAMPLES = [
 ]
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "scores": lambda: anomalies.plot_scores(SCORES, 0.03, {"good"}),
+    "scores": lambda: anomalies.plot_scores(SCORES, 0.03, {"good"}, "local"),
     "error_maps": lambda: anomalies.plot_error_maps(EXAMPLES),
     "roc": lambda: anomalies.plot_roc_curves(
         {"perfect": PERFECT, "useless": USELESS}, LABELS, CLASS_NAMES, "first seed"
@@ -50,7 +50,7 @@ def test_scores_are_dots_in_rows_by_class_with_the_threshold() -> None:
 
 @pytest.mark.parametrize(("lowest", "scale"), [(0.001, "log"), (0.0, "linear")])
 def test_scores_are_logarithmic_where_none_is_zero(lowest: float, scale: str) -> None:
-    figure = anomalies.plot_scores({"good": np.array([lowest, 1])}, None, {"good"})
+    figure = anomalies.plot_scores({"good": np.array([lowest, 1])}, None, {"good"}, "local")
     assert figure.axes[0].get_xscale() == scale
     assert ("logarithmic" in figure.axes[0].get_xlabel()) == (scale == "log")
 

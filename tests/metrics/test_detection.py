@@ -8,7 +8,7 @@ from cae.datasets.prepared import SampleInfo
 from cae.metrics import detection
 from cae.metrics.detection import Detection
 from cae.metrics.localisation import Localisation
-from cae.metrics.scoring import Reconstruction
+from cae.metrics.scoring import ScoredImage
 from cae.metrics.thresholds import Threshold
 
 SAMPLES = [
@@ -27,20 +27,19 @@ def make_detection(scores: Scores = SCORES, threshold: float | None = 0.25) -> D
     return Detection(scores, Localisation(), fitted)
 
 
-def make_reconstruction(error: float) -> Reconstruction:
-    """Return an image that is wrong in one pixel."""
-    image = np.zeros((4, 4, 1), np.float32)
-    reconstruction = image.copy()
-    reconstruction[1, 2] = error
-    return Reconstruction("image", image, reconstruction, (4, 4))
+def make_image(error: float) -> ScoredImage:
+    """Return an image with an error in one pixel."""
+    errors = np.zeros((4, 4), np.float32)
+    errors[1, 2] = error**2
+    return ScoredImage("image", np.zeros((4, 4, 1), np.float32), errors, (4, 4))
 
 
 def test_held_out_images_set_the_threshold_and_masks_locate_defects() -> None:
     mask = np.zeros((4, 4), bool)
     mask[1, 2] = True
     found = detection.detect_anomalies(
-        [make_reconstruction(0.5), make_reconstruction(0.1)],
-        [make_reconstruction(error) for error in (0.1, 0.2, 0.3)],
+        [make_image(0.5), make_image(0.1)],
+        [make_image(error) for error in (0.1, 0.2, 0.3)],
         [mask, None],
         smoothing=None,
         false_alarms=0.25,
@@ -54,7 +53,7 @@ def test_held_out_images_set_the_threshold_and_masks_locate_defects() -> None:
 
 
 def test_without_held_out_images_there_is_no_threshold() -> None:
-    found = detection.detect_anomalies([make_reconstruction(0.5)], [], [None], None, 0.1)
+    found = detection.detect_anomalies([make_image(0.5)], [], [None], None, 0.1)
     assert (found.threshold, found.alarms) == (None, None)
     assert detection.measure(found, SAMPLES[:1]) == {}
 
@@ -81,6 +80,17 @@ def test_tables_have_every_method_class_and_image() -> None:
     assert scores.columns.tolist() == ["name", "class", "ours", "other", "anomaly"]
     assert scores["anomaly"].tolist() == [0, 1, 0, 0, 1, 0]
     assert "anomaly" not in detection.tabulate_scores(detections, SAMPLES, "other")
+
+
+def test_shares_have_intervals_of_wilson() -> None:
+    table = detection.tabulate_methods({"ours": make_detection()}, SAMPLES).set_index("method").loc["ours"]
+    z, n, p = 1.959964, 3, 1 / 3
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    expected = np.array([centre - half, centre + half]) / (1 + z**2 / n)
+    np.testing.assert_allclose(table[["caught_low", "caught_high"]].astype(float), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        table[["false_alarms_low", "false_alarms_high"]].astype(float), expected, rtol=1e-6
+    )
 
 
 def test_a_class_is_represented_by_its_median() -> None:

@@ -10,7 +10,7 @@ from cae.metrics import error_maps
 def test_the_error_of_a_pixel_is_its_mean_square_over_channels() -> None:
     image, other = np.zeros((2, 3, 3), np.float32), np.zeros((2, 3, 3), np.float32)
     other[1, 2] = (0.1, 0.2, 0.3)
-    found = error_maps.compute_error_map(image, other)
+    found = error_maps.compute_error_maps(image, other)
     assert found.shape == (2, 3)
     assert found[1, 2] == pytest.approx((0.01 + 0.04 + 0.09) / 3)
     assert found.sum() == pytest.approx(found[1, 2])

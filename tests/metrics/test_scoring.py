@@ -11,7 +11,15 @@ from cae.datasets.resizing import resize
 from cae.datasets.samples import Sample
 from cae.datasets.tiles import Tiling
 from cae.metrics import error_maps
-from cae.metrics.scoring import Reconstruction, compute_scores, reconstruct_images, tile_samples
+from cae.metrics.scoring import (
+    Reconstruction,
+    ScoredImage,
+    compute_scores,
+    compute_squared_errors,
+    reconstruct_images,
+    score_images,
+    tile_samples,
+)
 
 
 def draw_samples(*shapes: tuple[int, ...]) -> Iterator[Sample]:
@@ -30,6 +38,12 @@ def reconstruct(*shapes: tuple[int, ...], preprocessing: Preprocessing | None = 
     return list(reconstruct_images(tile_samples(draw_samples(*shapes), preprocessing), preprocessing, halve))
 
 
+def score(*shapes: tuple[int, ...], preprocessing: Preprocessing | None = None) -> list[ScoredImage]:
+    preprocessing = preprocessing or Preprocessing()
+    samples = tile_samples(draw_samples(*shapes), preprocessing)
+    return list(score_images(samples, preprocessing, compute_squared_errors(halve)))
+
+
 @pytest.mark.parametrize("tiling", [None, Tiling(12, 12), Tiling(12, 5)])
 def test_images_of_any_size_keep_their_order_and_size(tiling: Tiling | None) -> None:
     shapes = [(28, 28), (28, 28), (1, 1), (2, 60), (23, 23, 3), (28, 28)]
@@ -37,19 +51,34 @@ def test_images_of_any_size_keep_their_order_and_size(tiling: Tiling | None) -> 
     assert [image.name for image in images] == [str(index) for index in range(6)]
     for image, sample in zip(images, draw_samples(*shapes), strict=True):
         assert image.size == sample.pixels.shape[:2]
+        half = (sample.pixels / np.float32(510)).squeeze()
+        np.testing.assert_allclose(image.reconstruction.squeeze(), half, rtol=1e-6)
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(12, 12), Tiling(12, 5)])
+def test_errors_of_tiles_are_stitched_as_the_image(tiling: Tiling | None) -> None:
+    shapes = [(28, 28), (2, 60), (23, 23, 3)]
+    for image, sample in zip(
+        score(*shapes, preprocessing=Preprocessing(tiling=tiling)), draw_samples(*shapes), strict=True
+    ):
         np.testing.assert_array_equal(image.image.squeeze(), (sample.pixels / np.float32(255)).squeeze())
-        np.testing.assert_allclose(image.reconstruction, image.image / 2, rtol=1e-6)
+        np.testing.assert_allclose(image.errors, np.square(image.image / 2).mean(axis=-1), rtol=1e-5)
 
 
 def test_resized_images_are_scored_after_resizing_and_mapped_in_their_own_size() -> None:
-    (image,) = reconstruct((100, 60), preprocessing=Preprocessing(size=(28, 36)))
-    squared = error_maps.compute_error_map(image.image, image.reconstruction)
-    assert squared.shape == (28, 36)
-    assert image.compute_score(1.5) == error_maps.compute_score(squared, 1.5)
-    assert compute_scores([image]).tolist() == [squared.mean(dtype=np.float64)]
-    smoothed = np.sqrt(error_maps.smooth(squared, 1.5))
+    (image,) = score((100, 60), preprocessing=Preprocessing(size=(28, 36)))
+    assert image.errors.shape == (28, 36)
+    assert image.compute_score(1.5) == error_maps.compute_score(image.errors, 1.5)
+    assert compute_scores([image]).tolist() == [image.errors.mean(dtype=np.float64)]
+    smoothed: Images = np.sqrt(error_maps.smooth(image.errors, 1.5))
     expected = resize(smoothed[..., np.newaxis], 100, 60)[..., 0]
     np.testing.assert_array_equal(image.compute_error_map(1.5), expected)
+
+
+def test_error_maps_above_1_are_resized_as_those_below() -> None:
+    (image,) = score((100, 60), preprocessing=Preprocessing(size=(28, 36)))
+    larger = image._replace(errors=image.errors * np.float32(64))
+    np.testing.assert_array_equal(larger.compute_error_map(), image.compute_error_map() * np.float32(8))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from cae.core.errors import UserError
+from cae.datasets.preprocessing import Preprocessing
+from cae.metrics.scores import measure_reconstruction
 from cae.networks import end_to_end, onnx_export, residual
 from tests import default
 
@@ -20,7 +22,8 @@ Pixels = npt.NDArray[Any]
 
 
 def build(side: int, smoothing: float | None) -> keras.Model:
-    return end_to_end.build(default.autoencoder(seed=1), (side, side), (0, 255), smoothing, 0.06)
+    score = measure_reconstruction(default.autoencoder(seed=1))
+    return end_to_end.build(score.model, (side, side), (0, 255), smoothing, 0.06)
 
 
 def draw_pixels(count: int, side: int) -> Pixels:
@@ -55,14 +58,18 @@ def test_dense_layers_are_converted_and_metadata_is_kept() -> None:
     from onnxruntime import InferenceSession
 
     dense = residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), 1)
-    model = end_to_end.build(dense, (28, 28), (0, 255), None, None)
-    content = onnx_export.convert(model, end_to_end.make_metadata((0, 255)))
+    model = end_to_end.build(measure_reconstruction(dense).model, (28, 28), (0, 255), None, None)
+    content = onnx_export.convert(model, end_to_end.make_metadata((0, 255), Preprocessing(), None, None, 1.0))
     pixels = draw_pixels(3, 28)
     found, expected = run(content, pixels), model.predict(pixels, verbose=0)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=name)
     metadata = InferenceSession(content).get_modelmeta().custom_metadata_map
-    assert metadata == {"black": "0.0", "white": "255.0"}
+    assert {name: metadata[name] for name in ("black", "white", "threshold")} == {
+        "black": "0.0",
+        "white": "255.0",
+        "threshold": "null",
+    }
 
 
 def test_an_operation_that_onnx_does_not_have_is_named() -> None:

@@ -22,7 +22,7 @@ from stages.runner.project import Project, Results
 
 ROOT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "anomaly": {"false_alarms": 0.5},
+    "anomaly": {"score": "reconstruction", "false_alarms": 0.5},
     "baselines": {"components": 4},
     "data": {"source": "images"},
     "embedding": {"images": 16, "neighbours": 1, "perplexity": 2.0},

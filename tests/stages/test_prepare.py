@@ -263,6 +263,12 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
             {"anomaly": {"false_alarms": 0.01}},
             r"4 normal images; .* at least 99 are needed: .*split.threshold",
         ),
+        ({"anomaly": {"score": "local"}}, "local compares the outputs of convolutions, but .* has none"),
+        ({"anomaly": {"score": "segmentation"}}, "choose model.name discriminative, or another score"),
+        ({"anomaly": {"score": "nearest", "neighbours": 9}}, "lower it to at most 8"),
+        ({"anomaly": {"score": "sum", "megabytes": 1e-4}}, "anomaly.megabytes is 0.0001: raise it"),
+        ({"anomaly": {"score": "knn"}}, "anomaly.score is 'knn': should be 'reconstruction', 'nearest'"),
+        ({"data": {"tiles": {"size": 28, "stride": 9}}}, "size is 28, larger than .* lower it to at most 20"),
     ],
 )
 def test_settings_that_do_not_fit_the_images_are_refused(

@@ -1,0 +1,1 @@
+"""The choice of the anomaly score: defects drawn on validation images, which no other study uses."""
