@@ -17,6 +17,7 @@ from studies.denoising import table as denoising
 from studies.medical import table as medical
 from studies.rate import table as rate
 from studies.recipe import table as recipe
+from studies.score import table as score
 from studies.seeds import table as seeds
 from studies.variational import table as variational
 
@@ -61,11 +62,13 @@ PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
     },
     "studies/medical/README.md": {
         "methods": partial(detection.tabulate_methods, ROOT / "studies/medical"),
+        "repeats": medical.tabulate_repeats,
         "sizes": medical.tabulate_sizes,
         "reconstruction": partial(detection.tabulate_reconstruction, ROOT / "studies/medical"),
     },
     "studies/rate/README.md": {"numbers": rate.tabulate_by_size, "bits": rate.tabulate_by_bits},
     "studies/recipe/README.md": {"recipe": recipe.tabulate_losses},
+    "studies/score/README.md": {"scores": score.tabulate_scores, "kinds": score.tabulate_kinds},
     "studies/seeds/README.md": {"noise": seeds.tabulate_noise, "deaths": seeds.tabulate_deaths},
     "studies/variational/README.md": {
         "likelihood": variational.tabulate_likelihoods,

@@ -1,11 +1,14 @@
 """Tables of studies with the stage detect: every method, over all anomalies and by class."""
 
 import json
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import yaml
 
-OURS = "autoencoder"
+AUTOENCODER = "autoencoder"
 METRICS = {
     "auroc": "AUROC",
     "pixel_auroc": "AUROC of pixels",
@@ -24,12 +27,21 @@ def read_metrics(study: Path) -> dict[str, float]:
     }
 
 
+def read_chosen(study: Path) -> str:
+    """Read which score the study has chosen."""
+    score: str = yaml.safe_load((study / "params.yaml").read_text())["anomaly"]["score"]
+    return score
+
+
 def tabulate_methods(study: Path) -> pd.DataFrame:
-    """Compare the methods over all test images, ours first."""
-    table = pd.read_csv(study / "tables/detection.csv")
+    """Compare the methods over all test images; the score that is chosen is bold."""
+    table, chosen = pd.read_csv(study / "tables/detection.csv"), read_chosen(study)
     return pd.DataFrame(
-        {"test images": highlight(row["method"])}
-        | {title: write_share(row[name]) for name, title in METRICS.items()}
+        {"test images": highlight(str(row["method"]), chosen)}
+        | {
+            title: write_interval(row, name) if f"{name}_low" in row else write_share(row[name])
+            for name, title in METRICS.items()
+        }
         for row in table.to_dict("records")
     )
 
@@ -56,7 +68,7 @@ def tabulate_reconstruction(study: Path) -> pd.DataFrame:
         "ssim": ("SSIM", "{:.3f}"),
     }
     return pd.DataFrame(
-        {"normal test images": highlight(row["method"])}
+        {"normal test images": highlight(str(row["method"]), AUTOENCODER)}
         | {
             title: pattern.format(row[name]) if pd.notna(row[name]) else ""
             for name, (title, pattern) in columns.items()
@@ -65,9 +77,14 @@ def tabulate_reconstruction(study: Path) -> pd.DataFrame:
     )
 
 
-def highlight(method: str) -> str:
-    """Set our method in bold."""
-    return f"**{method}**" if method == OURS else method
+def highlight(method: str, chosen: str) -> str:
+    """Set the chosen method in bold."""
+    return f"**{method}**" if method == chosen else method
+
+
+def write_interval(row: Mapping[Hashable, Any], name: str) -> str:
+    """Write a share with its interval."""
+    return f"{row[name]:.3f} ({row[f'{name}_low']:.3f} – {row[f'{name}_high']:.3f})"
 
 
 def write_share(value: float) -> str:

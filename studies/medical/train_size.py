@@ -1,4 +1,4 @@
-"""Train the residual network with some size of the code."""
+"""Train a residual network with some size of the code."""
 
 from cae.core.config import Section
 from cae.datasets import prepared
@@ -6,14 +6,18 @@ from cae.networks.model import Model
 from stages.runner.project import Project, Results
 from stages.train import Train, find_best, train_network
 
-NETWORK = "residual"
+
+class Residual(Section):
+    """The network, and how it is trained."""
+
+    model: Model
+    train: Train
 
 
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    model: Model
-    train: Train
+    residual: Residual
 
 
 def train_size(project: Project, settings: Settings, size: int) -> Results:
@@ -22,9 +26,10 @@ def train_size(project: Project, settings: Settings, size: int) -> Results:
         prepared.read_images(project.path(f"data/prepared/{split}_images.npy").parent, split)
         for split in ("train", "validation")
     )
-    network = getattr(settings.model, NETWORK).model_copy(update={"code_size": size})
-    model = settings.model.model_copy(update={"name": NETWORK, NETWORK: network})
-    autoencoder, history = train_network(project, model, settings.train, images, validation)
+    model = settings.residual.model
+    network = model.settings.model_copy(update={"code_size": size})
+    model = model.model_copy(update={model.name: network})
+    autoencoder, history = train_network(project, model, settings.residual.train, images, validation)
     best = find_best(history)
     return {
         f"trained/{size}.keras": autoencoder.network,

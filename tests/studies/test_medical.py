@@ -25,7 +25,7 @@ from stages import prepare
 from stages.runner.project import Project
 from stages.settings import Anomaly, Data, Split
 from stages.train import Train
-from studies.medical import detect_size, draw, fetch, inv3, tiles, train_size
+from studies.medical import detect_size, draw, fetch, inv3, repeat, tiles, train_size
 from studies.medical.brain import Mask, find_brain
 from studies.medical.inv3 import Scan, Volume
 from studies.medical.settings import Drawing, Splits
@@ -278,9 +278,8 @@ def test_a_network_with_another_code_size_is_trained_and_measured(project: Proje
     split = Split(train=0.6, validation=0.1, test=0.15, threshold=0.15)
     run(prepare.prepare, project, prepare.Settings(data=data, split=split, anomaly=anomaly))
     network = residual.Settings(code_size=32, width=8, batch_size=8, augmentations=())
-    settings = train_size.Settings(
-        model=Model.model_validate({"name": "residual", "residual": network}), train=Train(epochs=2)
-    )
+    model = Model.model_validate({"name": "residual", "residual": network})
+    settings = train_size.Settings(residual=train_size.Residual(model=model, train=Train(epochs=2)))
     results = run(train_size.train_size, project, settings, 3)
     assert results["trained/3.json"].keys() == {"best_epoch", "val_loss"}
     results = run(detect_size.detect_size, project, detect_size.Settings(data=data, anomaly=anomaly), 3)
@@ -320,3 +319,40 @@ def test_the_committed_parameters_are_valid_and_keep_splits_apart() -> None:
     for one, other in product(SPLITS, SPLITS):
         if one != other:
             assert min(abs(a - b) for a in slices[one] for b in slices[other]) > drawing.gap >= 2
+
+
+def test_every_split_gets_as_many_slabs_and_the_splits_stay_apart() -> None:
+    drawing = make_drawing(**yaml.safe_load(PARAMS.read_text())["drawing"])
+    shifted = repeat.shift_slabs(drawing, 2)
+    for (split, before), (_, after) in zip(drawing.slabs, shifted.slabs, strict=True):
+        assert len(after) == len(before)
+        assert after != before, split
+    # Validates that slabs of different splits keep their gap.
+    assert Drawing.model_validate(shifted.model_dump()) == shifted
+    assert shifted.seed == drawing.seed + 2
+    assert shifted.slabs.train[0] == (36, 40)
+
+
+@pytest.mark.usefixtures("project")
+def test_the_study_is_repeated_on_other_splits(tmp_path: Path, head: Scan) -> None:
+    files.write_array(tmp_path / "data/volume.npy", head.volume)
+    files.write_json(tmp_path / "data/spacing.json", list(SPACING))
+    small = {"name": "discriminative", "discriminative": {"width": 2, "filters": 2, "batch_size": 16}}
+    settings = config.validate(
+        {
+            "anomaly": {"score": "segmentation", "smoothing": 2.0},
+            "baselines": {"components": 4},
+            "data": {"source": draw.FOLDER, "window": [1024, 1104]},
+            "drawing": SMALL,
+            "model": small,
+            "probes": {"labels_per_class": [], "seeds": [1]},
+            "split": {"train": 0.6, "validation": 0.1, "test": 0.15, "threshold": 0.15},
+            "train": {"epochs": 1},
+        },
+        repeat.Settings,
+        PARAMS,
+    )
+    results = repeat.repeat(Project(tmp_path), settings, 1)
+    table = results["repeats/1.csv"].set_index("method")
+    assert {"segmentation", "mean image"} <= set(table.index)
+    assert table["auroc"].notna().all()
