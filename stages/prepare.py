@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
+from pydantic import Field
+
 from cae.core import words
 from cae.core.config import Section
 from cae.core.errors import UserError
@@ -42,8 +44,8 @@ class Settings(Section):
     data: Data
     split: Split
     anomaly: Anomaly = Anomaly()
-    # To say before training whether the score suits the network; None: no score is computed.
-    model: Model | None = None
+    # To say before training whether the score suits it; Fashion-MNIST as a whole has no anomalies.
+    network: Model | None = Field(default=None, alias="model")
 
 
 def prepare(project: Project, settings: Settings) -> Results:
@@ -115,8 +117,8 @@ def prepare_images(project: Project, settings: Settings) -> Results:
     print_split(source, samples, settings.split.seed)
     check_threshold(samples, settings.anomaly.false_alarms)
     check_sizes(samples, data)
-    if settings.model is not None:
-        check_score(samples, settings.anomaly, settings.model)
+    if settings.network is not None:
+        check_score(samples, settings.anomaly, settings.network)
     masks.check_masks(source.path, samples)
     print(f"{source.path}, {source.kind}:", count_samples(samples))
     return {FOLDER: partial(write_images, source=source, data=data, samples=samples)}

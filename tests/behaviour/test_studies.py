@@ -34,7 +34,15 @@ USES = {
     "cae.metrics.baselines.MeanImage": "measures.mean_image",
     "cae.metrics.embeddings.interpolate": "measures.interpolation",
     "cae.datasets.masks": "stages.detect",
+    "cae.datasets.defects": "training",
     "cae.metrics.detection": "stages.detect",
+    "cae.metrics.error_maps": "measures.error_maps",
+    "cae.metrics.error_maps.ErrorMaps": "",
+    "cae.metrics.principal_components": "measures.scores",
+    "cae.metrics.score_settings": "",
+    "cae.metrics.scores": "measures.scores",
+    "cae.metrics.scores.Normal": "",
+    "cae.metrics.scores.measure_reconstruction": "stages.detect",
     "cae.metrics.scoring": "stages.detect",
     "cae.metrics.quality.binary_crossentropy": "measures.bce",
     "cae.metrics.quality.psnr_from_mse": "measures.psnr",
@@ -42,6 +50,7 @@ USES = {
     "cae.metrics.quality.psnr": "measures.psnr",
     "cae.metrics.quality.ssim": "measures.ssim",
     "cae.metrics.quality.summarise": "measures.summary",
+    "cae.metrics.probes": "",
     "cae.metrics.probes.Settings": "",
     "cae.metrics.probes.LinearProbe": "measures.linear_probe",
     "cae.metrics.probes.standardise": "measures.linear_probe",
@@ -64,6 +73,10 @@ USES = {
     # Fetched files are checked by content.
     "cae.datasets.mirrors": "",
     "stages": "",
+    "stages.baselines": "stages.baselines",
+    "stages.baselines.Baselines": "",
+    "stages.detect": "stages.detect",
+    "stages.prepare": "stages.prepare datasets.formats datasets.layouts datasets.preprocessing",
     "stages.evaluate": "stages.evaluate",
     "stages.probe": "stages.probe",
     "stages.train.train_network": "stages.train training",
@@ -76,6 +89,7 @@ USES = {
 }
 # What stands in a module that a stage shares with others, and that it does not run itself.
 NOT_RUN = {
+    "score:choose": {"measures.error_maps", "measures.scores", "training", "stages.train"},
     "medical:detect_size": {"measures.prediction"},
     "denoising:train": {"measures.prediction"},
     "denoising:measure": {"training"},

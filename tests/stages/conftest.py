@@ -44,7 +44,8 @@ def run(stage: Callable[..., Results], folder: Path, **changes: Mapping[str, Any
     # Keras numbers the layers of a process, and each stage has one of its own.
     keras.utils.clear_session(free_memory=False)
     kind = get_type_hints(stage)["settings"]
-    values = {name: {**SETTINGS[name], **changes.get(name, {})} for name in kind.model_fields}
+    names = [field.alias or name for name, field in kind.model_fields.items()]
+    values = {name: {**SETTINGS[name], **changes.get(name, {})} for name in names}
     results = stage(Project(folder), validate(values, kind, Path("params.yaml")))
     pipeline = "dvc.yaml" if changes.get("data", {}).get("source") == "fashion-mnist" else "custom/dvc.yaml"
     declared = yaml.safe_load((ROOT / pipeline).read_text())["stages"][stage.__name__]
