@@ -72,6 +72,7 @@ bench: $(BIN)/.installed
 	python -m benchmarks
 	python -m benchmarks --network residual --out benchmarks/residual
 	python -m benchmarks.memory
+	python -m benchmarks.scores 5000
 
 reproduce: $(BIN)/.installed
 	python -m checks.reproduce

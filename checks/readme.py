@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import memory, report
+from benchmarks import memory, report, scores
 from checks import tables
 from studies import detection
 from studies.anomaly import table as anomaly
@@ -29,6 +29,11 @@ def tabulate_memory() -> pd.DataFrame:
     return memory.compare(pd.read_csv(ROOT / memory.RESULTS))
 
 
+def tabulate_scores() -> pd.DataFrame:
+    """Compare the memory and the speed of scores."""
+    return scores.tabulate(pd.read_csv(ROOT / scores.RESULTS))
+
+
 # Studies give a header and the rows below it.
 Table = pd.DataFrame | tuple[list[str], list[list[str]]]
 PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
@@ -46,6 +51,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
         "target": tables.tabulate_target,
         "residual": tables.tabulate_residual_speed,
         "growth": tabulate_memory,
+        "scores": tabulate_scores,
     },
     "studies/anomaly/README.md": {"anomaly": anomaly.tabulate_methods},
     "studies/denoising/README.md": {
