@@ -79,7 +79,7 @@ def test_the_error_is_the_mean_score_of_normal_test_images(tmp_path: Path, shape
     write_trained(tmp_path)
     results = run(evaluate.evaluate, tmp_path, **changes)
     run(detect.detect, tmp_path, **changes)
-    scores = pd.read_csv(tmp_path / "data/scores.csv").groupby("class")["autoencoder"].mean()
+    scores = pd.read_csv(tmp_path / "data/scores.csv").groupby("class")["reconstruction"].mean()
     assert scores.index.tolist() == ["$bad$", "good"]
     assert results["metrics/evaluate.json"]["mse"] == pytest.approx(scores["good"], rel=1e-5)
 

@@ -48,7 +48,8 @@ from tests.stages.conftest import SETTINGS
 def test_a_wrong_value_is_named_with_what_is_allowed(
     section: str, changes: dict[str, Any], message: str
 ) -> None:
-    values = {name: SETTINGS[name] for name in Settings.model_fields}
+    names = [field.alias or name for name, field in Settings.model_fields.items()]
+    values = {name: SETTINGS[name] for name in names}
     values[section] = {**values[section], **changes}
     with pytest.raises(UserError, match=re.escape(message)):
         validate(values, Settings, Path("params.yaml"))
