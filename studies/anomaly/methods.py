@@ -1,6 +1,11 @@
 """What tables and figures call the scores."""
 
 TITLES = {
+    "ensemble": "self-supervised sum of all seeds",
+    "self_supervised": "self-supervised sum",
+    "transformations": "transformations told",
+    "positions": "positions of cuts told",
+    "gradient_nearest": "nearest neighbours by gradients",
     "combined": "sum of three distances",
     "code_nearest": "nearest neighbours by code",
     "code_mahalanobis": "Mahalanobis distance by code",

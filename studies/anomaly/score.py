@@ -1,8 +1,10 @@
 """Score how anomalous every test image is if one class alone is normal."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import keras
+import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from cae.core.arrays import Images, Scores
@@ -12,12 +14,25 @@ from cae.metrics import anomaly
 from cae.metrics.anomaly import CodeDetector, Detector
 from cae.networks.autoencoder import Autoencoder, load
 from stages.runner.project import Project, Results
-from studies.anomaly import columns
+from studies.anomaly import columns, pretext
 from studies.anomaly.columns import Column
 from studies.anomaly.images import PREPARED, VIEWS, HeldOut, Neighbours, hold_out, read_class
+from studies.anomaly.self_supervised import SelfSupervisedDetector
 
-Networks = Mapping[tuple[str, int], Autoencoder]
+Autoencoders = Mapping[tuple[str, int], Autoencoder]
 """By view and seed."""
+PretextNetworks = Mapping[int, Mapping[str, keras.Model]]
+"""By seed and pretext task."""
+
+
+class Detectors(NamedTuple):
+    """All detectors, fitted to normal images alone."""
+
+    # Their columns name no method, because each gives several scores.
+    by_code: Mapping[Column, CodeDetector]
+    self_supervised: Mapping[Column, SelfSupervisedDetector]
+    # They need no held-out images, and are fitted to all.
+    baselines: Mapping[Column, Detector]
 
 
 class Settings(Section):
@@ -34,33 +49,42 @@ def score(project: Project, settings: Settings, label: int) -> Results:
     test, labels = prepared.read_images(folder, "test"), prepared.read_labels(folder, "test")
     # The only use of the test labels: to refuse a split that cannot be measured.
     anomaly.check_test_labels(labels, label, prepared.read_class_names(folder)[label])
-    networks = {
-        (view, seed): load(project.path(f"models/{label}") / f"{view}-{seed}.keras", test.shape[1:])
+    models = project.path(f"models/{label}")
+    autoencoders = {
+        (view, seed): load(models / f"{view}-{seed}.keras", test.shape[1:])
         for view in VIEWS
         for seed in settings.seeds
     }
-    code_size = next(iter(networks.values())).code_size
+    pretext_models = project.path(f"models/pretext/{label}")
+    pretext_networks = {
+        seed: {
+            name: keras.saving.load_model(pretext_models / f"{name}-{seed}.keras", compile=False)
+            for name in pretext.PRETEXTS
+        }
+        for seed in settings.seeds
+    }
+    code_size = next(iter(autoencoders.values())).code_size
     # PCA needs an image for every component, nearest neighbours one for every neighbour.
     images = read_class(folder, label, settings.held_out + max(code_size, settings.neighbours))
-    scores = compute_scores(*fit(networks, images, settings), test)
+    scores = compute_scores(fit(autoencoders, pretext_networks, images, settings), test)
     return {f"scores/{label}.npy": columns.to_array(scores)}
 
 
 def fit(
-    networks: Networks, images: Images, settings: Settings
-) -> tuple[dict[Column, CodeDetector], dict[Column, Detector]]:
-    """Fit all detectors to normal images alone.
-
-    Returns:
-        Detectors by the codes of networks, whose columns name no method because each gives several scores;
-        and the baselines, which need no held-out images and are fitted to all.
-    """
+    autoencoders: Autoencoders, pretext_networks: PretextNetworks, images: Images, settings: Settings
+) -> Detectors:
+    """Fit all detectors to normal images (N, H, W, C) alone."""
     by_code: dict[Column, CodeDetector] = {}
-    baselines: dict[Column, Detector] = {}
-    for (view, seed), network in networks.items():
+    for (view, seed), network in autoencoders.items():
         train, held_out = hold_out(VIEWS[view](images), settings.held_out, seed)
         by_code[Column("", view, seed)] = CodeDetector(network, settings.neighbours).fit(train, held_out)
-    code_size = next(iter(networks.values())).code_size
+    self_supervised: dict[Column, SelfSupervisedDetector] = {}
+    for seed, networks in pretext_networks.items():
+        train, held_out = hold_out(VIEWS[pretext.VIEW](images), settings.held_out, seed)
+        detector = SelfSupervisedDetector(networks, settings.neighbours).fit(train, held_out)
+        self_supervised[Column("", pretext.VIEW, seed)] = detector
+    baselines: dict[Column, Detector] = {}
+    code_size = next(iter(autoencoders.values())).code_size
     for view, transform in VIEWS.items():
         detectors = anomaly.build_baseline_detectors(settings.neighbours, code_size)
         of_view = {Column(name, view): detector for name, detector in detectors.items()}
@@ -71,23 +95,33 @@ def fit(
         rows = anomaly.flatten(transform(images))
         run_in_threads(delayed(detector.fit)(rows) for detector in of_view.values())
         baselines |= of_view
-    return by_code, baselines
+    return Detectors(by_code, self_supervised, baselines)
 
 
-def compute_scores(
-    by_code: Mapping[Column, CodeDetector], baselines: Mapping[Column, Detector], images: Images
-) -> dict[Column, Scores]:
-    """Score images (N, H, W, C) with every fitted detector; each score is (N,)."""
+def compute_scores(detectors: Detectors, images: Images) -> dict[Column, Scores]:
+    """Score images (N, H, W, C) with every fitted detector; each score is (N,).
+
+    `ensemble` is the sum of `self_supervised` over the seeds.
+    """
     scores: dict[Column, Scores] = {}
     views = {view: transform(images) for view, transform in VIEWS.items()}
-    for column, detector in by_code.items():
-        by_method = detector.score(views[column.view])
+    of_networks: list[tuple[Column, CodeDetector | SelfSupervisedDetector]] = [
+        *detectors.self_supervised.items(),
+        *detectors.by_code.items(),
+    ]
+    for column, of_network in of_networks:
+        by_method = of_network.score(views[column.view])
         scores |= {column._replace(method=method): values for method, values in by_method.items()}
+    of_seeds = [scores[column._replace(method="self_supervised")] for column in detectors.self_supervised]
     rows = {view: anomaly.flatten(images) for view, images in views.items()}
     of_baselines = run_in_threads(
-        delayed(detector.score)(rows[column.view]) for column, detector in baselines.items()
+        delayed(detector.score)(rows[column.view]) for column, detector in detectors.baselines.items()
     )
-    return scores | dict(zip(baselines, of_baselines, strict=True))
+    return {
+        Column("ensemble", pretext.VIEW): np.sum(of_seeds, axis=0),
+        **scores,
+        **dict(zip(detectors.baselines, of_baselines, strict=True)),
+    }
 
 
 def run_in_threads(jobs: Iterable[Any]) -> list[Any]:

@@ -13,7 +13,12 @@ HERE = Path(__file__).parent
 def describe_methods(neighbours: int) -> dict[str, str]:
     """Describe every score by its name, in the order of the table."""
     return {
-        "combined": "**sum of the three distances below**",
+        "ensemble": "**sum of the next row over all seeds**",
+        "self_supervised": "**sum of the three scores below and of neighbours on 14 × 14 pixels**",
+        "transformations": "tell how an image was turned, shifted and stretched",
+        "positions": "tell where a square was cut out of an image",
+        "gradient_nearest": f"nearest neighbours by gradients, k = {neighbours}, no network",
+        "combined": "sum of the three distances below",
         "code_nearest": f"nearest neighbours by code, k = {neighbours}",
         "code_mahalanobis": "Mahalanobis distance by code",
         "small_nearest": f"nearest neighbours on 14 × 14 pixels, k = {neighbours}, no network",
@@ -32,6 +37,8 @@ def tabulate_methods() -> pd.DataFrame:
     neighbours = yaml.safe_load((HERE / "params.yaml").read_text())["neighbours"]
 
     def write_cell(method: str, view: str, measure: str) -> str:
+        if (method, view) not in ours.index:
+            return ""
         mean, sd = ours.loc[(method, view), [measure, f"{measure}_sd"]]
         return f"{mean:.1f} ± {sd:.1f}"
 

@@ -65,6 +65,7 @@ USES = {
     "cae.networks.tasks": "training",
     "cae.networks.variational.decoder_to_logits": "measures.prediction",
     "cae.networks.variational.posterior": "measures.prediction",
+    "cae.networks.variational.log_sum_exp": "training",
     "cae.figures.anomalies.plot_score_distributions": "figures.anomaly_distribution",
     "cae.figures.anomalies.plot_ranking_ends": "figures.anomaly_extremes",
     "cae.figures.anomalies.plot_roc_curves": "figures.anomaly_roc",
@@ -91,6 +92,8 @@ USES = {
 NOT_RUN = {
     "score:choose": {"measures.error_maps", "measures.scores", "training", "stages.train"},
     "medical:detect_size": {"measures.prediction"},
+    "anomaly:score": {"training"},
+    "anomaly:train_pretext": {"measures.prediction"},
     "denoising:train": {"measures.prediction"},
     "denoising:measure": {"training"},
     "denoising:report": {"measures.mse", "measures.noise", "measures.psnr", "measures.ssim"},

@@ -3,6 +3,7 @@
 import pickle
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,27 @@ from cae.core import config, files
 from cae.core.arrays import Images, Labels
 from cae.core.errors import UserError
 from cae.datasets import prepared
+from cae.engine import training
+from cae.engine.checkpoints import Checkpoint
+from cae.engine.engine import choose_engine
 from cae.metrics.anomaly import CodeDetector
 from cae.networks import convolutional
 from stages.runner.project import Project
 from stages.train import Train, train_network
-from studies.anomaly import columns, figures, images, methods, report, score, table, train
+from studies.anomaly import (
+    columns,
+    figures,
+    images,
+    methods,
+    pretext,
+    report,
+    score,
+    table,
+    train,
+    train_pretext,
+)
 from studies.anomaly.columns import Column
+from studies.anomaly.self_supervised import SelfSupervisedDetector, describe_gradients
 from tests import default
 from tests.studies.running import run
 
@@ -29,6 +45,12 @@ TRAIN = train.Settings(
     seeds=(1,),
     convolutional=convolutional.Settings(filters=(4, 2, 1), batch_size=20),
     train=Train(epochs=1, patience=1, shards=1),
+)
+QUESTION = pretext.Settings(filters=(4, 2), widths=(6, 5), batch_size=20, epochs=1, patience=1, shards=1)
+TRAIN_PRETEXT = train_pretext.Settings(
+    held_out=20,
+    seeds=(1,),
+    pretext=train_pretext.Pretexts(transformations=QUESTION, positions=QUESTION),
 )
 SCORE = score.Settings(held_out=20, neighbours=2, seeds=(1,))
 
@@ -52,6 +74,9 @@ def project(tmp_path: Path) -> Project:
 
 def list_fitted(detector: object) -> bytes:
     """Return everything that was fitted, the weights of networks included."""
+    if isinstance(detector, SelfSupervisedDetector):
+        weights = [[one.tobytes() for one in network.get_weights()] for network in detector.networks.values()]
+        return pickle.dumps((weights, detector.small, detector.gradient, detector.sum))
     if isinstance(detector, CodeDetector):
         weights = [weight.tobytes() for weight in detector.autoencoder.network.get_weights()]
         return pickle.dumps((weights, detector.detectors, detector.sum))
@@ -62,24 +87,25 @@ def test_nothing_is_fitted_to_a_test_image(project: Project, monkeypatch: pytest
     fit, fitted, scores = score.fit, [], []
 
     def record_fit(*arguments: object) -> object:
-        by_code, baselines = fit(*arguments)  # type: ignore[arg-type]  # those of the stage
-        fitted.append({column: list_fitted(one) for column, one in {**by_code, **baselines}.items()})
-        return by_code, baselines
+        detectors = fit(*arguments)  # type: ignore[arg-type]  # those of the stage
+        fitted.append([{column: list_fitted(one) for column, one in kind.items()} for kind in detectors])
+        return detectors
 
     monkeypatch.setattr(score, "fit", record_fit)
     poison = np.random.default_rng(9).random((40, *default.IMAGE_SHAPE), np.float32)
     for _ in range(2):
         run(train.train, project, TRAIN, 0)
+        run(train_pretext.train_pretext, project, TRAIN_PRETEXT, 0)
         scores.append(run(score.score, project, SCORE, 0)["scores/0.npy"])
         folder = project.path(images.PREPARED)
         write_split(folder, "test", poison, (np.arange(40) % 2).astype(np.uint8))
-    assert len(fitted[0]) == 2 * (1 + 3 + 1)
+    assert [len(kind) for kind in fitted[0]] == [2, 1, 2 * (3 + 1)]
     assert fitted[0] == fitted[1]
     assert scores[0].shape != scores[1].shape
 
     read = columns.read(project.folder / "scores/0.npy")
     assert {column.method for column in read} == set(methods.TITLES)
-    assert len(read) == 2 * (5 + 3 + 1)
+    assert len(read) == 2 * (5 + 3 + 1) + 5
     assert all(np.isfinite(values).all() for values in read.values())
 
 
@@ -124,8 +150,82 @@ def test_an_empty_split_is_refused(empty: str, project: Project) -> None:
 def test_the_committed_parameters_leave_no_smaller_batch() -> None:
     content = yaml.safe_load((STUDY / "params.yaml").read_text())
     del content["neighbours"]
-    settings = config.validate(content, train.Settings, STUDY / "params.yaml")
-    assert (6000 - settings.held_out) % settings.convolutional.batch_size == 0
+    del content["pretext"]
+    of_train = config.validate(content, train.Settings, STUDY / "params.yaml")
+    content = yaml.safe_load((STUDY / "params.yaml").read_text())
+    content = {name: content[name] for name in train_pretext.Settings.model_fields}
+    of_pretext = config.validate(content, train_pretext.Settings, STUDY / "params.yaml")
+    recipes = (of_train.convolutional, of_pretext.pretext.transformations, of_pretext.pretext.positions)
+    assert [(6000 - of_train.held_out) % recipe.batch_size for recipe in recipes] == [0, 0, 0]
+
+
+def test_the_ensemble_is_the_sum_over_the_seeds(project: Project) -> None:
+    train_two, score_two = (
+        settings.model_copy(update={"seeds": (1, 2)}) for settings in (TRAIN_PRETEXT, SCORE)
+    )
+    run(train.train, project, TRAIN.model_copy(update={"seeds": (1, 2)}), 0)
+    run(train_pretext.train_pretext, project, train_two, 0)
+    run(score.score, project, score_two, 0)
+    read = columns.read(project.folder / "scores/0.npy")
+    of_seeds = [read[Column("self_supervised", pretext.VIEW, seed)] for seed in (1, 2)]
+    assert not np.array_equal(of_seeds[0], of_seeds[1])
+    assert read[Column("ensemble", pretext.VIEW)] == pytest.approx(of_seeds[0] + of_seeds[1])
+
+
+@pytest.mark.parametrize(
+    ("answers", "row", "column"), [((0, 0, 0), 2, 4), ((0, 3, 0), 0, 4), ((1, 0, 0), 9, 2), ((1, 3, 0), 9, 0)]
+)
+def test_an_image_is_shifted_then_turned_anticlockwise(
+    answers: tuple[int, ...], row: int, column: int
+) -> None:
+    one = np.zeros((1, 14, 14, 1), np.float32)
+    one[0, 2, 4] = 1
+    changed = pretext.transform(one, [np.array([answer]) for answer in answers])
+    assert np.argwhere(changed).tolist() == [[0, row, column, 0]]
+
+
+@pytest.mark.parametrize(("stretch", "widths"), list(enumerate([(6, 6), (6, 4), (6, 8), (4, 6), (8, 6)])))
+def test_an_image_is_stretched_about_its_middle(stretch: int, widths: tuple[int, int]) -> None:
+    square = np.zeros((1, 14, 14, 1), np.float32)
+    square[0, 4:10, 4:10] = 1
+    changed = pretext.transform(square, [np.zeros(1, int), np.zeros(1, int), np.array([stretch])])[0, ..., 0]
+    assert (np.rint(changed.max(axis=1)).sum(), np.rint(changed.max(axis=0)).sum()) == widths
+    assert np.array_equal(changed, changed[::-1, ::-1])
+
+
+def test_squares_are_cut_from_corner_to_corner() -> None:
+    image = np.arange(28 * 28, dtype=np.float32).reshape(1, 28, 28, 1)
+    for place, (top, left) in ((0, (0, 0)), (4, (0, 16)), (12, (8, 8)), (24, (16, 16))):
+        square = pretext.cut(image, [np.array([place]), np.array([0])])
+        assert np.array_equal(square, image[:, top : top + 12, left : left + 12])
+    turned = pretext.cut(image, [np.array([24]), np.array([1])])
+    assert np.array_equal(turned, np.rot90(square, axes=(1, 2)))
+
+
+def test_a_network_that_learned_its_question_gives_images_of_another_kind_higher_scores() -> None:
+    # A bright corner, which the others have elsewhere.
+    draws = np.random.default_rng(1)
+    normal = draws.random((240, 14, 14, 1), np.float32) * 0.2
+    other = normal[200:, ::-1].copy()
+    normal[:, :5, :3] += 0.8
+    other[:, 9:, 4:] += 0.8
+    question = pretext.PRETEXTS["positions"]
+    recipe = QUESTION.model_copy(update={"epochs": 10, "patience": 10, "filters": (8,), "seed": 1})
+    network = pretext.build(question, recipe, normal.shape[1:], 1)
+    with TemporaryDirectory() as folder:
+        task = pretext.task(question, network, choose_engine("fast"))
+        training.fit(task, normal[:180], normal[180:200], recipe, Checkpoint(Path(folder), "run"))
+    assert (
+        pretext.score(question, network, normal[200:]).max() < pretext.score(question, network, other).min()
+    )
+
+
+def test_gradients_are_averaged_in_cells() -> None:
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    image[0, :4, :4] = 1
+    grey, down, right = describe_gradients(image).reshape(3, 2, 2)
+    assert grey.tolist() == [[1, 0], [0, 0]]
+    assert down.tolist() == right.tolist() == [[0.5, 0], [0, 0]]
 
 
 def test_averages_are_over_seeds_before_classes() -> None:
