@@ -17,7 +17,7 @@ from studies.anomaly.methods import TITLES
 
 MEASURES = ["auroc", "average_precision"]
 # The ROC curves compare these scores of one view; the first also ranks the images of the other figure.
-SHOWN = ("ensemble", "combined", "nearest", "reconstruction_error")
+SHOWN = ("self_supervised", "nearest", "reconstruction_error")
 VIEW = "roots"
 
 
