@@ -210,7 +210,7 @@ def test_a_network_that_learned_its_question_gives_images_of_another_kind_higher
     normal[:, :5, :3] += 0.8
     other[:, 9:, 4:] += 0.8
     question = pretext.PRETEXTS["positions"]
-    recipe = QUESTION.model_copy(update={"epochs": 10, "patience": 10, "filters": (8,), "seed": 1})
+    recipe = QUESTION.model_copy(update={"epochs": 30, "patience": 30, "filters": (8,), "widths": (32, 32)})
     network = pretext.build(question, recipe, normal.shape[1:], 1)
     with TemporaryDirectory() as folder:
         task = pretext.task(question, network, choose_engine("fast"))
