@@ -111,7 +111,7 @@ def draw_shapes(count: int, height: int, width: int, generator: np.random.Genera
     ranks = (height * width * (1 - areas)).astype(np.int64)
     levels = ranked[np.arange(count), ranks][:, np.newaxis, np.newaxis]
     tops = ranked[:, -1][:, np.newaxis, np.newaxis]
-    soft = np.maximum(np.float32(0.02), generator.random((count, 1, 1), np.float32) * (tops - levels))
+    soft = np.clip(generator.random((count, 1, 1), np.float32) * (tops - levels), np.float32(0.02), None)
     return np.clip((noise - levels) / soft, 0, 1)
 
 
@@ -136,10 +136,10 @@ def draw_noise(count: int, height: int, width: int, generator: np.random.Generat
 
 def find_levels(images: Images) -> int | None:
     """Return how many steps grey values have from 0 to 1, such as 255; None for values without steps."""
-    values = np.unique(images[0])
-    if len(values) < 2:
+    steps = np.diff(np.sort(images[0], axis=None))
+    if not steps.any():
         return None
-    levels = int(np.rint(1 / np.diff(values).min()))
+    levels = int(np.rint(1 / steps[steps > 0].min()))
     return levels if levels < MOST_LEVELS else None
 
 

@@ -124,6 +124,8 @@ def build_blocks(graph: Graph, gives_logits: bool) -> Iterator[Block]:
             block = build_convolution_block(call, before, after if pools else None, is_last)
             done.update(block.outputs)
             yield block
+        elif is_plain_pooling(layer):
+            yield build_pooling_block(call)
         elif is_plain_dense(layer):
             yield build_dense_block(call, is_last)
         elif type(layer) is keras.layers.Activation and layer.activation in EXACT:
@@ -169,6 +171,15 @@ def can_pool(convolution: keras.layers.Conv2D, layer: Any) -> bool:
     )
 
 
+def is_plain_pooling(layer: Any) -> bool:
+    """Return whether the operation in C computes this pooling, behind a convolution."""
+    return (
+        type(layer) is keras.layers.MaxPooling2D
+        and layer.data_format == "channels_last"
+        and layer.compute_dtype == "float32"
+    )
+
+
 def build_block(call: Call, function: Activation) -> Block:
     """Build a block from a function of one tensor."""
     (number,) = call.inputs.values()
@@ -201,6 +212,24 @@ def build_dense_block(call: Call, is_last: bool) -> Block:
         rows = tf.reshape(x, (-1, x.shape[-1])) if len(x.shape) > 2 else x
         y = exact.dense(rows, layer.kernel, layer.bias if layer.use_bias else None)
         return tf.reshape(activation(y), (*x.shape[:-1], layer.units))
+
+    return build_block(call, run)
+
+
+def build_pooling_block(call: Call) -> Block:
+    """Build the block of a pooling that is not behind a convolution of its own.
+
+    It is computed behind a convolution that copies its input: each output is one of the inputs, times 1.
+    """
+    load_operations()
+    layer = call.operation
+
+    def run(x: tf.Tensor) -> tf.Tensor:
+        channels = x.shape[-1]
+        kernel = tf.reshape(tf.eye(channels), (1, 1, channels, channels))
+        y = convolve(x, kernel, tf.zeros(channels), ((0, 0), (0, 0)), 1, False, layer)
+        y.set_shape(layer.compute_output_shape(x.shape))
+        return y
 
     return build_block(call, run)
 
