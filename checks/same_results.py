@@ -41,6 +41,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "held_out": 20,
         "seeds": [1],
         "train": {"epochs": 1},
+        "pretext": {"transformations": {"epochs": 1}, "positions": {"epochs": 1}},
     },
     "studies/denoising": {
         "tuning_images": 20,
