@@ -21,7 +21,7 @@ from behaviour.datasets import files_of, save
 from cae.core.config import validate
 from cae.datasets import prepared
 from cae.metrics import embeddings, probes
-from cae.networks import convolutional, residual, variational
+from cae.networks import convolutional, residual, self_supervised, variational
 from cae.networks.autoencoder import Autoencoder
 from stages import baselines, detect, evaluate, prepare, probe, train
 from stages.runner import write_result
@@ -39,6 +39,10 @@ MODEL: Mapping[str, Any] = {
         **{"code_size": 3, "width": 9, "layers": "gelu", "codes": 1, "beta": 1.0, "rise": 1},
         **{"batch_size": 8, "learning_rate": 0.01, "warm_up": 0},
     },
+}
+SELF_SUPERVISED: Mapping[str, Any] = {
+    "name": "self_supervised",
+    "self_supervised": {"filters": [3, 4, 5], "code_size": 4, "width": 9, "words": 6, "batch_size": 8},
 }
 TRAIN: Mapping[str, Any] = {"epochs": 2, "patience": 2, "shards": 3, "seed": 1, "engine": "fast"}
 PIPELINE: Mapping[str, Any] = {
@@ -103,6 +107,7 @@ def run_pipeline() -> dict[str, dict[str, bytes]]:
     made = {}
     for network in ("convolutional", "residual", "variational"):
         made[f"train_{network}"] = run(train.train, {**PIPELINE, "model": {**MODEL, "name": network}})
+    made["train_self_supervised"] = run(train.train, {**PIPELINE, "model": SELF_SUPERVISED})
     made["baselines"] = run(baselines.baselines, PIPELINE)
     write_trained(examples.network(12, 20))
     return made | {"evaluate": run(evaluate.evaluate, PIPELINE), "probe": run(probe.probe, PIPELINE)}
@@ -191,6 +196,11 @@ def describe_defaults() -> list[Any]:
     return [*(kind().model_dump(mode="json") for kind in kinds), anomaly]
 
 
+def train_self_supervised() -> list[Any]:
+    """Return what the stage train wrote for the self-supervised network, and the network's default values."""
+    return [compute_result("train_self_supervised"), self_supervised.Settings().model_dump(mode="json")]
+
+
 KEYS = (
     "prepare",
     "baselines",
@@ -205,4 +215,7 @@ KEYS = (
     "detect",
     "detect_figures",
 )
-CASES: Cases = {name: partial(compute_result, name) for name in KEYS} | {"settings": describe_defaults}
+CASES: Cases = {name: partial(compute_result, name) for name in KEYS} | {
+    "settings": describe_defaults,
+    "train_self_supervised": train_self_supervised,
+}

@@ -20,7 +20,7 @@ from cae.datasets.noise import Noise
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.engine import choose_engine
-from cae.networks import convolutional, discriminative, residual, tasks, variational
+from cae.networks import convolutional, discriminative, residual, self_supervised, tasks, variational
 from cae.networks.settings import Recipe
 from cae.networks.tasks import Task
 
@@ -133,6 +133,32 @@ def train_discriminative() -> list[dict[str, Any]]:
     return results
 
 
+def train_self_supervised() -> list[dict[str, Any]]:
+    """Train on every task that a network sets itself, and on one of them together with reconstruction."""
+    images = examples.images(90, 13, 10, 1, seed=1)
+    results = []
+    for task, reconstruction in (
+        ("contrastive", 0.0),
+        ("vicreg", 0.0),
+        ("masked", 0.0),
+        ("words", 0.0),
+        ("contrastive", 2.0),
+    ):
+        settings = self_supervised.Settings.model_validate(
+            {
+                "task": task,
+                "reconstruction": reconstruction,
+                "filters": (3, 4, 5),
+                "code_size": 6,
+                "width": 17,
+                "words": 7,
+            }
+        )
+        built = self_supervised.build(settings, (13, 10, 1), 3)
+        results.append(train(self_supervised.task(settings, built, ENGINE), images[:70], images[70:]))
+    return results
+
+
 def train_augmented(augmentations: Sequence[Augmentation]) -> dict[str, Any]:
     """Train a small network on images that are changed."""
     return reconstruct(
@@ -185,5 +211,6 @@ CASES: Cases = {
     "discriminative": clear_names_before(train_discriminative),
     "noise": clear_names_before(train_on_noise),
     "residual": clear_names_before(train_residual),
+    "self_supervised": clear_names_before(train_self_supervised),
     "variational": clear_names_before(train_variational),
 }

@@ -5,6 +5,11 @@ import tensorflow as tf
 exp, log, sigmoid, tanh = tf.exp, tf.math.log, tf.sigmoid, tf.tanh
 
 
+def dense(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Return x·kernel: float32 (N, C), (C, D) → (N, D)."""
+    return tf.matmul(x, kernel)
+
+
 def cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sum −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over each image: float32 (N, …), (N, …) → (N,)."""
     return sum_images(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits))

@@ -65,6 +65,8 @@ def fit(
     Raises:
         UserError: a loss is not a finite number.
     """
+    if task.adapt is not None:
+        task.adapt(train, recipe.seed)
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
     steps = Steps(task, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(

@@ -40,6 +40,8 @@ class Task(NamedTuple):
     # Clean images (..., H, W, C), a generator and the moment → inputs and targets.
     examples: Callable[[Images, np.random.Generator, Phase], tuple[Tensors, Tensors]]
     arithmetic: ModuleType
+    # Called before training with the training images (N, H, W, C) and the seed, if the targets need it.
+    adapt: Callable[[Images, int], None] | None = None
 
 
 def reconstruct(
@@ -71,3 +73,9 @@ def draw_examples(
     clean = tf.constant(targets)
     # Without noise both are one tensor: nothing is copied.
     return (clean if inputs is targets else tf.constant(inputs)), clean
+
+
+def log_sum_exp(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
+    """Return ln Σ eˣ of each row, (N, K) → (N,)."""
+    most = tf.stop_gradient(tf.reduce_max(rows, axis=1))
+    return most + arithmetic.log(arithmetic.sum_over(arithmetic.exp(rows - most[:, tf.newaxis]), 1))

@@ -14,7 +14,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from functools import partial
-from types import ModuleType
 from typing import Annotated, Literal, Self
 
 import keras
@@ -30,7 +29,7 @@ from cae.networks import autoencoder
 from cae.networks.autoencoder import ENCODER, Autoencoder
 from cae.networks.residual import dense
 from cae.networks.settings import BatchSize, CodeSize, NetworkSettings, Rate, WarmUp, Width
-from cae.networks.tasks import Engine, Task
+from cae.networks.tasks import Engine, Task, log_sum_exp
 
 Shape = tuple[int, ...]
 
@@ -151,12 +150,6 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
         partial(draw_black_and_white, settings, numbers),
         arithmetic,
     )
-
-
-def log_sum_exp(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
-    """Return ln Σ eˣ of each row, (N, K) → (N,)."""
-    most = tf.stop_gradient(tf.reduce_max(rows, axis=1))
-    return most + arithmetic.log(arithmetic.sum_over(arithmetic.exp(rows - most[:, tf.newaxis]), 1))
 
 
 def draw_black_and_white(

@@ -1,0 +1,35 @@
+"""Accuracy by the cost of training."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, StyledFigure, add_title, format_log_axis, styled
+
+PANELS = {"linear_all": "all labels", "linear_10": "10 labels per class"}
+
+
+@styled
+def plot_cost(table: pd.DataFrame) -> Figure:
+    """Plot the accuracy of linear probes by what training costs, a panel for each number of labels.
+
+    `table` has the columns task, multiplications, linear_all and linear_10.
+    """
+    figure = StyledFigure(figsize=(WIDTH, 4.4))
+    cost = table["multiplications"] / 1e12
+    for axes, (column, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
+        accuracy = 100 * table[column]
+        is_words = table["task"] == "words"
+        axes.plot(*zip(*sorted(zip(cost[is_words], accuracy[is_words])), strict=True), "o-", color=BLUE)
+        axes.plot(cost[~is_words], accuracy[~is_words], "s", color=ORANGE)
+        # The three trainings on visual words are one line, which is named once, at its end.
+        longest = table["name"].isin(["words_3", "words_8"])
+        for task, x, y in zip(table["task"][~longest], cost[~longest], accuracy[~longest], strict=True):
+            axes.annotate(task, (x, y), (0, 7), textcoords="offset points", ha="center", color=GREY)
+        axes.set_xscale("log")
+        format_log_axis(axes.xaxis, (1, 2, 5))
+        axes.margins(x=0.2, y=0.15)
+        axes.set_title(title)
+        axes.set_xlabel("multiplications in training, 10¹² (logarithmic)")
+        axes.set_ylabel("accuracy of the linear probe, %")
+    add_title(figure, "Accuracy of codes by what training costs")
+    return figure

@@ -1,0 +1,38 @@
+"""Embed the codes of the default network and of the best self-supervised one in the plane."""
+
+from cae.core.config import Section
+from cae.datasets import prepared
+from cae.datasets.splits import draw_indices
+from cae.figures.embeddings import plot_embeddings
+from cae.metrics import embeddings
+from cae.networks.autoencoder import load
+from stages.runner.project import Project, Results
+from studies.self_supervised import PREPARED
+from studies.self_supervised.measure import encode
+
+NETWORKS = {"default network,": "../../models/autoencoder.keras", "visual words,": "models/words.keras"}
+
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    embedding: embeddings.Settings
+
+
+def maps(project: Project, settings: Settings) -> Results:
+    """Return the figures of both embeddings, each beside its PCA."""
+    folder = project.path(PREPARED)
+    images, labels = prepared.read_all_images(folder), prepared.read_labels(folder, "test")
+    chosen = settings.embedding
+    indices = draw_indices(len(labels), {"sample": min(chosen.images, len(labels))}, chosen.seed)["sample"]
+    drawn = {}
+    for name, path in NETWORKS.items():
+        encoder = load(project.path(path), images.test.shape[1:]).encoder
+        codes = encode(encoder, images.test[indices])
+        linear = embeddings.embed_by_pca(encode(encoder, images.train), codes)
+        points = embeddings.embed_by_tsne(codes, linear, chosen)
+        drawn[f"{name} t-SNE"] = embeddings.measure(points, codes, labels[indices], chosen.neighbours)
+    figure = plot_embeddings(
+        drawn, labels[indices], prepared.read_class_names(folder), None, chosen.neighbours
+    )
+    return {"plots/maps/embeddings.png": figure}
