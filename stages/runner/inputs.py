@@ -75,7 +75,8 @@ class Inputs:
 
         parameters: dict[str, Any] = {}
         settings: dict[str, Any] = {}
-        for path, key in list_parameters(folder, declared.get("params", [])):
+        for path, declared_key in list_parameters(folder, declared.get("params", [])):
+            key = replace(declared_key)
             value = parameters[f"{path}:{key}"] = find_value(read(path), key)
             if not has_digests(path):
                 insert(settings, key, value)

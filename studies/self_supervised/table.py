@@ -1,6 +1,7 @@
 """The tables of README.md, from the committed results."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,6 +51,6 @@ def tabulate_transfer() -> pd.DataFrame:
     return cells.reset_index()
 
 
-def write(value: float, pattern: str) -> str:
+def write(value: Any, pattern: str) -> str:
     """Write a number; nothing where there is none."""
     return "" if pd.isna(value) else pattern.format(value)

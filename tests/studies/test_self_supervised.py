@@ -1,4 +1,4 @@
-"""The self-supervised study: networks are trained without labels and measured, features are computed in blocks."""
+"""The self-supervised study: networks are trained without labels, and their codes are measured."""
 
 import json
 from pathlib import Path
