@@ -19,6 +19,7 @@ from studies.rate import table as rate
 from studies.recipe import table as recipe
 from studies.score import table as score
 from studies.seeds import table as seeds
+from studies.self_supervised import table as self_supervised
 from studies.variational import table as variational
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +77,10 @@ PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
     "studies/recipe/README.md": {"recipe": recipe.tabulate_losses},
     "studies/score/README.md": {"scores": score.tabulate_scores, "kinds": score.tabulate_kinds},
     "studies/seeds/README.md": {"noise": seeds.tabulate_noise, "deaths": seeds.tabulate_deaths},
+    "studies/self_supervised/README.md": {
+        "codes": self_supervised.tabulate_codes,
+        "transfer": self_supervised.tabulate_transfer,
+    },
     "studies/variational/README.md": {
         "likelihood": variational.tabulate_likelihoods,
         "betas": variational.tabulate_betas,

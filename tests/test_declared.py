@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -76,7 +76,10 @@ class Stage(NamedTuple):
     def list_parameters(self) -> list[tuple[str, str]]:
         """List file, from the top folder, and key of every declared parameter."""
         entries = inputs.list_parameters(self.project.relative_to(ROOT), self.declared.get("params", []))
-        return [(str(file), key) for file, key in entries]
+        replace = partial(
+            inputs.replace_variables, folder=self.project, item=self.item, read=inputs.read_mapping
+        )
+        return [(str(file), replace(key)) for file, key in entries]
 
     def resolve(self, path: str) -> str:
         """Turn a path of the project into one from the top folder."""

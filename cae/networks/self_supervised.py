@@ -31,7 +31,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from cae.core.arrays import Images
 from cae.datasets.augmentations import Phase, mirror
@@ -40,7 +40,7 @@ from cae.networks import autoencoder
 from cae.networks.autoencoder import ENCODER, Autoencoder
 from cae.networks.convolutional import check_filters
 from cae.networks.residual import dense, two_paths
-from cae.networks.settings import BatchSize, CodeSize, NetworkSettings, WarmUp, Width
+from cae.networks.settings import Augmentations, BatchSize, CodeSize, NetworkSettings, WarmUp, Width
 from cae.networks.tasks import Engine, Task
 from cae.networks.variational import decoder_to_logits
 from cae.networks.view_losses import compare_statistics, contrast
@@ -72,6 +72,14 @@ class Settings(NetworkSettings):
     views: Views = Views()
     batch_size: BatchSize = 128
     warm_up: WarmUp = 1
+
+    @field_validator("augmentations")
+    @classmethod
+    def refuse_augmentations(cls, value: Augmentations) -> Augmentations:
+        """Refuse a list that training would ignore."""
+        if value:
+            raise ValueError("this network draws views of its own: leave the list out, and see views")
+        return value
 
 
 def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:

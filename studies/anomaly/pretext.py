@@ -30,8 +30,7 @@ from cae.core.arrays import Images, Scores
 from cae.datasets.augmentations import Phase
 from cae.networks.autoencoder import predict
 from cae.networks.settings import Recipe, Width
-from cae.networks.tasks import Engine, Task
-from cae.networks.variational import log_sum_exp
+from cae.networks.tasks import Engine, Task, log_sum_exp
 
 Answers = Sequence[npt.NDArray[np.int64]]
 """For each head the right answers for images (...,), as the places of its outputs."""

@@ -16,8 +16,7 @@ from cae.networks import self_supervised
 from cae.networks.autoencoder import ENCODER, load
 from cae.networks.settings import Epochs
 from stages.runner.project import Project, Results
-from studies.self_supervised import PREPARED, figures
-from studies.self_supervised.train import SUPERVISED
+from studies.self_supervised import PREPARED, SUPERVISED, figures
 
 # Of the main pipeline's baselines.
 BASELINES = ("pixels", "PCA")

@@ -11,9 +11,7 @@ from cae.networks.model import Model
 from cae.networks.settings import Epochs
 from stages.runner.project import Project, Results
 from stages.train import Train, read_images, train_network
-from studies.self_supervised import PREPARED, supervised
-
-SUPERVISED = "supervised"
+from studies.self_supervised import PREPARED, SUPERVISED, supervised
 
 
 class Settings(Section):

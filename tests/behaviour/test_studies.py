@@ -60,6 +60,8 @@ USES = {
     "cae.networks.convolutional": "",
     "cae.networks.residual": "",
     "cae.networks.convolutional.code_size": "",
+    "cae.networks.self_supervised.Settings": "",
+    "cae.networks.self_supervised.build": "training",
     "cae.networks.settings": "",
     "cae.networks.model": "",
     "cae.networks.tasks": "training",

@@ -74,7 +74,7 @@ def test_a_network_no_better_than_the_mean_image_is_reported(capsys: pytest.Capt
     assert "no better than the mean image (validation 0.31000 against 0.31000)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("network", ["residual", "variational"])
+@pytest.mark.parametrize("network", ["residual", "self_supervised", "variational"])
 def test_matrices_that_would_take_many_gigabytes_are_refused(network: str) -> None:
     model = Model(name=network)
     train.check_weights(model, 28 * 28)

@@ -28,7 +28,7 @@ class Settings(Section):
     probes: probes.Settings
 
 
-def baselines(project: Project, settings: Settings, name: str) -> Results:
+def compare(project: Project, settings: Settings, name: str) -> Results:
     """Return the accuracy of probes on one kind of features."""
     images = prepared.read_all_images(project.path(PREPARED))
     rows = COMPUTE[name](project, settings, images)
