@@ -1,9 +1,14 @@
-"""Accuracy by the cost of training."""
+"""Accuracy by the cost of training, and embeddings of two codes."""
+
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cae.core.arrays import Labels
+from cae.figures.embeddings import get_class_colour, label_classes
 from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, StyledFigure, add_title, format_log_axis, styled
+from cae.metrics.embeddings import Embedding
 
 PANELS = {"linear_all": "all labels", "linear_10": "10 labels per class"}
 
@@ -24,7 +29,14 @@ def plot_cost(table: pd.DataFrame) -> Figure:
         # The three trainings on visual words are one line, which is named once, at its end.
         longest = table["name"].isin(["words_3", "words_8"])
         for task, x, y in zip(table["task"][~longest], cost[~longest], accuracy[~longest], strict=True):
-            axes.annotate(task, (x, y), (0, 7), textcoords="offset points", ha="center", color=GREY)
+            axes.annotate(
+                task,
+                (x, y),
+                (0, -17 if task == "contrastive" else 7),
+                textcoords="offset points",
+                ha="center",
+                color=GREY,
+            )
         axes.set_xscale("log")
         format_log_axis(axes.xaxis, (1, 2, 5))
         axes.margins(x=0.2, y=0.15)
@@ -32,4 +44,20 @@ def plot_cost(table: pd.DataFrame) -> Figure:
         axes.set_xlabel("multiplications in training, 10¹² (logarithmic)")
         axes.set_ylabel("accuracy of the linear probe, %")
     add_title(figure, "Accuracy of codes by what training costs")
+    return figure
+
+
+@styled
+def plot_maps(drawn: Mapping[str, Embedding], labels: Labels, class_names: Sequence[str]) -> Figure:
+    """Plot the t-SNE embeddings of several codes of the same images side by side."""
+    figure = StyledFigure(figsize=(WIDTH, 5.6))
+    panels = figure.subplots(1, len(drawn))
+    for axes, (name, embedding) in zip(panels, drawn.items(), strict=True):
+        points = embedding.points
+        axes.scatter(*points.T, c=[get_class_colour(int(label)) for label in labels], s=6, linewidths=0)
+        label_classes(axes, points, labels, class_names)
+        axes.set_title(f"{name}\nk-NN accuracy {embedding.accuracy:.1%} in the plane", fontsize=12)
+        axes.set(xticks=[], yticks=[], box_aspect=1)
+        axes.spines[:].set(visible=True, color="#CCCCCC")
+    add_title(figure, f"t-SNE of the codes of {len(labels):,} test images")
     return figure

@@ -3,14 +3,13 @@
 from cae.core.config import Section
 from cae.datasets import prepared
 from cae.datasets.splits import draw_indices
-from cae.figures.embeddings import plot_embeddings
 from cae.metrics import embeddings
 from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results
-from studies.self_supervised import PREPARED
+from studies.self_supervised import PREPARED, figures
 from studies.self_supervised.measure import encode
 
-NETWORKS = {"default network,": "../../models/autoencoder.keras", "visual words,": "models/words.keras"}
+NETWORKS = {"default network": "../../models/autoencoder.keras", "visual words": "models/words.keras"}
 
 
 class Settings(Section):
@@ -20,7 +19,7 @@ class Settings(Section):
 
 
 def maps(project: Project, settings: Settings) -> Results:
-    """Return the figures of both embeddings, each beside its PCA."""
+    """Return the figure of both embeddings."""
     folder = project.path(PREPARED)
     images, labels = prepared.read_all_images(folder), prepared.read_labels(folder, "test")
     chosen = settings.embedding
@@ -31,8 +30,6 @@ def maps(project: Project, settings: Settings) -> Results:
         codes = encode(encoder, images.test[indices])
         linear = embeddings.embed_by_pca(encode(encoder, images.train), codes)
         points = embeddings.embed_by_tsne(codes, linear, chosen)
-        drawn[f"{name} t-SNE"] = embeddings.measure(points, codes, labels[indices], chosen.neighbours)
-    figure = plot_embeddings(
-        drawn, labels[indices], prepared.read_class_names(folder), None, chosen.neighbours
-    )
+        drawn[name] = embeddings.measure(points, codes, labels[indices], chosen.neighbours)
+    figure = figures.plot_maps(drawn, labels[indices], prepared.read_class_names(folder))
     return {"plots/maps/embeddings.png": figure}

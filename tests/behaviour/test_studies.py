@@ -32,6 +32,9 @@ USES = {
     "cae.metrics.anomaly.measure_detection": "measures.auroc",
     "cae.metrics.baselines": "measures.pca",
     "cae.metrics.baselines.MeanImage": "measures.mean_image",
+    "cae.metrics.embeddings": "measures.embedding",
+    "cae.metrics.embeddings.Embedding": "",
+    "cae.metrics.embeddings.Settings": "",
     "cae.metrics.embeddings.interpolate": "measures.interpolation",
     "cae.datasets.masks": "stages.detect",
     "cae.datasets.defects": "training",
@@ -39,6 +42,7 @@ USES = {
     "cae.metrics.error_maps": "measures.error_maps",
     "cae.metrics.error_maps.ErrorMaps": "",
     "cae.metrics.principal_components": "measures.scores",
+    "cae.metrics.principal_components.fit_principal_components": "measures.pca",
     "cae.metrics.score_settings": "",
     "cae.metrics.scores": "measures.scores",
     "cae.metrics.scores.Normal": "",
@@ -53,6 +57,7 @@ USES = {
     "cae.metrics.probes": "",
     "cae.metrics.probes.Settings": "",
     "cae.metrics.probes.LinearProbe": "measures.linear_probe",
+    "cae.metrics.probes.run_probes": "measures.knn_probe measures.linear_probe",
     "cae.metrics.probes.standardise": "measures.linear_probe",
     "cae.networks.autoencoder": "measures.prediction",
     "cae.networks.autoencoder.Autoencoder": "",
@@ -62,6 +67,7 @@ USES = {
     "cae.networks.convolutional.code_size": "",
     "cae.networks.self_supervised.Settings": "",
     "cae.networks.self_supervised.build": "training",
+    "cae.networks.visual_words.VisualWords": "training",
     "cae.networks.settings": "",
     "cae.networks.model": "",
     "cae.networks.tasks": "training",
@@ -72,6 +78,8 @@ USES = {
     "cae.figures.anomalies.plot_ranking_ends": "figures.anomaly_extremes",
     "cae.figures.anomalies.plot_roc_curves": "figures.anomaly_roc",
     "cae.figures.codes.find_first_of_each_class": "figures.first_of_each_class",
+    "cae.figures.codes": "stages.probe_figures",
+    "cae.figures.embeddings": "stages.probe_figures",
     "cae.figures.style": "figures.style",
     # Fetched files are checked by content.
     "cae.datasets.mirrors": "",
@@ -90,6 +98,7 @@ USES = {
     "stages.train.ProgressBar": "",
     "studies": "",
 }
+OF_PROBES = {"measures.knn_probe", "measures.linear_probe", "measures.mse", "measures.pca"}
 # What stands in a module that a stage shares with others, and that it does not run itself.
 NOT_RUN = {
     "score:choose": {"measures.error_maps", "measures.scores", "training", "stages.train"},
@@ -97,6 +106,11 @@ NOT_RUN = {
     "anomaly:score": {"training"},
     "anomaly:train_pretext": {"measures.prediction"},
     "denoising:train": {"measures.prediction"},
+    "self_supervised:measure": {"measures.pca", "measures.scores", "training"},
+    "self_supervised:compare": {"measures.mse", "measures.scores"},
+    "self_supervised:transfer": {*OF_PROBES, "measures.scores", "training"},
+    "self_supervised:maps": {*OF_PROBES, "measures.scores", "training"},
+    "self_supervised:report": {"measures.embedding"},
     "denoising:measure": {"training"},
     "denoising:report": {"measures.mse", "measures.noise", "measures.psnr", "measures.ssim"},
 }

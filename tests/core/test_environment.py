@@ -40,8 +40,8 @@ def test_the_environment_is_set_before_numpy_and_tensorflow_are_imported(module:
     assert found == "1 AVX2 None\n"
 
 
-def test_a_stage_that_trains_nothing_is_imported_without_tensorflow() -> None:
-    program = "import sys, stages.runner, stages.prepare; print('tensorflow' in sys.modules)"
+def test_the_runner_and_the_data_sets_are_imported_without_tensorflow() -> None:
+    program = "import sys, stages.runner, cae.datasets.prepared; print('tensorflow' in sys.modules)"
     assert run_python(program) == "False\n"
 
 
