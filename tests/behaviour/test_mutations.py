@@ -71,13 +71,12 @@ OF_MEASURES = mutations(
     ("cae.metrics.localisation", "MOST_FALSE_ALARMS = 0.3", "MOST_FALSE_ALARMS = 0.29", "aupro"),
     ("cae.metrics.localisation", "NEIGHBOURS = np.ones((3, 3))", "NEIGHBOURS = None", "aupro"),
     ("cae.metrics.localisation", "self.normal / 2", "self.normal / 3", "aupro"),
-    ("cae.metrics.localisation", "LEVELS = 2**20", "LEVELS = 2**2", "aupro"),
+    ("cae.metrics.localisation", "= 2**20, 11", "= 2**8, 23", "aupro"),
     ("cae.metrics.thresholds", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", "threshold"),
     ("cae.metrics.thresholds", "beta(rank, count + 1 - rank)", "beta(rank, count - rank)", "threshold"),
     ("cae.metrics.thresholds", "false_alarms * (count + 1)", "false_alarms * count", "threshold"),
     ("cae.datasets.noise", "numbers >= shares / 2", "numbers >= shares / 3", "noise"),
     ("cae.datasets.noise", "np.rint(shares", "np.floor(shares", "noise"),
-    ("cae.networks.autoencoder", "encoder.outputs[0]", "encoder.outputs[1]", "prediction"),
 )
 ALL_OF_CUSTOM = " ".join({*stages.KEYS} - {"train_convolutional", "train_residual", "train_variational"})
 WITH_GRID = "anomaly_distribution anomaly_roc class_names loss_curves style"

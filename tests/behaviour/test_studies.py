@@ -110,7 +110,6 @@ NOT_RUN = {
     "self_supervised:compare": {"measures.mse", "measures.scores"},
     "self_supervised:transfer": {*OF_PROBES, "measures.scores", "training"},
     "self_supervised:maps": {*OF_PROBES, "measures.scores", "training"},
-    "self_supervised:report": {"measures.embedding"},
     "denoising:measure": {"training"},
     "denoising:report": {"measures.mse", "measures.noise", "measures.psnr", "measures.ssim"},
 }

@@ -165,7 +165,8 @@ def test_experiments_are_shown_in_few_columns(shorter: tuple[Project, str]) -> N
     header, *rows = project.dvc("exp", "show", "--csv").stdout.splitlines()
     columns = header.split(",")
     assert any("shorter" in row for row in rows)
-    assert len(columns) <= 85
+    # Each network has a column for each of its settings in params.yaml.
+    assert len(columns) <= 90
     paths = ("cae/", "stages/", "data/", "models/", "plots/", "requirements.txt")
     assert len([name for name in columns if name.startswith(paths)]) <= 30
 
