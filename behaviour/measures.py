@@ -197,7 +197,7 @@ def fit_scores() -> Any:
     network = discriminative.build(discriminative.Settings(width=3, filters=2), (12, 20, 1), 1)
     examples.draw_weights(network.network)
     drawn = examples.images(70, 12, 20)
-    normal = scores.Normal(drawn[:40], drawn[40:61])
+    normal = scores.NormalTiles(drawn[:40], drawn[40:61])
     results = {}
     for name in get_args(ScoreName):
         fitted = scores.fit(ScoreSettings(score=name, neighbours=3), network, normal)

@@ -20,7 +20,7 @@ from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.resizing import next_valid_side
 from cae.metrics import scores
 from cae.metrics.score_settings import ScoreName, ScoreSettings
-from cae.metrics.scores import Normal
+from cae.metrics.scores import NormalTiles
 from cae.networks import end_to_end
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.model import NETWORKS
@@ -76,7 +76,7 @@ def write_detector(path: Path, score: ScoreName, network: str) -> None:
     images: Images = np.stack(draw_images(FITTED))[..., np.newaxis].astype(np.float32) / np.float32(255)
     margin = side - SIDE
     padded = np.pad(images, [(0, 0), (0, margin), (0, margin), (0, 0)], mode="reflect")
-    fitted = scores.fit(ScoreSettings(score=score), autoencoder, Normal(padded, padded[:5]))
+    fitted = scores.fit(ScoreSettings(score=score), autoencoder, NormalTiles(padded, padded[:5]))
     window = (0.0, 255.0)
     model = end_to_end.build(fitted.model, (SIDE, SIDE), window, SMOOTHING, None)
     metadata = end_to_end.make_metadata(window, Preprocessing(), SMOOTHING, None, fitted.white)

@@ -29,7 +29,7 @@ from cae.metrics.baselines import NearestImage, PrincipalComponents
 from cae.metrics.detection import Detection
 from cae.metrics.principal_components import sample_rows
 from cae.metrics.score_settings import ScoreName
-from cae.metrics.scores import Normal, Score
+from cae.metrics.scores import NormalTiles, Score
 from cae.metrics.scoring import (
     ComputeErrors,
     ScoredImage,
@@ -64,7 +64,7 @@ def detect(project: Project, settings: Settings) -> Results:
     train = splits["train"].images
     source, preprocessing, anomaly = settings.data.source, settings.data.preprocessing, settings.anomaly
     autoencoder = load(project.path("models/autoencoder.keras"), train.shape[1:])
-    fitted = fit_scores(autoencoder, Normal(train, splits["validation"].images), anomaly)
+    fitted = fit_scores(autoencoder, NormalTiles(train, splits["validation"].images), anomaly)
     methods = {name: score.compute_errors for name, score in fitted.items()}
     methods |= fit_baselines(autoencoder, project.path("data/baselines"), train, settings.baselines)
     detections = {}
@@ -102,7 +102,7 @@ def detect(project: Project, settings: Settings) -> Results:
     }
 
 
-def fit_scores(autoencoder: Autoencoder, normal: Normal, anomaly: Anomaly) -> dict[str, Score]:
+def fit_scores(autoencoder: Autoencoder, normal: NormalTiles, anomaly: Anomaly) -> dict[str, Score]:
     """Fit the chosen score, and all others that these images and this network allow."""
     fitted = {}
     for name in get_args(ScoreName):

@@ -35,14 +35,14 @@ MOST_LEVELS = 4096
 Values = npt.NDArray[np.float32]
 
 
-class Drawn(NamedTuple):
+class DefectiveImages(NamedTuple):
     """Images with defects, and where these are."""
 
     images: Images
     masks: Values  # (..., H, W, 1), 1 in a defect, else 0
 
 
-def draw_defects(images: Images, generator: np.random.Generator) -> Drawn:
+def draw_defects(images: Images, generator: np.random.Generator) -> DefectiveImages:
     """Draw a defect into three of four images (..., H, W, C), in [0, 1]."""
     flat = images.reshape(-1, *images.shape[-3:])
     contents = replace_content(flat, generator)
@@ -54,7 +54,7 @@ def draw_defects(images: Images, generator: np.random.Generator) -> Drawn:
     # Rounding changes no pixel outside of the shape.
     changed = np.where(shapes > 0, changed, flat)
     masks = (marked & (shapes > 0)).astype(np.float32)
-    return Drawn(changed.reshape(images.shape), masks.reshape(*images.shape[:-1], 1))
+    return DefectiveImages(changed.reshape(images.shape), masks.reshape(*images.shape[:-1], 1))
 
 
 def replace_content(images: Images, generator: np.random.Generator) -> Images:
@@ -72,12 +72,12 @@ def replace_content(images: Images, generator: np.random.Generator) -> Images:
     contents = images + contrasts
     for index in np.flatnonzero(kinds == "shifted").tolist():
         contents[index] = np.roll(images[index], offsets[index].tolist(), (0, 1))
-    contents = np.where(match(kinds, "other"), images[others], contents)
-    contents = np.where(match(kinds, "noisy"), images + contrasts * noise, contents)
-    return np.where(match(kinds, "blurred"), blur(images), contents)
+    contents = np.where(find_kind(kinds, "other"), images[others], contents)
+    contents = np.where(find_kind(kinds, "noisy"), images + contrasts * noise, contents)
+    return np.where(find_kind(kinds, "blurred"), blur(images), contents)
 
 
-def match(kinds: npt.NDArray[np.str_], kind: str) -> npt.NDArray[np.bool_]:
+def find_kind(kinds: npt.NDArray[np.str_], kind: str) -> npt.NDArray[np.bool_]:
     """Return which images are of a kind, (N, 1, 1, 1)."""
     return (kinds == kind)[:, np.newaxis, np.newaxis, np.newaxis]
 

@@ -31,7 +31,7 @@ def list_convolutions(encoder: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in encoder.layers if isinstance(layer, layers.Conv2D)]
 
 
-class Trace(NamedTuple):
+class EncoderOutputs(NamedTuple):
     """What an encoder computes of images."""
 
     maps: list[keras.KerasTensor]  # the outputs of its convolutions
@@ -39,7 +39,9 @@ class Trace(NamedTuple):
     others: list[keras.KerasTensor]
 
 
-def trace(encoder: keras.Model, image: keras.KerasTensor, others: Sequence[keras.KerasTensor] = ()) -> Trace:
+def run_encoder(
+    encoder: keras.Model, image: keras.KerasTensor, others: Sequence[keras.KerasTensor] = ()
+) -> EncoderOutputs:
     """Run images through an encoder, of which `others` are further outputs."""
     convolutions = list_convolutions(encoder)
     if isinstance(encoder, keras.Sequential):
@@ -48,11 +50,11 @@ def trace(encoder: keras.Model, image: keras.KerasTensor, others: Sequence[keras
             image = layer(image)
             if layer in convolutions:
                 maps.append(image)
-        return Trace(maps, image, [])
+        return EncoderOutputs(maps, image, [])
     # One model: of two that share layers, Keras would load one without its weights.
     outputs = [encoder.output, *others, *(layer.output for layer in convolutions)]
     code, *found = keras.tree.flatten(keras.Model(encoder.input, outputs, name=encoder.name)(image))
-    return Trace(found[len(others) :], code, found[: len(others)])
+    return EncoderOutputs(found[len(others) :], code, found[: len(others)])
 
 
 def sample_places(extract: keras.Model, images: Images, seed: int) -> Rows:
@@ -69,7 +71,7 @@ def sample_places(extract: keras.Model, images: Images, seed: int) -> Rows:
     return np.concatenate(rows)
 
 
-def gather(maps: list[keras.KerasTensor]) -> keras.KerasTensor:
+def join_maps(maps: list[keras.KerasTensor]) -> keras.KerasTensor:
     """Bring feature maps (N, h, w, C) to half the size of the first, and put them side by side."""
     height, width = (max(1, side // 2) for side in maps[0].shape[1:3])
     gathered = []

@@ -50,7 +50,7 @@ BANK = "bank"
 MOST_NUMBERS = 2**26
 
 
-class Normal(NamedTuple):
+class NormalTiles(NamedTuple):
     """Normal tiles (N, h, w, C) in [0, 1]."""
 
     # What the network was trained on.
@@ -59,7 +59,7 @@ class Normal(NamedTuple):
     held_out: Images
 
 
-class Graph(NamedTuple):
+class ScoreInputs(NamedTuple):
     """What a score is computed from."""
 
     image: keras.KerasTensor  # (N, h, w, C)
@@ -80,7 +80,7 @@ class Score:
 
     def compute_errors(self, tiles: Images) -> ErrorMaps:
         """Compute error maps, (N, h, w, C) → (N, h, w) ≥ 0, in blocks of bounded memory."""
-        blocks = [tiles[start : start + self.block] for start in range(0, len(tiles), self.block)]
+        blocks = [tiles[start : start + self.block_size] for start in range(0, len(tiles), self.block_size)]
         errors: ErrorMaps = np.concatenate([predict(self.errors, block)[..., 0] for block in blocks])
         return errors
 
@@ -90,17 +90,17 @@ class Score:
         return keras.Model(self.model.input, self.model.output["error"])
 
     @cached_property
-    def block(self) -> int:
+    def block_size(self) -> int:
         """How many tiles are computed at once: products with a bank have a number for each place and row."""
         sizes = [math.prod(layer.output.shape[1:]) for layer in self.errors.layers if layer.name == BANK]
         return max(1, MOST_NUMBERS // max([1, *sizes]))
 
 
-Build = Callable[[Graph, Normal, ScoreSettings], keras.KerasTensor]
+Build = Callable[[ScoreInputs, NormalTiles, ScoreSettings], keras.KerasTensor]
 """Fits a score to normal images, and returns its error maps (N, h, w, 1)."""
 
 
-def fit(settings: ScoreSettings, autoencoder: Autoencoder, normal: Normal) -> Score:
+def fit(settings: ScoreSettings, autoencoder: Autoencoder, normal: NormalTiles) -> Score:
     """Fit the score that is chosen to normal images.
 
     Raises:
@@ -109,8 +109,8 @@ def fit(settings: ScoreSettings, autoencoder: Autoencoder, normal: Normal) -> Sc
     check(settings, autoencoder, len(normal.train), len(normal.held_out))
     if settings.score == "reconstruction":
         return measure_reconstruction(autoencoder)
-    graph = build_graph(autoencoder)
-    model = assemble(graph, SCORES[settings.score](graph, normal, settings))
+    inputs = build_inputs(autoencoder)
+    model = build_model(inputs, SCORES[settings.score](inputs, normal, settings))
     if settings.score == "segmentation":
         return Score(model, 1.0)
     errors = Score(model, 1.0).compute_errors(sample_rows(normal.held_out, settings.seed, MOST_IMAGES))
@@ -119,83 +119,87 @@ def fit(settings: ScoreSettings, autoencoder: Autoencoder, normal: Normal) -> Sc
 
 def measure_reconstruction(autoencoder: Autoencoder) -> Score:
     """Compute the squared error of every pixel, the mean over channels; nothing is fitted."""
-    graph = build_graph(autoencoder)
-    squared = ops.square(graph.reconstruction - graph.image)
-    return Score(assemble(graph, ops.mean(squared, axis=-1, keepdims=True)), 1.0)
+    inputs = build_inputs(autoencoder)
+    squared = ops.square(inputs.reconstruction - inputs.image)
+    return Score(build_model(inputs, ops.mean(squared, axis=-1, keepdims=True)), 1.0)
 
 
-def assemble(graph: Graph, errors: keras.KerasTensor) -> keras.Model:
+def build_model(inputs: ScoreInputs, errors: keras.KerasTensor) -> keras.Model:
     """Build the model of a score."""
-    outputs = {"code": graph.code, "reconstruction": graph.reconstruction, "error": errors}
-    return name_operations(keras.Model(graph.image, outputs, name=TILES))
+    outputs = {"code": inputs.code, "reconstruction": inputs.reconstruction, "error": errors}
+    return name_operations(keras.Model(inputs.image, outputs, name=TILES))
 
 
-def build_graph(autoencoder: Autoencoder) -> Graph:
+def build_inputs(autoencoder: Autoencoder) -> ScoreInputs:
     """Take the layers of a network apart, as far as scores need it."""
     image = keras.Input(autoencoder.network.input_shape[1:], name="image")
     finder = find_defects(autoencoder)
-    maps, code, defects = local_features.trace(
+    maps, code, defects = local_features.run_encoder(
         autoencoder.encoder, image, [] if finder is None else finder.outputs
     )
-    return Graph(
+    return ScoreInputs(
         image,
         layers.Flatten(name="code")(code),
-        local_features.gather(maps) if maps else None,
+        local_features.join_maps(maps) if maps else None,
         autoencoder.decoder(code),
         defects[0] if defects else None,
     )
 
 
-def build_nearest(graph: Graph, normal: Normal, settings: ScoreSettings) -> keras.KerasTensor:
+def build_nearest(inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings) -> keras.KerasTensor:
     """Compare codes with those of training images."""
-    return spread(add_nearest(take_roots(graph.code), "codes", graph, normal, settings), graph)
+    return repeat_over_pixels(add_nearest(take_roots(inputs.code), "codes", inputs, normal, settings), inputs)
 
 
-def build_mahalanobis(graph: Graph, normal: Normal, settings: ScoreSettings) -> keras.KerasTensor:
+def build_mahalanobis(inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings) -> keras.KerasTensor:
     """Compare codes with the distribution of those of training images."""
-    return spread(add_mahalanobis(take_roots(graph.code), graph, normal, settings), graph)
+    return repeat_over_pixels(add_mahalanobis(take_roots(inputs.code), inputs, normal, settings), inputs)
 
 
-def build_sum(graph: Graph, normal: Normal, settings: ScoreSettings) -> keras.KerasTensor:
+def build_sum(inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings) -> keras.KerasTensor:
     """Add up standardised logarithms of three distances."""
-    half = layers.Flatten(name="half")(layers.AveragePooling2D(2, name="halved")(graph.image))
+    half = layers.Flatten(name="half")(layers.AveragePooling2D(2, name="halved")(inputs.image))
     third = settings.model_copy(update={"megabytes": settings.megabytes / 3})
     distances = [
-        add_nearest(take_roots(graph.code), "codes", graph, normal, third),
-        add_mahalanobis(take_roots(graph.code), graph, normal, third),
-        add_nearest(half, "images", graph, normal, third),
+        add_nearest(take_roots(inputs.code), "codes", inputs, normal, third),
+        add_mahalanobis(take_roots(inputs.code), inputs, normal, third),
+        add_nearest(half, "images", inputs, normal, third),
     ]
     logarithms = ops.log(ops.maximum(ops.concatenate(distances, axis=-1), SMALLEST))
-    fitted = predict(keras.Model(graph.image, logarithms), normal.held_out).astype(np.float64)
+    fitted = predict(keras.Model(inputs.image, logarithms), normal.held_out).astype(np.float64)
     # Equal scores have a deviation of 0, which cannot divide.
     scale = 1 / np.where(fitted.std(axis=0) > 0, fitted.std(axis=0), 1)
     standardised = layers.Rescaling(
         scale.tolist(), (-fitted.mean(axis=0) * scale).tolist(), name="standardised"
     )
-    return spread(ops.softplus(ops.mean(standardised(logarithms), axis=-1, keepdims=True)), graph)
+    return repeat_over_pixels(
+        ops.softplus(ops.mean(standardised(logarithms), axis=-1, keepdims=True)), inputs
+    )
 
 
-def build_local(graph: Graph, normal: Normal, settings: ScoreSettings) -> keras.KerasTensor:
+def build_local(inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings) -> keras.KerasTensor:
     """Compare the features at every place with a bank of normal ones."""
-    assert graph.features is not None
-    extract = keras.Model(graph.image, graph.features)
+    assert inputs.features is not None
+    extract = keras.Model(inputs.image, inputs.features)
     rows = local_features.sample_places(extract, normal.train, settings.seed)
     whitening = Whitening(rows)
     count = settings.count_rows(rows.shape[1])
     bank = local_features.choose_bank(whitening.transform(rows), min(count, local_features.MOST_ROWS))
     whitened = layers.Conv2D(rows.shape[1], 1, trainable=False, name="whitened")
-    places = whitened(graph.features)
+    places = whitened(inputs.features)
     whitened.set_weights([whitening.kernel[np.newaxis, np.newaxis], whitening.bias])
     products = layers.Conv2D(len(bank), 1, trainable=False, name=BANK)
     squared = ops.min(products(places), axis=-1, keepdims=True)
     products.set_weights([-2 * bank.T[np.newaxis, np.newaxis], np.square(bank).sum(axis=1)])
     squared = ops.relu(squared + ops.sum(ops.square(places), axis=-1, keepdims=True))
-    return layers.Resizing(*graph.image.shape[1:3], name="errors")(ops.sqrt(squared))
+    return layers.Resizing(*inputs.image.shape[1:3], name="errors")(ops.sqrt(squared))
 
 
-def build_segmentation(graph: Graph, normal: Normal, settings: ScoreSettings) -> keras.KerasTensor:
+def build_segmentation(
+    inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings
+) -> keras.KerasTensor:
     """Return the probability of a defect; nothing is fitted."""
-    return ops.sigmoid(graph.defects)
+    return ops.sigmoid(inputs.defects)
 
 
 # All but the reconstruction error, which is not fitted.
@@ -214,14 +218,14 @@ def take_roots(codes: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def add_nearest(
-    rows: keras.KerasTensor, name: str, graph: Graph, normal: Normal, settings: ScoreSettings
+    rows: keras.KerasTensor, name: str, inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings
 ) -> keras.KerasTensor:
     """Average the distances of rows (N, D) to the nearest of a bank: → (N, 1).
 
     ‖x − b‖² is computed as ‖x‖² − 2 x·b + ‖b‖², after subtraction of the mean, which keeps the terms small.
     """
     kept = sample_rows(normal.train, settings.seed, settings.count_rows(rows.shape[1]))
-    bank: Rows = predict(keras.Model(graph.image, rows), kept)
+    bank: Rows = predict(keras.Model(inputs.image, rows), kept)
     centre = bank.mean(axis=0)
     rows, bank = rows - centre, bank - centre
     products = layers.Dense(len(bank), trainable=False, name=f"bank_of_{name}")
@@ -233,20 +237,20 @@ def add_nearest(
 
 
 def add_mahalanobis(
-    rows: keras.KerasTensor, graph: Graph, normal: Normal, settings: ScoreSettings
+    rows: keras.KerasTensor, inputs: ScoreInputs, normal: NormalTiles, settings: ScoreSettings
 ) -> keras.KerasTensor:
     """Compute the squared distances of rows (N, D): → (N, 1)."""
     kept = sample_rows(normal.train, settings.seed, MOST_IMAGES)
-    whitening = Whitening(predict(keras.Model(graph.image, rows), kept))
+    whitening = Whitening(predict(keras.Model(inputs.image, rows), kept))
     whitened = layers.Dense(rows.shape[1], trainable=False, name="whitened_code")
     distances = ops.sum(ops.square(whitened(rows)), axis=-1, keepdims=True)
     whitened.set_weights([whitening.kernel, whitening.bias])
     return distances
 
 
-def spread(scores: keras.KerasTensor, graph: Graph) -> keras.KerasTensor:
+def repeat_over_pixels(scores: keras.KerasTensor, inputs: ScoreInputs) -> keras.KerasTensor:
     """Give every pixel the score of its tile: (N, 1) → (N, h, w, 1)."""
-    return layers.UpSampling2D(graph.image.shape[1:3], name="errors")(ops.reshape(scores, (-1, 1, 1, 1)))
+    return layers.UpSampling2D(inputs.image.shape[1:3], name="errors")(ops.reshape(scores, (-1, 1, 1, 1)))
 
 
 def check(settings: ScoreSettings, autoencoder: Autoencoder, train: int, held_out: int) -> None:

@@ -117,15 +117,7 @@ def load(path: Path, image_shape: tuple[int, ...] | None = None) -> Autoencoder:
             f"{path} is not a file. Train a network first (dvc repro train), or name a saved one, such as "
             "models/autoencoder.keras"
         )
-    try:
-        # A file can hold code, as a Lambda layer: safe mode refuses to run it.
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds of exceptions for a broken file
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"{path} is not a network that Keras loads safely ({reason}). Train it again (dvc repro -f "
-            "train), or name another file"
-        ) from error
+    network = load_safely(path, "network", "Train it again (dvc repro -f train), or name another file")
     shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
     found, reconstructed = (shape[1:] if isinstance(shape, tuple) else shape for shape in shapes)
     if found != reconstructed or found is None or len(found) != 3:
@@ -147,3 +139,26 @@ def load(path: Path, image_shape: tuple[int, ...] | None = None) -> Autoencoder:
         return split(network)
     except ValueError as error:
         raise UserError(f"{path} has no code: {error}. Name a network that the pipeline saved") from error
+
+
+def load_safely(path: Path, kind: str, remedy: str, part: str | None = None) -> keras.Model:
+    """Load a saved model in Keras's safe mode.
+
+    Args:
+        path: a `.keras` file.
+        kind: what it should be, for the error.
+        remedy: what the user can do, for the error.
+        part: the name of a layer that it must have; None for no such layer.
+
+    Raises:
+        UserError: it is damaged, has no such layer, or has code that safe mode refuses.
+    """
+    try:
+        # A file can hold code, as a Lambda layer: safe mode refuses to run it.
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        if part is not None:
+            model.get_layer(part)
+    except Exception as error:  # Keras raises many kinds of exceptions for a broken file
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{path} is not a {kind} that Keras loads safely ({reason}). {remedy}") from error
+    return model

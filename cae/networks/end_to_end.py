@@ -17,10 +17,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from cae.core.errors import UserError
 from cae.datasets.prepared import to_tuple
 from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.tiles import Tiling
+from cae.networks.autoencoder import load_safely
 
 # The part of a detector that maps tiles to errors.
 TILES = "tiles"
@@ -128,16 +128,7 @@ def load(path: Path) -> keras.Model:
     Raises:
         UserError: it is damaged, or has code that safe mode refuses.
     """
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        model.get_layer(TILES)
-    except Exception as error:  # Keras raises many kinds of exceptions for a broken file
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"{path} is not a detector that Keras loads safely ({reason}). Make it again: dvc repro "
-            "--force detect"
-        ) from error
-    return model
+    return load_safely(path, "detector", "Make it again: dvc repro --force detect", part=TILES)
 
 
 def scale(pixels: keras.KerasTensor, low: float, high: float) -> keras.KerasTensor:

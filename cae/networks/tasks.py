@@ -79,3 +79,8 @@ def log_sum_exp(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     """Return ln Σ eˣ of each row, (N, K) → (N,)."""
     most = tf.stop_gradient(tf.reduce_max(rows, axis=1))
     return most + arithmetic.log(arithmetic.sum_over(arithmetic.exp(rows - most[:, tf.newaxis]), 1))
+
+
+def softmax_cross_entropy(arithmetic: ModuleType, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Return ln Σ eᶻ − t·z, the cross-entropy of one-hot targets, (N, K) twice → (N,)."""
+    return log_sum_exp(arithmetic, logits) - arithmetic.sum_over(targets * logits, 1)

@@ -30,7 +30,7 @@ from cae.core.arrays import Images, Scores
 from cae.datasets.augmentations import Phase
 from cae.networks.autoencoder import predict
 from cae.networks.settings import Recipe, Width
-from cae.networks.tasks import Engine, Task, log_sum_exp
+from cae.networks.tasks import Engine, Task, softmax_cross_entropy
 
 Answers = Sequence[npt.NDArray[np.int64]]
 """For each head the right answers for images (...,), as the places of its outputs."""
@@ -110,7 +110,7 @@ def task(pretext: Pretext, network: keras.Model, engine: Engine) -> Task:
 
     def cross_entropy(targets: list[tf.Tensor], logits: list[tf.Tensor]) -> tf.Tensor:
         of_heads = [
-            log_sum_exp(arithmetic, rows) - arithmetic.sum_over(rows * right, 1)
+            softmax_cross_entropy(arithmetic, right, rows)
             for right, rows in zip(targets, logits, strict=True)
         ]
         return sum(of_heads[1:], of_heads[0])

@@ -15,7 +15,7 @@ from cae.metrics import error_maps, scores
 from cae.metrics.error_maps import ErrorMaps
 from cae.metrics.principal_components import sample_rows
 from cae.metrics.score_settings import ScoreName, ScoreSettings
-from cae.metrics.scores import Normal
+from cae.metrics.scores import NormalTiles
 from cae.networks.model import Model
 from stages.runner.project import Project, Results
 from stages.train import Train, train_network
@@ -62,7 +62,7 @@ def measure(project: Project, settings: Settings, data: str) -> Results:
         for score in get_args(ScoreName):
             try:
                 fitted = scores.fit(
-                    ScoreSettings(score=score), autoencoder, Normal(images, images[::HELD_OUT])
+                    ScoreSettings(score=score), autoencoder, NormalTiles(images, images[::HELD_OUT])
                 )
             except UserError as error:
                 print(f"{name}: {error}")

@@ -1,6 +1,7 @@
 """The upper bound: the same encoder, trained with all labels to name the class of an image."""
 
 from contextlib import closing
+from functools import partial
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from cae.networks import self_supervised
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.residual import dense
 from cae.networks.settings import Train, combine
-from cae.networks.tasks import Engine, Task, log_sum_exp
+from cae.networks.tasks import Engine, Task, softmax_cross_entropy
 from stages.runner.project import Project
 from stages.train import ProgressBar
 from studies.self_supervised import PREPARED
@@ -66,7 +67,5 @@ def build_task(autoencoder: Autoencoder, classes: int, engine: Engine) -> Task:
         labels = clean[..., 0, 0, -1].astype(np.int64)
         return tf.constant(clean[..., :-1]), tf.one_hot(labels, classes)
 
-    def loss(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        return log_sum_exp(arithmetic, outputs) - arithmetic.sum_over(targets * outputs, 1)
-
-    return Task(network, engine.build_forward(network), {"loss": loss}, draw, arithmetic)
+    losses = {"loss": partial(softmax_cross_entropy, arithmetic)}
+    return Task(network, engine.build_forward(network), losses, draw, arithmetic)

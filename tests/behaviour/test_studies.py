@@ -45,7 +45,7 @@ USES = {
     "cae.metrics.principal_components.fit_principal_components": "measures.pca",
     "cae.metrics.score_settings": "",
     "cae.metrics.scores": "measures.scores",
-    "cae.metrics.scores.Normal": "",
+    "cae.metrics.scores.NormalTiles": "",
     "cae.metrics.scores.measure_reconstruction": "stages.detect",
     "cae.metrics.scoring": "stages.detect",
     "cae.metrics.quality.binary_crossentropy": "measures.bce",

@@ -6,12 +6,12 @@ import pytest
 from behaviour import examples
 from cae.core.arrays import Images
 from cae.datasets import defects
-from cae.datasets.defects import Drawn
+from cae.datasets.defects import DefectiveImages
 
 IMAGES = np.rint(examples.images(200, 28, 28) * 255).astype(np.float32) / np.float32(255)
 
 
-def draw(images: Images, seed: int = 1) -> Drawn:
+def draw(images: Images, seed: int = 1) -> DefectiveImages:
     return defects.draw_defects(images, np.random.default_rng(seed))
 
 

@@ -17,13 +17,13 @@ from cae.metrics import local_features, scores
 from cae.metrics.anomaly import CodeDetector
 from cae.metrics.error_maps import ErrorMaps
 from cae.metrics.score_settings import ScoreName, ScoreSettings
-from cae.metrics.scores import Normal, Score
+from cae.metrics.scores import NormalTiles, Score
 from cae.networks import convolutional, discriminative, residual
 from cae.networks.autoencoder import Autoencoder, predict
 
 NAMES = get_args(ScoreName)
 SEGMENTATION: ScoreName = "segmentation"
-NORMAL = Normal(examples.images(40, 28, 28), examples.images(9, 28, 28, seed=2))
+NORMAL = NormalTiles(examples.images(40, 28, 28), examples.images(9, 28, 28, seed=2))
 OTHERS = examples.images(7, 28, 28, seed=3)
 
 
@@ -33,7 +33,7 @@ def build(channels: int = 1, name: ScoreName = "local") -> Autoencoder:
     return convolutional.build(convolutional.Settings(filters=(6, 5, 4)), (28, 28, channels), seed=1)
 
 
-def fit(name: ScoreName, normal: Normal = NORMAL, **settings: Any) -> Score:
+def fit(name: ScoreName, normal: NormalTiles = NORMAL, **settings: Any) -> Score:
     autoencoder = build(normal.train.shape[-1], name)
     return scores.fit(ScoreSettings(score=name, **settings), autoencoder, normal)
 
@@ -93,7 +93,7 @@ def test_local_errors_are_highest_where_an_image_differs() -> None:
 def test_a_saved_model_computes_the_same_errors_in_any_blocks(
     tmp_path: Path, name: ScoreName, channels: int
 ) -> None:
-    normal = Normal(examples.images(40, 28, 28, channels), examples.images(9, 28, 28, channels, seed=2))
+    normal = NormalTiles(examples.images(40, 28, 28, channels), examples.images(9, 28, 28, channels, seed=2))
     score = fit(name, normal)
     files.write_model(tmp_path / "score.keras", score.model)
     loaded = Score(keras.saving.load_model(tmp_path / "score.keras"), score.white)
@@ -116,7 +116,7 @@ def test_a_fit_gives_the_same_bytes_whatever_was_built_before(tmp_path: Path, na
 
 @pytest.mark.parametrize("name", ["nearest", "mahalanobis", "sum", "local"])
 def test_what_is_fitted_fits_into_the_memory(tmp_path: Path, name: ScoreName) -> None:
-    normal = Normal(examples.images(400, 28, 28), NORMAL.held_out)
+    normal = NormalTiles(examples.images(400, 28, 28), NORMAL.held_out)
     files.write_model(tmp_path / "network.keras", build().network)
     files.write_model(tmp_path / "score.keras", fit(name, normal, megabytes=0.2).model)
     sizes = [(tmp_path / file).stat().st_size for file in ("score.keras", "network.keras")]

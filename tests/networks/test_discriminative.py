@@ -13,7 +13,7 @@ from cae.datasets.defects import draw_defects
 from cae.engine.engine import choose_engine
 from cae.metrics import scores
 from cae.metrics.score_settings import ScoreSettings
-from cae.metrics.scores import Normal
+from cae.metrics.scores import NormalTiles
 from cae.networks import autoencoder, convolutional, discriminative
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.discriminative import Settings
@@ -48,7 +48,7 @@ def test_other_networks_find_no_defects() -> None:
     other = convolutional.build(convolutional.Settings(filters=(4, 3, 2)), (12, 20, 1), seed=1)
     assert discriminative.find_defects(other) is None
     with pytest.raises(UserError, match="segmentation needs a network that has learned from drawn defects"):
-        scores.fit(ScoreSettings(score="segmentation"), other, Normal(IMAGES, IMAGES))
+        scores.fit(ScoreSettings(score="segmentation"), other, NormalTiles(IMAGES, IMAGES))
 
 
 def test_an_image_that_would_not_come_back_is_refused() -> None:
