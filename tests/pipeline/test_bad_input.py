@@ -51,7 +51,7 @@ def refused(project: Project, *command: str, **environment: str) -> str:
     ("changes", "message"),
     [
         ({"train": {"epoch": 3}}, "train.epoch is not a known key"),
-        ({"model": {"name": "vit"}}, "model.name is 'vit': should be 'convolutional', 'residual'"),
+        ({"model": {"name": "vit"}}, "model.name is 'vit': should be 'convolutional', 'discriminative', "),
     ],
 )
 def test_a_wrong_value_in_params_yaml_stops_the_stage(
