@@ -42,7 +42,14 @@ MODEL: Mapping[str, Any] = {
 }
 SELF_SUPERVISED: Mapping[str, Any] = {
     "name": "self_supervised",
-    "self_supervised": {"filters": [3, 4, 5], "code_size": 4, "width": 9, "words": 6, "batch_size": 8},
+    "self_supervised": {
+        "filters": [3, 4, 5],
+        "code_size": 4,
+        "width": 9,
+        "words": 6,
+        "prototypes": 5,
+        "batch_size": 8,
+    },
 }
 TRAIN: Mapping[str, Any] = {"epochs": 2, "patience": 2, "shards": 3, "seed": 1, "engine": "fast"}
 PIPELINE: Mapping[str, Any] = {

@@ -143,6 +143,7 @@ def train_self_supervised() -> list[dict[str, Any]]:
         ("masked", 0.0),
         ("words", 0.0),
         ("contrastive", 2.0),
+        ("prototypes", 0.0),
     ):
         settings = self_supervised.Settings.model_validate(
             {
@@ -152,6 +153,7 @@ def train_self_supervised() -> list[dict[str, Any]]:
                 "code_size": 6,
                 "width": 17,
                 "words": 7,
+                "prototypes": 5,
             }
         )
         built = self_supervised.build(settings, (13, 10, 1), 3)

@@ -1,6 +1,7 @@
 """Codes that are learned without labels, from tasks that a network sets itself.
 
-    code        z = A x̂,  x̂: the square roots of the pixels after convolutions, each with ReLU and max-pooling
+    code        z = A x̂, or z = A x̂ + H x if the encoder also learns from reconstructions
+                x: pixels; x̂: their square roots after convolutions, each with ReLU and max-pooling
     image       y = σ(B z + C gelu(D z))            the decoder of the residual network
     projection  p = E gelu(F z), or p = E z         what the tasks compare; only training needs it
 
@@ -16,6 +17,8 @@ Tasks:
     words        p = E z predicts how much each region of the first view shows each visual word, which k-means
                  finds (`visual_words.py`):
                  Gidaris et al.: Bags of Visual Words (2020), https://arxiv.org/abs/2002.12247
+    prototypes   p = E z also predicts how near the first view is to each of many training images, compared
+                 by their visual words (`prototypes.py`)
 
 The decoder learns to reconstruct the first view. `reconstruction` weighs its squared error in what the
 encoder learns: with 0 the encoder learns from the task alone.
@@ -39,6 +42,7 @@ from cae.datasets.views import Views, cover, draw_view
 from cae.networks import autoencoder
 from cae.networks.autoencoder import ENCODER, Autoencoder
 from cae.networks.convolutional import check_filters
+from cae.networks.prototypes import Prototypes
 from cae.networks.residual import dense, two_paths
 from cae.networks.settings import Augmentations, BatchSize, CodeSize, NetworkSettings, WarmUp, Width
 from cae.networks.tasks import Engine, Task
@@ -56,15 +60,17 @@ COMPARED, HIDDEN = 128, 256
 class Settings(NetworkSettings):
     """The task, the size of the network, and how views differ."""
 
-    task: Literal["contrastive", "vicreg", "masked", "words"] = "words"
+    task: Literal["contrastive", "vicreg", "masked", "words", "prototypes"] = "prototypes"
     # Weight of the squared error of reconstructions in what the encoder learns.
     reconstruction: Annotated[float, Field(ge=0, le=1000)] = 0.0
     filters: Annotated[tuple[int, ...], Field(strict=False), AfterValidator(check_filters)] = (32, 64, 128)
     code_size: CodeSize = 128
     # Of the hidden layer of the decoder.
     width: Width = 1024
-    # Visual words of the task "words".
+    # Visual words of the tasks "words" and "prototypes".
     words: Annotated[int, Field(ge=2, le=1000)] = 200
+    # Training images that the task "prototypes" compares with.
+    prototypes: Annotated[int, Field(ge=2, le=10_000)] = 1000
     # Divides similarities of the task "contrastive": the lower, the more the most similar images count.
     temperature: Annotated[float, Field(ge=0.01, le=10)] = 0.2
     # Share of an image that the task "masked" covers.
@@ -98,11 +104,16 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
         )
         maps = layers.MaxPooling2D(2, padding="same")(convolution(maps))
     encoded = dense(settings.code_size, seeds)(layers.Flatten()(maps))
+    if settings.reconstruction:
+        straight = dense(settings.code_size, seeds, use_bias=False)(layers.Flatten()(image))
+        encoded = layers.Add()([encoded, straight])
     logits = layers.Reshape(image_shape)(two_paths(code, math.prod(image_shape), settings.width, seeds))
     row = keras.Input((settings.code_size,))
-    hidden, size = row, REGIONS * REGIONS * settings.words
-    if settings.task != "words":
-        hidden, size = dense(HIDDEN, seeds, activation="gelu")(row), COMPARED
+    count = REGIONS * REGIONS * settings.words
+    sizes = {"words": count, "prototypes": count + settings.prototypes}
+    size, hidden = sizes.get(settings.task, COMPARED), row
+    if settings.task not in sizes:
+        hidden = dense(HIDDEN, seeds, activation="gelu")(row)
     projection = keras.Model(row, dense(size, seeds)(hidden), name=PROJECTION)
     outputs = [encoded] if settings.task == "masked" else [encoded, projection(encoded)]
     return autoencoder.compose(
@@ -117,6 +128,11 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
     decode = engine.build_forward(decoder_to_logits(autoencoder))
     shape = autoencoder.network.input_shape[1:]
     words = VisualWords(shape, settings.words, engine.build_forward, arithmetic)
+    descriptions: dict[str, VisualWords | Prototypes] = {
+        "words": words,
+        "prototypes": Prototypes(settings.prototypes, words),
+    }
+    description = descriptions.get(settings.task)
 
     def run(inputs: Tensors) -> Tensors:
         """Return the logits (N, H, W, C) of the first view, and the projections (N, P) of all views."""
@@ -127,8 +143,8 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
 
     def compare(targets: Tensors, projections: Tensors) -> tf.Tensor:
         """Return the loss of the task for each image, on the scale of a sum over its pixels."""
-        if settings.task == "words":
-            return arithmetic.squared_error(words.compare(targets[0]), projections[0])
+        if description:
+            return arithmetic.squared_error(description.compare(targets[0]), projections[0])
         first, second = projections
         if settings.task == "contrastive":
             return math.prod(shape) * contrast(arithmetic, first, second, settings.temperature)
@@ -144,8 +160,8 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
         return arithmetic.cross_entropy(targets[0], outputs[0])
 
     draw: Callable[..., tuple[Tensors, Tensors]] = partial(draw_views, settings)
-    adapt = words.fit if settings.task == "words" else None
-    return Task(autoencoder.network, run, {"objective": objective, "loss": loss}, draw, arithmetic, adapt)
+    losses = {"objective": objective, "loss": loss}
+    return Task(autoencoder.network, run, losses, draw, arithmetic, description.fit if description else None)
 
 
 def draw_views(
@@ -155,7 +171,7 @@ def draw_views(
     clean = mirror(images, draws) if phase.training else images
     target = tf.constant(clean)
     match settings.task:
-        case "words":
+        case "words" | "prototypes":
             return [target], [target]
         case "masked":
             return [tf.constant(cover(clean, settings.covered, draws))], [target]

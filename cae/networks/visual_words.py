@@ -23,8 +23,10 @@ PATCH, REGIONS = 6, 4
 SMOOTH = 0.1
 # Patches that words are fitted to, and the steps of k-means.
 PATCHES, STEPS = 20_000, 10
-# Added to the variances before whitening, and the steps of the iteration that finds the root.
-REGULARISATION, ROOT_STEPS = 0.1, 30
+# Added to the variances before whitening.
+REGULARISATION = 0.1
+# Steps of the iteration that finds an inverse root.
+ROOT_STEPS = 30
 # Images that the targets are standardised by.
 STANDARDISED = 1000
 # Third number of the seed of the patches, after the seed and the epoch; training uses 1 and 2.
@@ -72,7 +74,8 @@ class VisualWords:
         draws = np.random.default_rng((seed, 0, DRAW))
         patches = self._normalise(tf.constant(self._draw_patches(images, draws)))
         patches = patches - sum_over(patches, 0)[tf.newaxis] / len(patches)
-        whiten = compute_inverse_root(self.arithmetic, dense(tf.transpose(patches), patches) / len(patches))
+        covariance = dense(tf.transpose(patches), patches) / len(patches)
+        whiten = compute_inverse_root(self.arithmetic, covariance + REGULARISATION * tf.eye(self._size))
         white = dense(patches, whiten)
         # The first patches are as random as any.
         words = white[: self.count]
@@ -139,16 +142,15 @@ def scale_to_length_1(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(rows, lengths)
 
 
-def compute_inverse_root(arithmetic: ModuleType, covariance: tf.Tensor) -> tf.Tensor:
-    """Return (Σ + REGULARISATION·I)^(−½) of a covariance (D, D), by products alone.
+def compute_inverse_root(arithmetic: ModuleType, matrix: tf.Tensor) -> tf.Tensor:
+    """Return M^(−½) of a symmetric positive definite matrix (D, D), by products alone.
 
     The coupled Newton iteration of Higham: Functions of Matrices (2008), equation 6.35:
     Y ← Y T, Z ← T Z with T = ½(3I − Z Y); it converges where all eigenvalues are at most 1.
     """
-    dense, one = arithmetic.dense, tf.eye(covariance.shape[0])
-    shifted = covariance + REGULARISATION * one
-    trace = arithmetic.sum_over(tf.linalg.diag_part(shifted), 0)
-    root, inverse = shifted / trace, one
+    dense, one = arithmetic.dense, tf.eye(matrix.shape[0])
+    trace = arithmetic.sum_over(tf.linalg.diag_part(matrix), 0)
+    root, inverse = matrix / trace, one
     for _ in range(ROOT_STEPS):
         step = (3 * one - dense(inverse, root)) / 2
         root, inverse = dense(root, step), dense(step, inverse)

@@ -59,14 +59,21 @@ def project_hog(_: Project, settings: Settings, images: Splits[Images]) -> Split
 
 def project_words(_: Project, settings: Settings, images: Splits[Images]) -> Splits[Rows]:
     """Compute the principal components of visual words."""
-    words = features.build_words(images.train)
+    words = features.fit_words(images.train)
     return features.project(images, words, settings.components, settings.fitted_to)
+
+
+def project_prototypes(_: Project, settings: Settings, images: Splits[Images]) -> Splits[Rows]:
+    """Compute the principal components of prototypes and visual words."""
+    prototypes = features.fit_prototypes(images.train)
+    return features.project(images, prototypes, settings.components, settings.fitted_to)
 
 
 COMPUTE: Mapping[str, Callable[[Project, Settings, Splits[Images]], Splits[Rows]]] = {
     "default": encode_by_default_network,
     "hog": compute_hog,
     "hog_pca": project_hog,
+    "prototypes_pca": project_prototypes,
     "untrained": encode_untrained,
     "words_pca": project_words,
 }

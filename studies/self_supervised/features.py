@@ -1,4 +1,4 @@
-"""Features that no gradient learns: HOG, visual words, and PCA of both."""
+"""Features that no gradient learns: HOG, visual words, prototypes, and PCA of them."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,6 +12,7 @@ from cae.datasets.splits import Splits
 from cae.engine.engine import choose_engine
 from cae.metrics.principal_components import fit_principal_components, sample_rows
 from cae.networks import self_supervised
+from cae.networks.prototypes import Prototypes
 from cae.networks.visual_words import VisualWords
 
 Compute = Callable[[Images], Rows]
@@ -29,15 +30,31 @@ def compute_hog(images: Images) -> Rows:
     return np.array(histograms, np.float32)
 
 
-def build_words(images: Images) -> Compute:
+def fit_words(images: Images) -> Compute:
     """Fit visual words to training images; return what computes how much regions show each."""
-    engine = choose_engine("fast")
-    words = VisualWords(
-        images.shape[1:], self_supervised.Settings().words, engine.build_forward, engine.arithmetic
-    )
+    words = build_words(images)
     words.fit(images, SEED)
-    measure = tf.function(words.measure)
-    return lambda block: np.asarray(measure(tf.constant(block)))
+    return run_in_graph(words.measure)
+
+
+def fit_prototypes(images: Images) -> Compute:
+    """Fit visual words and prototypes; return what computes both, the targets of the task `prototypes`."""
+    prototypes = Prototypes(self_supervised.Settings().prototypes, build_words(images))
+    prototypes.fit(images, SEED)
+    return run_in_graph(prototypes.compare)
+
+
+def build_words(images: Images) -> VisualWords:
+    """Build the visual words of the self-supervised network, for images (N, H, W, C)."""
+    engine = choose_engine("fast")
+    count = self_supervised.Settings().words
+    return VisualWords(images.shape[1:], count, engine.build_forward, engine.arithmetic)
+
+
+def run_in_graph(compute: Callable[[tf.Tensor], tf.Tensor]) -> Compute:
+    """Return a function of arrays that computes in a graph."""
+    graph = tf.function(compute)
+    return lambda block: np.asarray(graph(tf.constant(block)))
 
 
 def compute_all(images: Splits[Images], compute: Compute) -> Splits[Rows]:

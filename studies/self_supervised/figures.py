@@ -23,16 +23,16 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     cost = table["multiplications"] / 1e12
     for axes, (column, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
         accuracy = 100 * table[column]
-        is_words = table["task"] == "words"
-        axes.plot(*zip(*sorted(zip(cost[is_words], accuracy[is_words])), strict=True), "o-", color=BLUE)
-        axes.plot(cost[~is_words], accuracy[~is_words], "s", color=ORANGE)
-        # The three trainings on visual words are one line, which is named once, at its end.
-        longest = table["name"].isin(["words_3", "words_8"])
+        is_best = table["task"] == "prototypes"
+        axes.plot(*zip(*sorted(zip(cost[is_best], accuracy[is_best])), strict=True), "o-", color=BLUE)
+        axes.plot(cost[~is_best], accuracy[~is_best], "s", color=ORANGE)
+        # The three trainings on prototypes are one line, which is named once, at its end.
+        longest = table["name"].isin(["prototypes_3", "prototypes_8"])
         for task, x, y in zip(table["task"][~longest], cost[~longest], accuracy[~longest], strict=True):
             axes.annotate(
                 task,
                 (x, y),
-                (0, -17 if task == "contrastive" else 7),
+                (0, -17 if task in ("contrastive", "words") else 7),
                 textcoords="offset points",
                 ha="center",
                 color=GREY,

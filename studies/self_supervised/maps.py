@@ -9,7 +9,7 @@ from stages.runner.project import Project, Results
 from studies.self_supervised import PREPARED, figures
 from studies.self_supervised.measure import encode
 
-NETWORKS = {"default network": "../../models/autoencoder.keras", "visual words": "models/words.keras"}
+NETWORKS = {"default network": "../../models/autoencoder.keras", "prototypes": "models/prototypes.keras"}
 
 
 class Settings(Section):

@@ -22,14 +22,14 @@ from studies.self_supervised import PREPARED, SUPERVISED, figures
 BASELINES = ("pixels", "PCA")
 # In the figure of accuracies by labels, whose lines have four styles.
 SHOWN = {
-    "words": "visual words, 128 numbers",
+    "prototypes": "prototypes and visual words, 128 numbers",
     "default": "default network, 128 numbers",
     "hog": "HOG, 1,296 numbers",
     "supervised": "supervised (all labels), 128 numbers",
 }
 VIEWS = {"contrastive": 2, "vicreg": 2}
 # In the metrics.
-NAMES = ("contrastive", "vicreg", "masked", "words", "contrastive_joint", "words_joint")
+NAMES = ("contrastive", "vicreg", "masked", "words", "prototypes", "contrastive_joint", "prototypes_joint")
 
 
 class Settings(Section):
@@ -45,7 +45,7 @@ def report(project: Project, settings: Settings) -> Results:
     baselines = files.read_csv(project.path("../../data/baselines") / "accuracies.csv")
     table = tabulate(runs, baselines)
     cost = tabulate_cost(project, settings, runs)
-    print(f"visual words: accuracy of the linear probe {runs['words']['mean']['linear_all']:.4f}")
+    print(f"prototypes: accuracy of the linear probe {runs['prototypes']['mean']['linear_all']:.4f}")
     return {
         "metrics/self_supervised.json": summarise(runs),
         "plots/codes.csv": table,
@@ -58,7 +58,7 @@ def report(project: Project, settings: Settings) -> Results:
 def summarise(runs: Mapping[str, Any]) -> dict[str, float]:
     """Return the accuracy of linear probes on the codes of each network with all labels, and with ten."""
     metrics = {name: runs[name]["mean"]["linear_all"] for name in NAMES}
-    return metrics | {"words_10": runs["words"]["mean"]["linear_10"]}
+    return metrics | {"prototypes_10": runs["prototypes"]["mean"]["linear_10"]}
 
 
 def tabulate(runs: Mapping[str, Any], baselines: pd.DataFrame) -> pd.DataFrame:

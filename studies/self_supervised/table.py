@@ -8,13 +8,15 @@ import pandas as pd
 STUDY = Path(__file__).parent
 ALL, TEN = "all", "10"
 TITLES = {
-    "words": "**visual words**",
-    "words_joint": "visual words and reconstruction",
+    "prototypes": "**prototypes and visual words**",
+    "prototypes_joint": "… and reconstruction",
+    "words": "visual words",
     "masked": "masked images",
     "contrastive": "contrastive (SimCLR)",
     "contrastive_joint": "contrastive and reconstruction",
     "vicreg": "VICReg",
     "default": "the default network of the main pipeline",
+    "prototypes_pca": "no training: PCA of prototypes and visual words",
     "words_pca": "no training: PCA of visual words",
     "hog": "no training: HOG",
     "hog_pca": "no training: PCA of HOG",

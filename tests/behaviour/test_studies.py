@@ -67,6 +67,7 @@ USES = {
     "cae.networks.convolutional.code_size": "",
     "cae.networks.self_supervised.Settings": "",
     "cae.networks.self_supervised.build": "training",
+    "cae.networks.prototypes.Prototypes": "training",
     "cae.networks.visual_words.VisualWords": "training",
     "cae.networks.settings": "",
     "cae.networks.model": "",

@@ -21,12 +21,12 @@ IMAGES = np.random.default_rng(0).random((8, 12, 9, 1), dtype=np.float32)
 TRAINING, VALIDATION = Phase(training=True, epoch=0), Phase(training=False, epoch=0)
 FIRST, SECOND = (np.random.default_rng(seed).normal(size=(6, 5)).astype(np.float32) for seed in (1, 2))
 ARITHMETIC = pytest.mark.parametrize("arithmetic", [exact, stock], ids=["fast", "stock"])
-TASKS = ("contrastive", "vicreg", "masked", "words")
+TASKS = ("contrastive", "vicreg", "masked", "words", "prototypes")
 
 
 def build(engine: str = "fast", **changes: Any) -> tuple[Autoencoder, Task]:
     """Build a small network and its task."""
-    values = {"filters": (3, 4, 5), "code_size": 6, "width": 16, "words": 7, **changes}
+    values = {"filters": (3, 4, 5), "code_size": 6, "width": 16, "words": 7, "prototypes": 5, **changes}
     settings = self_supervised.Settings.model_validate(values)
     network = self_supervised.build(settings, IMAGES.shape[1:], seed=1)
     task = self_supervised.task(settings, network, choose_engine(engine))
@@ -90,14 +90,14 @@ def test_both_engines_compute_the_same_losses_and_gradients(task: str) -> None:
             one.losses[name](targets, one.forward(inputs))
             for one, (inputs, targets) in zip(tasks, examples, strict=True)
         )
-        np.testing.assert_allclose(fast, slow, rtol=1e-4)
+        np.testing.assert_allclose(fast, slow, rtol=1e-3)
     fast_gradients, slow_gradients = map(compute_gradients, tasks)
     largest = max(np.abs(gradient).max() for gradient in slow_gradients.values())
     for fast_one, slow_one in zip(fast_gradients.values(), slow_gradients.values(), strict=True):
         np.testing.assert_allclose(fast_one, slow_one, rtol=1e-3, atol=1e-3 * largest)
 
 
-@pytest.mark.parametrize("task", ["contrastive", "vicreg", "words"])
+@pytest.mark.parametrize("task", ["contrastive", "vicreg", "words", "prototypes"])
 @pytest.mark.parametrize(("reconstruction", "learns"), [(0.0, False), (0.5, True)])
 def test_the_encoder_learns_from_reconstructions_only_if_they_have_a_weight(
     task: str, reconstruction: float, learns: bool

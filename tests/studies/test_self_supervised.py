@@ -19,11 +19,11 @@ from cae.networks.autoencoder import load
 from studies.self_supervised import features, measure, report, supervised
 from tests.studies.running import copy_study, run_declared
 
-SMALL = {"filters": [3, 4, 5], "code_size": 6, "width": 16, "words": 7, "batch_size": 16}
-NAMES = ("words", "contrastive_joint", "supervised")
+SMALL = {"filters": [3, 4, 5], "code_size": 6, "width": 16, "words": 7, "prototypes": 5, "batch_size": 16}
+NAMES = ("prototypes", "contrastive_joint", "supervised")
 PARAMS = {
     "networks": {
-        "words": {"task": "words", **SMALL},
+        "prototypes": {"task": "prototypes", **SMALL},
         "contrastive_joint": {"task": "contrastive", "reconstruction": 1.0, **SMALL},
         "supervised": SMALL,
     },
