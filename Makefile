@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiled at install: TensorFlow then loads several times faster.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes
 
-.PHONY: help repro test test-all lint fuzz sanitize behaviour studies audit bench reproduce portable requirements
+.PHONY: help repro test test-all lint fuzz sanitize behaviour studies report audit bench reproduce portable requirements
 
 help:
 	@echo "make repro         train and evaluate the autoencoder on Fashion-MNIST; finished stages are skipped"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint          linters and types alone"
 	@echo "make behaviour     after an edit: compute the digests of what the code computes, list stale studies"
 	@echo "make studies       run every study, after the main pipeline"
+	@echo "make report        one page of all results, report/report.html, after the main pipeline and the studies"
 	@echo "make reproduce     run the main pipeline in a fresh clone, compare with what is committed"
 	@echo "make audit         run every study in a fresh clone, compare with what is committed: hours"
 	@echo "make portable      train on emulated processors, compare every bit; needs QEMU"
@@ -67,6 +68,12 @@ behaviour: $(BIN)/.installed
 
 studies: behaviour
 	for study in studies/*/dvc.yaml; do (cd "$${study%/*}" && dvc repro) || exit 1; done
+
+# A part that fails, because a study has not run, is named in the page; without that reason the page fails.
+report: $(BIN)/.installed
+	cd report && for part in $$(dvc stage list --name-only | grep -v page); do \
+	  dvc repro --single-item $$part || echo "the page goes without $$part"; done; dvc repro --single-item page
+	@echo "open report/report.html in a browser"
 
 bench: $(BIN)/.installed
 	python -m benchmarks

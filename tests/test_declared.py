@@ -25,10 +25,11 @@ from stages.runner.inputs import is_within
 from stages.runner.project import Results
 
 ROOT = Path(__file__).parents[1]
-STUDIES = sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc"))
+# The report is a project like the studies.
+STUDIES = [ROOT / "report", *sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc"))]
 # Its stages have not run: it has no images.
 CUSTOM = ROOT / "custom"
-CODE = ("cae/", "stages/", "studies/")
+CODE = ("cae/", "report/", "stages/", "studies/")
 # What git has, or would have with `git add`: all else was made by runs, and is in DVC's cache at most.
 COMMITTED = {
     name
@@ -55,7 +56,7 @@ class Stage(NamedTuple):
 
     @property
     def module(self) -> str:
-        """What its command runs: `python -m stages STAGE …` or `python -m studies STUDY STAGE …`."""
+        """What its command runs: `python -m stages STAGE …`, with STUDY before STAGE for `studies`."""
         package, *names = self.declared["cmd"].partition("python -m ")[2].split()
         return ".".join([package, *names[: 2 if package == "studies" else 1]])
 
@@ -163,7 +164,7 @@ def test_every_section_of_params_yaml_is_used(project: Path) -> None:
 @cache
 def build_graph() -> grimp.ImportGraph:
     """Return which module imports which."""
-    graph = grimp.build_graph("cae", "stages", "studies", cache_dir=None)
+    graph = grimp.build_graph("cae", "report", "stages", "studies", cache_dir=None)
     # Only stages that train have checkpoints.
     graph.remove_import(importer="stages.runner.project", imported="cae.engine.checkpoints")
     return graph
@@ -192,7 +193,9 @@ def test_a_stage_of_the_main_pipeline_depends_on_the_code_that_it_imports_and_on
 @for_each([stage for stage in STAGES if stage.project != ROOT])
 def test_a_stage_of_a_study_depends_on_the_modules_of_studies_that_it_imports(stage: Stage) -> None:
     declared = {path for path in stage.list_paths("deps") if path.endswith(".py")}
-    assert declared == {file for file in list_imports(stage.module) if file.startswith("studies/")}
+    assert declared == {
+        file for file in list_imports(stage.module) if file.startswith(("report/", "studies/"))
+    }
 
 
 def test_training_depends_on_no_label_and_no_test_image_and_on_no_metric_and_no_figure() -> None:

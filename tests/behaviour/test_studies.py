@@ -98,6 +98,7 @@ USES = {
     "stages.train.summarise": "",
     "stages.train.ProgressBar": "",
     "studies": "",
+    "report": "",
 }
 OF_PROBES = {"measures.knn_probe", "measures.linear_probe", "measures.mse", "measures.pca"}
 # What stands in a module that a stage shares with others, and that it does not run itself.
@@ -112,14 +113,15 @@ NOT_RUN = {
     "self_supervised:transfer": {*OF_PROBES, "measures.scores", "training"},
     "self_supervised:maps": {*OF_PROBES, "measures.scores", "training"},
     "denoising:measure": {"training"},
+    "report:noise": {"measures.mse", "measures.ssim", "training"},
     "denoising:report": {"measures.mse", "measures.noise", "measures.psnr", "measures.ssim"},
 }
 # Every stage reads prepared images, has defaults, and has its results written by the runner.
 OF_EVERY_STAGE = {"datasets.splits", "datasets.writers", "stages.settings"}
-OURS = ("cae", "stages", "studies")
+OURS = ("cae", "report", "stages", "studies")
 STAGES = [
     (path.parent.name, name, stage)
-    for path in (ROOT / "custom/dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml")))
+    for path in (ROOT / "custom/dvc.yaml", ROOT / "report/dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml")))
     for name, stage in yaml.safe_load(path.read_text())["stages"].items()
 ]
 
@@ -158,7 +160,9 @@ def digests_of(name: str) -> list[str]:
 
 def files_of(study: str, stage: dict[str, Any]) -> list[Path]:
     """Name the modules of a study that a stage depends on."""
-    return [ROOT / "studies" / study / name for name in stage["deps"] if re.fullmatch(r"\w+\.py", name)]
+    folder = ROOT / study if study == "report" else ROOT / "studies" / study
+    # The report runs modules of a study.
+    return [folder / name for name in stage["deps"] if re.fullmatch(r"(\.\./studies/\w+/)?\w+\.py", name)]
 
 
 def declared_by(stage: dict[str, Any]) -> set[str]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from html.parser import HTMLParser
@@ -40,14 +39,6 @@ class Drawn(HTMLParser):
             self.pictures.append(attributes["src"])
         elif tag == "script" and "src" in attributes:
             self.scripts.append(attributes["src"])
-
-
-@pytest.fixture
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    pytest.skip("no Chromium on this machine")
 
 
 def draw(chromium: str, page: Path, profile: Path) -> Drawn:

@@ -1,0 +1,105 @@
+"""Test images in the plane by their codes; each point shows its image and what comes back from its code."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import (
+    CDSView,
+    CheckboxGroup,
+    ColumnDataSource,
+    GlyphRenderer,
+    GroupFilter,
+    HoverTool,
+    Select,
+    Slider,
+)
+from bokeh.plotting import figure
+
+from cae.core.config import Section
+from cae.datasets import prepared
+from cae.datasets.splits import draw_indices
+from cae.metrics import embeddings, quality
+from cae.networks.autoencoder import predict
+from report.charts import (
+    COLOURS,
+    MARKERS,
+    build_chart,
+    build_view,
+    place_legend,
+    read_script,
+    show,
+    write_part,
+)
+from report.networks import DEFAULT, PREPARED, RESIDUAL, SELF_SUPERVISED, encode, load_network
+from report.sprites import COLUMNS
+from stages.runner.project import Project, Results
+
+NETWORKS = {"default": DEFAULT, "residual": RESIDUAL, "self-supervised": SELF_SUPERVISED}
+SIZE = 56  # pixels of an image in a tooltip
+TOOLTIP = "".join(
+    f"<span style='display: inline-block; width: {SIZE}px; height: {SIZE}px; background: var(--{sheet}) "
+    f"-@{{left}}px -@{{top}}px / {COLUMNS * SIZE}px auto; margin-right: 3px'></span>"
+    for sheet in ("embedding-images", "embedding-@{network}")
+)
+HEIGHT = 560
+
+
+class Settings(Section):
+    """What the stage reads of params.yaml."""
+
+    embedding: embeddings.Settings
+
+
+def embedding(project: Project, settings: Settings) -> Results:
+    """Return the chart of the embedded test images, and its sheets of images."""
+    folder = project.path(PREPARED)
+    images, labels = prepared.read_all_images(folder), prepared.read_labels(folder, "test")
+    names = prepared.read_class_names(folder)
+    chosen = settings.embedding
+    count = min(chosen.images, len(labels))
+    indices = draw_indices(len(labels), {"sample": count}, chosen.seed)["sample"]
+    shown = images.test[indices]
+    sheets = {"embedding-images": shown[..., 0]}
+    data: dict[str, Any] = {"label": [names[label] for label in labels[indices]], "network": [0] * count}
+    data["top"], data["left"] = SIZE * np.array(np.divmod(np.arange(count, dtype=np.int32), COLUMNS))
+    for at, path in enumerate(NETWORKS.values()):
+        network = load_network(project, path, shown)
+        codes = encode(network, shown)
+        start = embeddings.embed_by_pca(encode(network, images.train), codes)
+        points = embeddings.embed_by_tsne(codes, start, chosen)
+        sheets[f"embedding-{at}"] = (reconstructions := predict(network.network, shown))[..., 0]
+        data[f"x{at}"], data[f"y{at}"] = points.astype(np.float32).T
+        data[f"error{at}"] = quality.mse(shown, reconstructions).astype(np.float32)
+    # Those of the network that is shown, at first the default.
+    data |= {name: data[f"{name}0"] for name in ("x", "y", "error")}
+    source, marked = ColumnDataSource(data), ColumnDataSource({"x": [], "y": []})
+    chart, renderers = plot_classes(source, names)
+    chart.scatter("x", "y", source=marked, size=18, fill_color=None, line_color="black", line_width=3)
+    network = Select(title="network", options=list(NETWORKS), value="default")
+    classes = CheckboxGroup(labels=list(names), active=list(range(len(names))), inline=True)
+    classes.update(sizing_mode="stretch_width", stylesheets=[":host > * { flex-wrap: wrap; }"])
+    image = Slider(start=0, end=count - 1, value=0, step=1, title="image, circled above")
+    view = build_view()
+    arguments = {"source": source, "points": renderers, "marked": marked, "view": view}
+    arguments |= {"network": network, "classes": classes, "image": image}
+    controls = {network: "value", classes: "active", image: "value"}
+    script = read_script("embedding", arguments)
+    return write_part("embedding", [show([network, classes, chart, image, view], controls, script)], sheets)
+
+
+def plot_classes(source: ColumnDataSource, names: tuple[str, ...]) -> tuple[figure, list[GlyphRenderer]]:
+    """Plot the points of each class in its colour and with its marker; return the chart and the points."""
+    chart = build_chart("", "", "")
+    chart.axis.visible = chart.grid.visible = False
+    points = []
+    for at, name in enumerate(names):
+        view = CDSView(filter=GroupFilter(column_name="label", group=name))
+        # There are fewer colours than classes: the markers of the last are hollow.
+        fill = 0.7 if at < len(COLOURS) else 0.0
+        look = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)], "fill_alpha": fill}
+        points.append(chart.scatter("x", "y", source=source, view=view, size=6, legend_label=name, **look))
+    tooltips = f"{TOOLTIP}<div>@label, MSE @error{{0.0000}}</div>"
+    chart.add_tools(HoverTool(renderers=points, tooltips=tooltips, limit=4))
+    place_legend(chart, columns=3)
+    chart.height = HEIGHT
+    return chart, points

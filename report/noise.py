@@ -1,0 +1,82 @@
+"""What each filter and network makes of a noisy image, by the strength of the noise."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import keras
+import numpy as np
+from bokeh.models import Select, Slider
+
+from cae.core import files
+from cae.core.arrays import Images
+from cae.core.config import Section, Seed
+from cae.datasets import prepared
+from cae.datasets.noise import Noise
+from cae.metrics import quality
+from cae.networks.autoencoder import predict
+from report.charts import add_series, build_chart, build_view, place_legend, read_script, show, write_part
+from report.networks import PREPARED
+from stages.runner.project import Project, Results
+from studies.denoising import filters, residual_cnn
+from studies.denoising.methods import AUTOENCODERS, TITLES, WITHOUT_BOTTLENECK
+from studies.denoising.noises import Noises, add_noise
+from studies.denoising.tune import load_filter
+
+STUDY = "../studies/denoising"
+KIND: Final = "gaussian"
+# In the chart; the images have all methods.
+CHART = ("noisy", "total_variation", "nonlocal_means", "wiener", *AUTOENCODERS, WITHOUT_BOTTLENECK)
+
+
+class Settings(Section):
+    """What the stage reads of the study's params.yaml."""
+
+    noises: Noises
+    seed: Seed
+
+
+def noise(project: Project, settings: Settings) -> Results:
+    """Return the chart of PSNR by noise, denoised images, and the controls that choose among them."""
+    folder = project.path(PREPARED)
+    images, labels = prepared.read_images(folder, "test"), prepared.read_labels(folder, "test")
+    names = list(prepared.read_class_names(folder))
+    indices = np.unique(labels, return_index=True)[1]
+    clean = images[indices]
+    table = files.read_csv(project.path(f"{STUDY}/plots/denoising.csv"))
+    table = table[table["kind"] == KIND].set_index(["method", "strength"])
+    strengths = settings.noises.gaussian
+    noisy = [
+        add_noise(images, Noise(kind=KIND, strength=strength), settings.seed, "test")[indices]
+        for strength in strengths
+    ]
+    denoised, psnr = [], []
+    for method in TITLES:
+        denoise = load_method(project, method)
+        for strength, part in zip(strengths, noisy, strict=True):
+            denoised.append(denoise(part, float(table["chosen"][method, strength])))
+            psnr += quality.psnr(clean, denoised[-1]).tolist()
+    options = {"value": 0.3, "step": 0.1, "title": "standard deviation σ of the noise"}
+    strength = Slider(start=strengths[0], end=strengths[-1], **options)
+    image = Select(title="image", options=names, value=names[-1])
+    view = build_view()
+    arguments = {"strength": strength, "image": image, "view": view, "strengths": list(strengths)}
+    script = read_script("noise", arguments | {"titles": list(TITLES.values()), "psnr": psnr})
+    chart = build_chart("Mean PSNR of all test images", "standard deviation σ", "PSNR, dB")
+    for at, method in enumerate(CHART):
+        add_series(chart, at, TITLES[method], strengths, table["psnr"][method].tolist(), "0.0")
+    place_legend(chart)
+    layout = show([image, strength, view, chart], {image: "value", strength: "value"}, script)
+    sheets = {"noise-images": clean[..., 0], "noise-results": np.concatenate(denoised)[..., 0]}
+    return write_part("noise", [layout], sheets)
+
+
+def load_method(project: Project, method: str) -> Callable[[Images, float], Images]:
+    """Return a function of noisy images and of the strength that validation images chose for a filter."""
+    if method in (*AUTOENCODERS, WITHOUT_BOTTLENECK):
+        network = keras.saving.load_model(project.path(f"{STUDY}/models/{method}.keras"), compile=False)
+        run = residual_cnn.denoise if method == WITHOUT_BOTTLENECK else predict
+        return lambda images, _: run(network, images)
+    return partial(
+        filters.apply, load_filter(method, project.path(PREPARED), project.path("../data/baselines"))
+    )

@@ -1,0 +1,59 @@
+"""The page: all parts that were made, and the names of those that were not."""
+
+import html
+from functools import partial
+from pathlib import Path
+from string import Template
+
+from bokeh.resources import Resources
+
+from cae.core import files
+from cae.core.errors import UserError
+from report import PARTS, Part
+from stages.runner import inputs
+from stages.runner.project import Project, Results
+
+HERE = Path(__file__).parent
+
+
+def page(project: Project) -> Results:
+    """Return one HTML file that needs no other and no network."""
+    sections = "\n".join(write_section(project, part) for part in PARTS)
+    links = "\n".join(f'<li><a href="#{part.name}">{html.escape(part.title)}</a></li>' for part in PARTS)
+    template = Template((HERE / "page.html").read_text("utf-8"))
+    resources = Resources(mode="inline", components=["bokeh", "bokeh-widgets"])
+    text = template.substitute(
+        style=(HERE / "page.css").read_text("utf-8"),
+        script=(HERE / "page.js").read_text("utf-8"),
+        bokeh="\n".join(f"<script>{code}</script>" for code in resources.js_raw),
+        links=links,
+        sections=sections,
+    )
+    return {"report.html": partial(files.write_bytes, content=text.encode())}
+
+
+def write_section(project: Project, part: Part) -> str:
+    """Return the section of a part: its content, or which inputs it lacks."""
+    path = project.path("parts") / f"{part.name}.html"
+    if path.exists():
+        content = path.read_text("utf-8")
+    else:
+        content = f'<p class="missing">{html.escape(describe_missing(project, part))}</p>'
+    return (
+        f'<section id="{part.name}"><h2>{html.escape(part.title)}</h2>\n'
+        f'<p id="{part.name}-text">{html.escape(part.introduction)}</p>\n'
+        f'<div role="figure" aria-labelledby="{part.name}-text">\n{content}\n</div>\n'
+        f'<p class="more"><a href="{part.page}">More about this</a></p></section>'
+    )
+
+
+def describe_missing(project: Project, part: Part) -> str:
+    """Say which inputs of a part are missing; UserError if none is, so that it should have been made."""
+    stage = inputs.read_mapping(project.folder / "dvc.yaml")["stages"][part.name]
+    missing = [name for name in stage["deps"] if not inputs.resolve(project.folder, name).exists()]
+    if not missing:
+        raise UserError(
+            f"report/parts/{part.name}.html is missing, although all its inputs exist: "
+            f"run `cd report && dvc repro {part.name}` and see what it prints"
+        )
+    return f"This part is missing, because these files are: {', '.join(missing)}. Run that study first."
