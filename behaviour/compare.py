@@ -43,11 +43,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 def users_of_keys() -> dict[tuple[str, str], list[str]]:
     """List for each file of digests and key which stages depend on it, as PROJECT:STAGE."""
     users: dict[tuple[str, str], list[str]] = {}
-    for path in [
-        Path("custom/dvc.yaml"),
-        Path("report/dvc.yaml"),
-        *sorted(Path("studies").glob("*/dvc.yaml")),
-    ]:
+    folders = [Path("custom"), Path("report"), *sorted(Path("studies").iterdir())]
+    for path in (folder / "dvc.yaml" for folder in folders if (folder / "dvc.yaml").exists()):
         for name, stage in yaml.safe_load(path.read_text())["stages"].items():
             for entry in stage.get("params", []):
                 for file, keys in entry.items() if isinstance(entry, dict) else ():

@@ -8,12 +8,12 @@ from bokeh.models import ColumnDataSource, Select, Slider, Span
 
 from cae.core import files
 from cae.datasets import prepared
-from report.charts import COLOURS, build_chart, build_view, place_legend, read_script, show, write_part
+from report.charts import STYLES, build_chart, build_view, place_legend, read_script, show, write_part
 from stages.runner.project import Project, Results
 
 STUDY = "../studies/industrial"
 TITLES = {
-    "segmentation": "segmentation, the default",
+    "segmentation": "segmentation, learned from other drawn defects",
     "local": "local features",
     "reconstruction": "reconstruction error",
     "nearest": "nearest codes",
@@ -36,16 +36,16 @@ def anomalies(project: Project) -> Results:
     images = prepared.read_images(project.path(f"{STUDY}/data/prepared"), "test")
     anomalous = scores["class"].to_numpy() != NORMAL
     histograms = {
-        name: count(scores[name].to_numpy(), anomalous, float(detection["threshold"][name]))
+        name: compute_histogram(scores[name].to_numpy(), anomalous, float(detection["threshold"][name]))
         for name in TITLES
     }
     name, first = next(iter(histograms.items()))
     columns = {column: first[column] for column in ("left", "right", "normal", "anomalous")}
     histogram = ColumnDataSource(columns, tags=[name])
-    chart = build_chart("Scores of test images", "anomaly score", "share of the images, %")
+    chart = build_chart("Scores of test images", "anomaly score", "% of all normal, of all anomalous")
     chart.y_range.start = 0
-    for kind, colour in zip(("normal", "anomalous"), COLOURS):
-        look = {"color": colour, "fill_alpha": 0.5, "legend_label": f"{kind} images"}
+    for kind, style in (("anomalous", "vermilion"), ("normal", "blue")):
+        look = {"color": STYLES[style][0], "fill_alpha": 0.4, "legend_label": f"{kind} images"}
         chart.quad("left", "right", kind, 0, source=histogram, **look)
     line = Span(location=0, dimension="height", line_width=3, line_color="black")
     chart.add_layout(line)
@@ -56,7 +56,7 @@ def anomalies(project: Project) -> Results:
         end=first["right"][-1],
         value=first["threshold"],
         step=first["step"],
-        format="0[.]00000",
+        format="0[.]0000",
         title="threshold",
     )
     view = build_view()
@@ -71,6 +71,7 @@ def anomalies(project: Project) -> Results:
         "anomalous": anomalous.tolist(),
         "classes": scores["class"].tolist(),
         "histograms": histograms,
+        "aurocs": {name: float(detection["auroc"][name]) for name in TITLES},
         "shown": SHOWN,
     }
     controls = dict.fromkeys((method, threshold), "value")
@@ -78,7 +79,7 @@ def anomalies(project: Project) -> Results:
     return write_part("anomalies", [layout], {"anomalies-images": images[..., 0]})
 
 
-def count(
+def compute_histogram(
     scores: npt.NDArray[np.float64], anomalous: npt.NDArray[np.bool_], threshold: float
 ) -> dict[str, Any]:
     """Return the histogram of scores of both kinds of images, in %, and the threshold and its steps."""

@@ -20,9 +20,21 @@ from report.sprites import write_style
 from stages.runner.project import Results
 
 HERE = Path(__file__).parent
-# The colours of Okabe and Ito, which differ under colour blindness; markers differ, too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#6B6B6B", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "star", "hex", "plus")
+# The colours of Okabe and Ito and two of Tol, which differ under colour blindness; markers differ, too.
+STYLES = {
+    "blue": ("#0072B2", "circle"),
+    "vermilion": ("#D55E00", "square"),
+    "green": ("#009E73", "triangle"),
+    "grey": ("#6B6B6B", "diamond"),
+    "pink": ("#CC79A7", "inverted_triangle"),
+    "amber": ("#E69F00", "star"),
+    "light blue": ("#56B4E9", "hex"),
+    "black": ("#000000", "plus"),
+    "wine": ("#882255", "x"),
+    "olive": ("#999933", "square_pin"),
+}
+# Of what several charts show.
+RESIDUAL, DEFAULT, SELF_SUPERVISED, PCA = "blue", "vermilion", "green", "grey"
 HEIGHT = 420
 # Identifiers of Bokeh: random ones, and those that count all models of the process.
 IDENTIFIER = re.compile(r'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=")p[0-9]{4,}(?=")')
@@ -66,13 +78,20 @@ def build_chart(title: str, x: str, y: str, **options: Any) -> figure:
 
 
 def add_series(
-    chart: figure, at: int, title: str, x: Sequence[Any], y: Sequence[Any], pattern: str = "0.0000"
+    chart: figure,
+    style: str,
+    title: str,
+    x: Sequence[Any],
+    y: Sequence[Any],
+    pattern: str,
+    dash: str = "solid",
 ) -> None:
-    """Draw a line with markers, in the style number `at`; pointing at a marker shows its numbers."""
+    """Draw a line with markers, in one of STYLES; pointing at a marker shows its numbers."""
+    colour, marker = STYLES[style]
     source = ColumnDataSource({"x": x, "y": y, "title": [title] * len(x)})
-    look = {"source": source, "legend_label": title, "color": COLOURS[at]}
-    chart.line("x", "y", line_width=2, **look)
-    points = chart.scatter("x", "y", size=9, marker=MARKERS[at], **look)
+    look = {"source": source, "legend_label": title, "color": colour}
+    chart.line("x", "y", line_width=2, line_dash=dash, **look)
+    points = chart.scatter("x", "y", size=9, marker=marker, **look)
     labels = [str(axis.axis_label) for axis in (chart.xaxis[0], chart.yaxis[0])]
     tooltips = [("", "@title"), (labels[0], "@x"), (labels[1], f"@y{{{pattern}}}")]
     chart.add_tools(HoverTool(renderers=[points], tooltips=tooltips))

@@ -34,8 +34,11 @@ def directions(project: Project) -> Results:
     moves = distances[:, np.newaxis] * (deviations[:, np.newaxis] * fitted.directions)[:, np.newaxis]
     moved = (codes[:, np.newaxis, np.newaxis] + moves).astype(np.float32)
     between = np.array([[embeddings.interpolate(one, other, BETWEEN) for other in codes] for one in codes])
+    pixels = shown[..., 0]
+    mixed = np.array([[embeddings.interpolate(one, other, BETWEEN) for other in pixels] for one in pixels])
     sheets = {
-        "directions-images": shown[..., 0],
+        "directions-images": pixels,
+        "directions-mixed": mixed.reshape(-1, *pixels.shape[1:]),
         "directions-moved": decode(network, moved),
         "directions-between": decode(network, between),
     }
@@ -47,14 +50,14 @@ def show_directions(names: list[str]) -> UIElement:
     component = Slider(start=1, end=COMPONENTS, value=1, step=1, title="principal component")
     step = 2 * FARTHEST / (STEPS - 1)
     title = "distance, standard deviations"
-    far = Slider(start=-FARTHEST, end=FARTHEST, value=0, step=step, title=title)
-    start = Select(title="image", options=names, value=names[-1])
+    distance = Slider(start=-FARTHEST, end=FARTHEST, value=0, step=step, title=title)
+    image = Select(title="image", options=names, value=names[-1])
     view = build_view()
-    arguments = {"start": start, "component": component, "far": far, "view": view}
+    arguments = {"image": image, "component": component, "distance": distance, "view": view}
     numbers = {"components": COMPONENTS, "steps": STEPS, "farthest": FARTHEST}
     return show(
-        [Div(text="<h3>Along a principal component</h3>"), start, component, far, view],
-        dict.fromkeys((start, component, far), "value"),
+        [Div(text="<h3>Along a principal component</h3>"), image, component, distance, view],
+        dict.fromkeys((image, component, distance), "value"),
         read_script("directions", arguments | numbers),
     )
 

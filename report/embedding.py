@@ -20,16 +20,7 @@ from cae.datasets import prepared
 from cae.datasets.splits import draw_indices
 from cae.metrics import embeddings, quality
 from cae.networks.autoencoder import predict
-from report.charts import (
-    COLOURS,
-    MARKERS,
-    build_chart,
-    build_view,
-    place_legend,
-    read_script,
-    show,
-    write_part,
-)
+from report.charts import STYLES, build_chart, build_view, place_legend, read_script, show, write_part
 from report.networks import DEFAULT, PREPARED, RESIDUAL, SELF_SUPERVISED, encode, load_network
 from report.sprites import COLUMNS
 from stages.runner.project import Project, Results
@@ -42,6 +33,8 @@ TOOLTIP = "".join(
     for sheet in ("embedding-images", "embedding-@{network}")
 )
 HEIGHT = 560
+# The styles of classes: those of upper garments, which are hard to tell apart, differ most.
+ORDER = ("blue", "black", "vermilion", "grey", "green", "amber", "pink", "light blue", "wine", "olive")
 
 
 class Settings(Section):
@@ -61,12 +54,16 @@ def embedding(project: Project, settings: Settings) -> Results:
     shown = images.test[indices]
     sheets = {"embedding-images": shown[..., 0]}
     data: dict[str, Any] = {"label": [names[label] for label in labels[indices]], "network": [0] * count}
+    data["image"] = np.arange(count, dtype=np.int32)
     data["top"], data["left"] = SIZE * np.array(np.divmod(np.arange(count, dtype=np.int32), COLUMNS))
+    accuracies = []
     for at, path in enumerate(NETWORKS.values()):
         network = load_network(project, path, shown)
         codes = encode(network, shown)
         start = embeddings.embed_by_pca(encode(network, images.train), codes)
         points = embeddings.embed_by_tsne(codes, start, chosen)
+        placed = embeddings.measure(points, codes, labels[indices], chosen.neighbours)
+        accuracies.append(placed.accuracy)
         sheets[f"embedding-{at}"] = (reconstructions := predict(network.network, shown))[..., 0]
         data[f"x{at}"], data[f"y{at}"] = points.astype(np.float32).T
         data[f"error{at}"] = quality.mse(shown, reconstructions).astype(np.float32)
@@ -78,9 +75,10 @@ def embedding(project: Project, settings: Settings) -> Results:
     network = Select(title="network", options=list(NETWORKS), value="default")
     classes = CheckboxGroup(labels=list(names), active=list(range(len(names))), inline=True)
     classes.update(sizing_mode="stretch_width", stylesheets=[":host > * { flex-wrap: wrap; }"])
-    image = Slider(start=0, end=count - 1, value=0, step=1, title="image, circled above")
+    image = Slider(start=0, end=count - 1, value=0, step=1, title=f"image, 0 to {count - 1}, circled above")
     view = build_view()
     arguments = {"source": source, "points": renderers, "marked": marked, "view": view}
+    arguments |= {"accuracies": accuracies, "neighbours": chosen.neighbours}
     arguments |= {"network": network, "classes": classes, "image": image}
     controls = {network: "value", classes: "active", image: "value"}
     script = read_script("embedding", arguments)
@@ -92,14 +90,14 @@ def plot_classes(source: ColumnDataSource, names: tuple[str, ...]) -> tuple[figu
     chart = build_chart("", "", "")
     chart.axis.visible = chart.grid.visible = False
     points = []
-    for at, name in enumerate(names):
+    for name, style in zip(names, ORDER, strict=False):
         view = CDSView(filter=GroupFilter(column_name="label", group=name))
-        # There are fewer colours than classes: the markers of the last are hollow.
-        fill = 0.7 if at < len(COLOURS) else 0.0
-        look = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)], "fill_alpha": fill}
+        look = dict(zip(("color", "marker"), STYLES[style], strict=True), alpha=0.7)
         points.append(chart.scatter("x", "y", source=source, view=view, size=6, legend_label=name, **look))
-    tooltips = f"{TOOLTIP}<div>@label, MSE @error{{0.0000}}</div>"
-    chart.add_tools(HoverTool(renderers=points, tooltips=tooltips, limit=4))
+    tooltips = f"{TOOLTIP}<div>@label: image @image, and its reconstruction<br>MSE @error{{0.0000}}</div>"
+    chart.add_tools(HoverTool(renderers=points, tooltips=tooltips, limit=1))
     place_legend(chart, columns=3)
+    # Checkboxes, which the keyboard reaches, hide classes.
+    chart.legend.click_policy = "none"
     chart.height = HEIGHT
     return chart, points

@@ -47,9 +47,11 @@ def gallery(project: Project) -> Results:
     groups |= {name: np.flatnonzero(labels == at) for at, name in enumerate(names)}
     sheets: dict[str, list[Images]] = {"original": [], "reconstruction": [], "difference": []}
     rankings: dict[str, dict[str, dict[str, list[Tile]]]] = {}
+    means: dict[str, dict[str, float]] = {}
     for method, reconstructions in methods.items():
         errors = quality.mse(images, reconstructions)
         rankings[method] = {}
+        means[method] = {group: float(errors[members].mean()) for group, members in groups.items()}
         for group, members in groups.items():
             rankings[method][group] = {}
             for end, indices in rank(errors, members).items():
@@ -61,7 +63,7 @@ def gallery(project: Project) -> Results:
                     Tile(first + at, names[labels[index]], float(errors[index]), float(of_mean_image[index]))
                     for at, index in enumerate(indices)
                 ]
-    return build_part(rankings, {name: np.array(part)[..., 0] for name, part in sheets.items()})
+    return build_part(rankings, means, {name: np.array(part)[..., 0] for name, part in sheets.items()})
 
 
 def rank(errors: Scores, members: Indices) -> dict[str, Indices]:
@@ -70,15 +72,20 @@ def rank(errors: Scores, members: Indices) -> dict[str, Indices]:
     return {"worst": order[::-1][:SHOWN], "best": order[:SHOWN]}
 
 
-def build_part(rankings: dict[str, dict[str, dict[str, list[Tile]]]], sheets: dict[str, Images]) -> Results:
+def build_part(
+    rankings: dict[str, dict[str, dict[str, list[Tile]]]],
+    means: dict[str, dict[str, float]],
+    sheets: dict[str, Images],
+) -> Results:
     """Return the part: controls for method, class and end, and the images that they choose."""
     methods = list(rankings)
     groups = list(rankings[methods[0]])
     method = Select(title="method", options=methods, value=methods[0])
     group = Select(title="class", options=groups, value=groups[0])
-    end = Select(title="reconstructions", options=["worst", "best"], value="worst")
+    end = Select(title="show", options=["worst", "best"], value="worst")
     view = build_view()
-    arguments = {"method": method, "group": group, "end": end, "view": view, "rankings": rankings}
+    arguments = {"method": method, "group": group, "end": end, "view": view}
+    arguments |= {"rankings": rankings, "means": means}
     controls = dict.fromkeys((method, group, end), "value")
-    layout = show([row(method, group), end, view], controls, read_script("gallery", arguments))
+    layout = show([row(method, group, end), view], controls, read_script("gallery", arguments))
     return write_part("gallery", [layout], {f"gallery-{name}": part for name, part in sheets.items()})

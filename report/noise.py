@@ -15,7 +15,18 @@ from cae.datasets import prepared
 from cae.datasets.noise import Noise
 from cae.metrics import quality
 from cae.networks.autoencoder import predict
-from report.charts import add_series, build_chart, build_view, place_legend, read_script, show, write_part
+from report.charts import (
+    DEFAULT,
+    PCA,
+    RESIDUAL,
+    add_series,
+    build_chart,
+    build_view,
+    place_legend,
+    read_script,
+    show,
+    write_part,
+)
 from report.networks import PREPARED
 from stages.runner.project import Project, Results
 from studies.denoising import filters, residual_cnn
@@ -25,8 +36,19 @@ from studies.denoising.tune import load_filter
 
 STUDY = "../studies/denoising"
 KIND: Final = "gaussian"
-# In the chart; the images have all methods.
-CHART = ("noisy", "total_variation", "nonlocal_means", "wiener", *AUTOENCODERS, WITHOUT_BOTTLENECK)
+NETWORKS = (*AUTOENCODERS, WITHOUT_BOTTLENECK)
+STYLES = {
+    "noisy": "black",
+    "gaussian": "wine",
+    "median": "olive",
+    "total_variation": "pink",
+    "wavelet": "light blue",
+    "nonlocal_means": "amber",
+    "wiener": PCA,
+    "convolutional": DEFAULT,
+    "residual": RESIDUAL,
+    "residual_cnn": "green",
+}
 
 
 class Settings(Section):
@@ -56,24 +78,25 @@ def noise(project: Project, settings: Settings) -> Results:
         for strength, part in zip(strengths, noisy, strict=True):
             denoised.append(denoise(part, float(table["chosen"][method, strength])))
             psnr += quality.psnr(clean, denoised[-1]).tolist()
-    options = {"value": 0.3, "step": 0.1, "title": "standard deviation σ of the noise"}
-    strength = Slider(start=strengths[0], end=strengths[-1], **options)
+    middle = len(strengths) // 2
+    level = Slider(start=1, end=len(strengths), value=middle + 1, step=1, title="strength of the noise")
     image = Select(title="image", options=names, value=names[-1])
     view = build_view()
-    arguments = {"strength": strength, "image": image, "view": view, "strengths": list(strengths)}
+    arguments = {"level": level, "image": image, "view": view, "strengths": list(strengths)}
     script = read_script("noise", arguments | {"titles": list(TITLES.values()), "psnr": psnr})
     chart = build_chart("Mean PSNR of all test images", "standard deviation σ", "PSNR, dB")
-    for at, method in enumerate(CHART):
-        add_series(chart, at, TITLES[method], strengths, table["psnr"][method].tolist(), "0.0")
+    for method, style in STYLES.items():
+        dash = "solid" if method in NETWORKS else "dashed"
+        add_series(chart, style, TITLES[method], strengths, table["psnr"][method].tolist(), "0.0", dash)
     place_legend(chart)
-    layout = show([image, strength, view, chart], {image: "value", strength: "value"}, script)
+    layout = show([image, level, view, chart], {image: "value", level: "value"}, script)
     sheets = {"noise-images": clean[..., 0], "noise-results": np.concatenate(denoised)[..., 0]}
     return write_part("noise", [layout], sheets)
 
 
 def load_method(project: Project, method: str) -> Callable[[Images, float], Images]:
     """Return a function of noisy images and of the strength that validation images chose for a filter."""
-    if method in (*AUTOENCODERS, WITHOUT_BOTTLENECK):
+    if method in NETWORKS:
         network = keras.saving.load_model(project.path(f"{STUDY}/models/{method}.keras"), compile=False)
         run = residual_cnn.denoise if method == WITHOUT_BOTTLENECK else predict
         return lambda images, _: run(network, images)

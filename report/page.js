@@ -1,6 +1,6 @@
 // What the scripts of the parts share: they show images of sheets by calling these functions.
 window.report = {
-  COLUMNS: 50,
+  COLUMNS: $columns,  // sprites.py
 
   // An image of a sheet, `size` pixels wide; `label` says what it shows to those who do not see it.
   tile(sheet, index, size, label) {

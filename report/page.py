@@ -10,6 +10,7 @@ from bokeh.resources import Resources
 from cae.core import files
 from cae.core.errors import UserError
 from report import PARTS, Part
+from report.sprites import COLUMNS
 from stages.runner import inputs
 from stages.runner.project import Project, Results
 
@@ -24,7 +25,7 @@ def page(project: Project) -> Results:
     resources = Resources(mode="inline", components=["bokeh", "bokeh-widgets"])
     text = template.substitute(
         style=(HERE / "page.css").read_text("utf-8"),
-        script=(HERE / "page.js").read_text("utf-8"),
+        script=(HERE / "page.js").read_text("utf-8").replace("$columns", str(COLUMNS)),
         bokeh="\n".join(f"<script>{code}</script>" for code in resources.js_raw),
         links=links,
         sections=sections,
@@ -43,7 +44,7 @@ def write_section(project: Project, part: Part) -> str:
         f'<section id="{part.name}"><h2>{html.escape(part.title)}</h2>\n'
         f'<p id="{part.name}-text">{html.escape(part.introduction)}</p>\n'
         f'<div role="figure" aria-labelledby="{part.name}-text">\n{content}\n</div>\n'
-        f'<p class="more"><a href="{part.page}">More about this</a></p></section>'
+        f'<p class="more"><a href="{part.page}">More: {html.escape(part.page_title)}</a></p></section>'
     )
 
 

@@ -1,18 +1,18 @@
 """Accuracy of linear classifiers by the number of labels, for the codes of several networks."""
 
 from cae.core import files
-from report.charts import add_series, build_chart, place_legend, write_part
+from report.charts import DEFAULT, PCA, SELF_SUPERVISED, add_series, build_chart, place_legend, write_part
 from stages.runner.project import Project, Results
 
 LABELS = ("10", "100", "1000", "all")
-TITLES = {
-    "prototypes": "self-supervised: prototypes and visual words",
-    "contrastive": "self-supervised: SimCLR",
-    "default": "default network",
-    "hog": "baseline: HOG, 1,296 numbers",
-    "PCA": "baseline: PCA",
-    "pixels": "baseline: pixels",
-    "supervised": "upper bound: trained with all labels",
+SERIES = {
+    "prototypes": ("self-supervised: prototypes", SELF_SUPERVISED),
+    "contrastive": ("self-supervised: SimCLR", "light blue"),
+    "default": ("default network", DEFAULT),
+    "hog": ("baseline: HOG, 1,296 numbers", "amber"),
+    "PCA": ("baseline: PCA", PCA),
+    "pixels": ("baseline: pixels, 784 numbers", "black"),
+    "supervised": ("reference: codes from all labels", "wine"),
 }
 
 
@@ -25,8 +25,9 @@ def probes(project: Project) -> Results:
         "accuracy on test images, %",
         x_range=list(LABELS),
     )
-    for at, (name, title) in enumerate(TITLES.items()):
+    for name, (title, style) in SERIES.items():
         accuracies = [100 * float(table[f"linear_{labels}"][name]) for labels in LABELS]
-        add_series(chart, at, title, LABELS, accuracies, "0.0")
+        dash = "solid" if style in (SELF_SUPERVISED, "light blue", DEFAULT) else "dashed"
+        add_series(chart, style, title, LABELS, accuracies, "0.0", dash)
     place_legend(chart)
     return write_part("probes", [chart])

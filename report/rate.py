@@ -3,10 +3,12 @@
 import pandas as pd
 
 from cae.core import files
-from report.charts import add_series, build_chart, place_legend, write_part
+from report.charts import DEFAULT, PCA, RESIDUAL, add_series, build_chart, place_legend, write_part
 from stages.runner.project import Project, Results
 
 TITLES = {"residual": "residual network", "PCA": "baseline: PCA"}
+STYLES = (RESIDUAL, PCA, DEFAULT, "pink")
+TICKS = (0.001, 0.002, 0.005, 0.01, 0.02)
 STUDY = "../studies/rate"
 
 
@@ -25,7 +27,8 @@ def rate(project: Project) -> Results:
         "Squared error of test images", "numbers per code", "mean squared error", **logarithmic
     )
     chart.xaxis.ticker = sorted(set(ours["numbers"]))
-    for at, (method, part) in enumerate(table.groupby("method", sort=False)):
-        add_series(chart, at, str(method), part["numbers"].tolist(), part["mse"].tolist(), "0.00000")
+    chart.yaxis.ticker = TICKS
+    for style, (method, part) in zip(STYLES, table.groupby("method", sort=False), strict=False):
+        add_series(chart, style, str(method), part["numbers"].tolist(), part["mse"].tolist(), "0.00000")
     place_legend(chart)
     return write_part("rate", [chart])

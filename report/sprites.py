@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-# Images in a row of a sheet, as page.js has it, too.
+# Images in a row of a sheet.
 COLUMNS = 50
 # Of WebP, from 0 to 100: below 60 one sees it.
 QUALITY = 60

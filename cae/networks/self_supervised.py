@@ -21,20 +21,20 @@ Tasks:
                  by their visual words (`prototypes.py`)
 
 The decoder learns to reconstruct the first view. `reconstruction` weighs its squared error in what the
-encoder learns: with 0 the encoder learns from the task alone.
+encoder learns: with 0 the encoder learns from the task alone, which for `masked` is a reconstruction.
 """
 
 import itertools
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cae.core.arrays import Images
 from cae.datasets.augmentations import Phase, mirror
@@ -78,6 +78,13 @@ class Settings(NetworkSettings):
     views: Views = Views()
     batch_size: BatchSize = 128
     warm_up: WarmUp = 1
+
+    @model_validator(mode="after")
+    def refuse_weight_of_masked(self) -> Self:
+        """Refuse a weight that training would ignore."""
+        if self.task == "masked" and self.reconstruction:
+            raise ValueError("the task masked is a reconstruction: leave reconstruction out")
+        return self
 
     @field_validator("augmentations")
     @classmethod
@@ -141,10 +148,10 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
         codes, projections = zip(*(encode(view) for view in inputs), strict=True)
         return [decode(codes[0] if settings.reconstruction else tf.stop_gradient(codes[0])), *projections]
 
-    def compare(targets: Tensors, projections: Tensors) -> tf.Tensor:
+    def compute_task_loss(targets: Tensors, projections: Tensors) -> tf.Tensor:
         """Return the loss of the task for each image, on the scale of a sum over its pixels."""
         if description:
-            return arithmetic.squared_error(description.compare(targets[0]), projections[0])
+            return arithmetic.squared_error(description.compute_targets(targets[0]), projections[0])
         first, second = projections
         if settings.task == "contrastive":
             return math.prod(shape) * contrast(arithmetic, first, second, settings.temperature)
@@ -154,7 +161,8 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
         error = arithmetic.sigmoid_squared_error(targets[0], outputs[0])
         if settings.task == "masked":
             return error
-        return compare(targets, outputs[1:]) + (settings.reconstruction or 1.0) * error
+        # Without a weight, the decoder learns alone: from codes without a gradient.
+        return compute_task_loss(targets, outputs[1:]) + (settings.reconstruction or 1.0) * error
 
     def loss(targets: Tensors, outputs: Tensors) -> tf.Tensor:
         return arithmetic.cross_entropy(targets[0], outputs[0])

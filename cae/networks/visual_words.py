@@ -53,10 +53,10 @@ class VisualWords:
         self.side = min(PATCH, *image_shape[:2])
         self.count, self.arithmetic = count, arithmetic
         image = keras.Input(image_shape)
-        self._compare = layers.Conv2D(count, self.side, activation="relu", use_bias=False)
+        self._convolution = layers.Conv2D(count, self.side, activation="relu", use_bias=False)
         average = layers.Conv2D(1, self.side, use_bias=False)
         square = layers.Multiply()([image, image])
-        model = keras.Model(image, [self._compare(image), average(image), average(square)])
+        model = keras.Model(image, [self._convolution(image), average(image), average(square)])
         average.set_weights([np.full(average.kernel.shape, 1 / self._size, np.float32)])
         self._run = build_forward(model)
         size = REGIONS * REGIONS * count
@@ -65,7 +65,7 @@ class VisualWords:
     @property
     def _size(self) -> int:
         """How many numbers a patch has."""
-        size: int = self.side * self.side * self._compare.kernel.shape[2]
+        size: int = self.side * self.side * self._convolution.kernel.shape[2]
         return size
 
     def fit(self, images: Images, seed: int) -> None:
@@ -77,7 +77,7 @@ class VisualWords:
         covariance = dense(tf.transpose(patches), patches) / len(patches)
         whiten = compute_inverse_root(self.arithmetic, covariance + REGULARISATION * tf.eye(self._size))
         white = dense(patches, whiten)
-        # The first patches are as random as any.
+        # k-means starts from the first patches, which were drawn at random.
         words = white[: self.count]
         for _ in range(STEPS):
             distances = sum_over(words * words, 1)[tf.newaxis] - 2 * dense(white, tf.transpose(words))
@@ -86,27 +86,23 @@ class VisualWords:
             means = dense(tf.transpose(members), white) / tf.maximum(sizes, 1)
             words = tf.where(sizes > 0, means, words)
         kernels = dense(scale_to_length_1(self.arithmetic, words), whiten)
-        # A word says nothing of brightness.
+        # Kernels sum to 0, so that brightness has no effect.
         centred = kernels - sum_over(kernels, 1)[:, tf.newaxis] / self._size
         kernels = scale_to_length_1(self.arithmetic, centred)
-        shape = self._compare.kernel.shape
-        self._compare.set_weights([np.asarray(tf.transpose(kernels)).reshape(shape)])
+        shape = self._convolution.kernel.shape
+        self._convolution.set_weights([np.asarray(tf.transpose(kernels)).reshape(shape)])
         sample = images[draws.integers(0, len(images), STANDARDISED)]
-        targets = self.measure(tf.constant(sample))
-        mean = sum_over(targets, 0) / len(targets)
-        centred = targets - mean
-        variance = sum_over(sum_over(centred * centred, 0), 0) / centred.shape.num_elements()
-        self._mean, self._scale = mean, 1 / tf.sqrt(tf.maximum(variance, 1e-4))
+        self._mean, self._scale = fit_scale(self.arithmetic, self.measure(tf.constant(sample)))
 
-    def compare(self, images: tf.Tensor) -> tf.Tensor:
-        """Return `measure`, each number with mean 0 and all with variance 1: (N, H, W, C) → (N, 16·count)."""
+    def compute_targets(self, images: tf.Tensor) -> tf.Tensor:
+        """Return `measure` with mean 0 each and a mean variance of 1: (N, H, W, C) → (N, 16·count)."""
         return (self.measure(images) - self._mean) * self._scale
 
     def measure(self, images: tf.Tensor) -> tf.Tensor:
         """Return how much regions are like words: (N, H, W, C) in [0, 1] → (N, 16·count) ≥ 0.
 
         The square root of the mean of max(0, w · (p − mean p) / (sd p + SMOOTH)) over the patches p of a
-        region; pixels are square roots, as for the encoder.
+        region, or of zeros beyond the last row or column; pixels are square roots, as for the encoder.
         """
         sum_over = self.arithmetic.sum_over
         alike, mean, square = self._run(tf.sqrt(images))
@@ -136,6 +132,17 @@ class VisualWords:
         return centred / (tf.sqrt(sum_over(centred * centred, 1)[:, tf.newaxis] / self._size) + SMOOTH)
 
 
+def fit_scale(arithmetic: ModuleType, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the mean of rows (M, D), and the factor by which their mean variance is 1 around it."""
+    mean = arithmetic.sum_over(rows, 0) / len(rows)
+    centred = rows - mean
+    variance = (
+        arithmetic.sum_over(arithmetic.sum_over(centred * centred, 0), 0) / centred.shape.num_elements()
+    )
+    # Rows that are all the same are not scaled up to noise.
+    return mean, 1 / tf.sqrt(tf.maximum(variance, 1e-4))
+
+
 def scale_to_length_1(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     """Scale rows (M, D) to length 1; rows of zeros stay."""
     lengths = tf.sqrt(arithmetic.sum_over(rows * rows, 1))[:, tf.newaxis]
@@ -145,7 +152,7 @@ def scale_to_length_1(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
 def compute_inverse_root(arithmetic: ModuleType, matrix: tf.Tensor) -> tf.Tensor:
     """Return M^(−½) of a symmetric positive definite matrix (D, D), by products alone.
 
-    The coupled Newton iteration of Higham: Functions of Matrices (2008), equation 6.35:
+    The coupled Newton (Newton–Schulz) iteration of Higham: Functions of Matrices (2008), equation 6.35:
     Y ← Y T, Z ← T Z with T = ½(3I − Z Y); it converges where all eigenvalues are at most 1.
     """
     dense, one = arithmetic.dense, tf.eye(matrix.shape[0])

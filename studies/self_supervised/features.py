@@ -41,7 +41,7 @@ def fit_prototypes(images: Images) -> Compute:
     """Fit visual words and prototypes; return what computes both, the targets of the task `prototypes`."""
     prototypes = Prototypes(self_supervised.Settings().prototypes, build_words(images))
     prototypes.fit(images, SEED)
-    return run_in_graph(prototypes.compare)
+    return run_in_graph(prototypes.compute_targets)
 
 
 def build_words(images: Images) -> VisualWords:

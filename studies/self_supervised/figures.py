@@ -27,8 +27,8 @@ def plot_cost(table: pd.DataFrame) -> Figure:
         axes.plot(*zip(*sorted(zip(cost[is_best], accuracy[is_best])), strict=True), "o-", color=BLUE)
         axes.plot(cost[~is_best], accuracy[~is_best], "s", color=ORANGE)
         # The three trainings on prototypes are one line, which is named once, at its end.
-        longest = table["name"].isin(["prototypes_3", "prototypes_8"])
-        for task, x, y in zip(table["task"][~longest], cost[~longest], accuracy[~longest], strict=True):
+        shorter = table["name"].isin(["prototypes_3", "prototypes_8"])
+        for task, x, y in zip(table["task"][~shorter], cost[~shorter], accuracy[~shorter], strict=True):
             axes.annotate(
                 task,
                 (x, y),
@@ -41,7 +41,7 @@ def plot_cost(table: pd.DataFrame) -> Figure:
         format_log_axis(axes.xaxis, (1, 2, 5))
         axes.margins(x=0.2, y=0.15)
         axes.set_title(title)
-        axes.set_xlabel("multiplications in training, 10¹² (logarithmic)")
+        axes.set_xlabel("multiplications of the encoder in training, 10¹²")
         axes.set_ylabel("accuracy of the linear probe, %")
     add_title(figure, "Accuracy of codes by what training costs")
     return figure

@@ -99,8 +99,8 @@ def to_probes(runs: Mapping[str, Any]) -> pd.DataFrame:
 def tabulate_cost(project: Project, settings: Settings, runs: Mapping[str, Any]) -> pd.DataFrame:
     """Tabulate what training costs: name, task, epochs, multiplications of the encoder, accuracies.
 
-    A step costs three times as many multiplications as the encoder, for each view: forward, and the gradients
-    of inputs and of weights.
+    A step costs three times as many as the encoder, for each view: forward, and the gradients of inputs and
+    of weights. Those of the decoder, of projections and of targets are not counted.
     """
     images = prepared.read_images(project.path(f"{PREPARED}/train_images.npy").parent, "train")
     rows = []

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from studies.self_supervised import SUPERVISED
+
 STUDY = Path(__file__).parent
 ALL, TEN = "all", "10"
 TITLES = {
@@ -38,7 +40,9 @@ def tabulate_codes() -> pd.DataFrame:
         for probe, probe_title in PROBES.items():
             for labels in (TEN, "100", "1000", ALL) if probe == "linear" else (TEN, ALL):
                 cells[f"{probe_title}, {labels}"] = f"{codes[f'{probe}_{labels}']:.3f}"
-        rows.append(cells | {"MSE": write(codes["mse"], "{:.4f}")})
+        # The decoder of the supervised network is untrained.
+        error = None if name == SUPERVISED else codes["mse"]
+        rows.append(cells | {"MSE": write(error, "{:.4f}")})
     return pd.DataFrame(rows)
 
 

@@ -83,7 +83,8 @@ def test_the_first_view_is_the_target_and_only_training_mirrors_it(task: str) ->
 
 @pytest.mark.parametrize("task", TASKS)
 def test_both_engines_compute_the_same_losses_and_gradients(task: str) -> None:
-    tasks = [build(engine, task=task, reconstruction=0.5)[1] for engine in ("fast", "stock")]
+    weight = 0.0 if task == "masked" else 0.5
+    tasks = [build(engine, task=task, reconstruction=weight)[1] for engine in ("fast", "stock")]
     examples = [one.examples(IMAGES, np.random.default_rng(0), TRAINING) for one in tasks]
     for name in ("objective", "loss"):
         fast, slow = (

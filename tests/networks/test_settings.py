@@ -27,6 +27,7 @@ from cae.networks.model import NETWORKS, Model
             "noise must come last",
         ),
         ("self_supervised", {"augmentations": [{"kind": "mirror"}]}, "draws views of its own"),
+        ("self_supervised", {"task": "masked", "reconstruction": 1.0}, "masked is a reconstruction"),
         ("variational", {"beta": 1.5}, "with 5 codes per image a weight above 1 rewards"),
         ("convolutional", {"learning_rate": -0.1}, "greater than 0"),
         ("convolutional", {"batch_size": 0}, "greater than or equal to 1"),

@@ -33,7 +33,7 @@ def build(shape: tuple[int, ...], count: int, engine: str = "fast") -> VisualWor
 
 def get_kernels(words: VisualWords) -> npt.NDArray[np.float32]:
     """Return the words as patches (side, side, C, count)."""
-    kernels: npt.NDArray[np.float32] = np.asarray(words._compare.kernel)
+    kernels: npt.NDArray[np.float32] = np.asarray(words._convolution.kernel)
     return kernels
 
 
@@ -102,6 +102,6 @@ def test_the_inverse_root_whitens(arithmetic: ModuleType) -> None:
 def test_targets_have_mean_0_and_variance_1_on_the_training_images() -> None:
     images, words = draw(40, 12, 9, 1), build((12, 9, 1), 5)
     words.fit(images, 1)
-    targets = np.asarray(words.compare(tf.constant(images)))
+    targets = np.asarray(words.compute_targets(tf.constant(images)))
     np.testing.assert_allclose(targets.mean(axis=0), 0, atol=0.3)
     assert targets.var(axis=0).mean() == pytest.approx(1, abs=0.1)

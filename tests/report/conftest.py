@@ -65,8 +65,8 @@ def make_inputs(folder: Path) -> None:
         files.write_model(folder / f"{name}.keras", network)
     images = examples.images(30, *SHAPE[:2], seed=7)
     files.write_array(folder / "studies/industrial/data/prepared/test_images.npy", images)
-    scores = np.linspace(0, 1, 30)
-    table = pd.DataFrame(dict.fromkeys(anomalies.TITLES, scores) | {"class": ["good"] * 15 + ["hole"] * 15})
+    scores = {name: (at + 1) * np.linspace(0, 1, 30) for at, name in enumerate(anomalies.TITLES)}
+    table = pd.DataFrame(scores | {"class": ["good"] * 15 + ["hole"] * 15})
     files.write_csv(folder / "studies/industrial/data/scores.csv", table)
 
 

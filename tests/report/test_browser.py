@@ -1,11 +1,15 @@
 """The report in Chromium, without a network, at the widths of a desk and of a phone."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, sync_playwright
 
+from cae.core.arrays import Images
 from report import PARTS
 
 pytestmark = pytest.mark.slow
@@ -54,20 +58,43 @@ def read_images(part: Locator) -> list[str]:
     return part.locator("span[role=img]").evaluate_all("all => all.map(one => one.style.background)")
 
 
-def count_dark_pixels(chart: Locator) -> int:
-    """Count the pixels of a chart that are not white."""
+def count_coloured_pixels(chart: Locator) -> int:
+    """Count the pixels of a chart that are neither white nor grey nor black: those of its marks."""
     count: int = chart.locator("canvas").first.evaluate(
         """canvas => {
           const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-          const isDark = i => data[i + 3] > 0 && data[i] + data[i + 1] + data[i + 2] < 600;
-          return data.filter((_, i) => i % 4 === 0 && isDark(i)).length;
+          const range = i => {
+            const colour = data.slice(i, i + 3);
+            return Math.max(...colour) - Math.min(...colour);
+          };
+          return data.filter((_, i) => i % 4 === 0 && data[i + 3] && range(i) > 60).length;
         }"""
     )
     return count
 
 
+def read_pixels(image: Locator) -> Images:
+    """Return the grey values of an image of the page, (12, 12) in [0, 1]."""
+    picture = Image.open(BytesIO(image.screenshot())).convert("L").resize((12, 12))
+    return np.asarray(picture, np.float32) / np.float32(255)
+
+
+def is_alike(first: Images, second: Images) -> bool:
+    """Compare images; sheets are compressed with a loss."""
+    return bool(np.abs(first - second).mean() < 0.04)
+
+
+def choose(page: Page, part: Locator, control: str, option: int) -> None:
+    """Choose an option of a control by its number."""
+    part.locator(".bk-Select").filter(has_text=control).first.locator("select").select_option(index=option)
+    page.wait_for_function(IDLE)
+
+
 def test_nothing_is_wider_than_the_page(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown = page.locator("canvas, figcaption, input, label, p, select, span[role=img], .bk-label")
+    ends = shown.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
+    assert max(ends) <= page.evaluate("innerWidth")
 
 
 @pytest.mark.parametrize("part", [part.name for part in PARTS])
@@ -76,7 +103,7 @@ def test_a_part_shows_marks_or_images(part: str, page: Page) -> None:
     charts = section.locator(".bk-Figure")
     assert charts.count() or read_images(section)
     for chart in charts.all():
-        assert count_dark_pixels(chart) > 100
+        assert count_coloured_pixels(chart) > 100
     for image in section.locator("span[role=img]").all():
         assert image.get_attribute("aria-label")
 
@@ -88,7 +115,7 @@ def test_a_part_shows_marks_or_images(part: str, page: Page) -> None:
         ("directions", "distance", "ArrowRight"),
         ("directions", "share of the way", "ArrowRight"),
         ("embedding", "image", "ArrowRight"),
-        ("noise", "standard deviation", "ArrowRight"),
+        ("noise", "strength", "ArrowRight"),
         ("anomalies", "threshold", "End"),
     ],
 )
@@ -102,12 +129,12 @@ def test_a_slider_changes_the_images(part: str, slider: str, key: str, page: Pag
 def test_a_lower_threshold_catches_more_and_raises_more_false_alarms(page: Page) -> None:
     section = page.locator("#anomalies")
     threshold = section.locator(".bk-Slider")
-    result = section.locator("b")
+    result = section.locator("p", has_text="Caught by kind")
     press(page, threshold, "End")
-    assert "Caught: 0 of 15" in result.inner_text()
+    assert "Caught: 0 of 15 anomalous images. False alarms: 0 of 15" in result.inner_text()
     press(page, threshold, "Home")
-    assert "Caught: 15 of 15" in result.inner_text()
-    assert "False alarms: 14 of 15" in result.inner_text()
+    assert "Caught: 15 of 15 anomalous images. False alarms: 14 of 15" in result.inner_text()
+    assert "Caught by kind: hole 15 of 15." in result.inner_text()
 
 
 def test_pointing_at_a_code_shows_its_image(page: Page) -> None:
@@ -133,19 +160,53 @@ def test_pointing_at_a_code_shows_its_image(page: Page) -> None:
 
 def test_a_class_without_its_mark_is_not_drawn(page: Page) -> None:
     section = page.locator("#embedding")
-    before = count_dark_pixels(section.locator(".bk-Figure"))
+    before = count_coloured_pixels(section.locator(".bk-Figure"))
     section.locator("input[type=checkbox]").first.press("Space")
     page.wait_for_function(IDLE)
-    assert count_dark_pixels(section.locator(".bk-Figure")) < before
+    assert count_coloured_pixels(section.locator(".bk-Figure")) < before
 
 
 @pytest.mark.parametrize(
     ("part", "control"),
-    [("embedding", "network"), ("gallery", "method"), ("gallery", "class"), ("noise", "image")],
+    [
+        ("anomalies", "score"),
+        ("directions", "image"),
+        ("directions", "from"),
+        ("embedding", "network"),
+        ("gallery", "class"),
+        ("gallery", "method"),
+        ("gallery", "show"),
+        ("noise", "image"),
+    ],
 )
 def test_a_choice_changes_the_images(part: str, control: str, page: Page) -> None:
     section = page.locator(f"#{part}")
-    before = read_images(section)
-    section.locator(".bk-Select").filter(has_text=control).first.locator("select").select_option(index=1)
-    page.wait_for_function(IDLE)
-    assert read_images(section) != before
+    before = section.locator("figure").evaluate_all("all => all.map(one => one.outerHTML)")
+    choose(page, section, control, 1)
+    assert section.locator("figure").evaluate_all("all => all.map(one => one.outerHTML)") != before
+
+
+def test_another_score_has_another_chart_and_threshold(page: Page) -> None:
+    section = page.locator("#anomalies")
+    handle = section.locator(".noUi-handle")
+    before = handle.get_attribute("aria-valuemax")
+    choose(page, section, "score", 1)
+    assert handle.get_attribute("aria-valuemax") != before
+
+
+def test_a_distance_of_0_is_the_same_image_along_every_component(page: Page) -> None:
+    section = page.locator("#directions")
+    image = section.locator("figure").nth(1).locator("span[role=img]")
+    before = read_pixels(image)
+    press(page, section.locator(".bk-Slider").filter(has_text="principal component"), "End")
+    assert is_alike(before, read_pixels(image))
+
+
+def test_all_images_between_an_image_and_itself_are_the_same(page: Page) -> None:
+    section = page.locator("#directions")
+    choose(page, section, "from", 0)
+    choose(page, section, "to", 0)
+    first, *others = (
+        section.locator("figure").filter(has_text="decoded, from").locator("span[role=img]").all()
+    )
+    assert all(is_alike(read_pixels(first), read_pixels(other)) for other in others)
