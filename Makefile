@@ -71,7 +71,7 @@ studies: behaviour
 
 # A part that fails, because a study has not run, is named in the page; without that reason the page fails.
 report: $(BIN)/.installed
-	cd report && for part in $$(dvc stage list --name-only | grep -v page); do \
+	@cd report && for part in $$(dvc stage list --name-only | grep -v page); do \
 	  dvc repro --single-item $$part || echo "the page goes without $$part"; done; dvc repro --single-item page
 	@echo "open report/report.html in a browser"
 
