@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, Select, Slider, Span
 
 from cae.core import files
 from cae.datasets import prepared
-from report.charts import STYLES, build_chart, build_view, place_legend, read_script, show, write_part
+from report.charts import STYLES, build_chart, connect, place_legend, write_part
 from stages.runner.project import Project, Results
 
 STUDY = "../studies/industrial"
@@ -59,12 +59,10 @@ def anomalies(project: Project) -> Results:
         format="0[.]0000",
         title="threshold",
     )
-    view = build_view()
     arguments = {
         "method": method,
         "threshold": threshold,
         "line": line,
-        "view": view,
         "histogram": histogram,
         "titles": TITLES,
         "all": {name: scores[name].tolist() for name in TITLES},
@@ -75,7 +73,7 @@ def anomalies(project: Project) -> Results:
         "shown": SHOWN,
     }
     controls = dict.fromkeys((method, threshold), "value")
-    layout = show([method, threshold, chart, view], controls, read_script("anomalies", arguments))
+    layout = connect("anomalies", controls, arguments, [method, threshold, chart])
     return write_part("anomalies", [layout], {"anomalies-images": images[..., 0]})
 
 

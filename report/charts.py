@@ -106,21 +106,25 @@ def place_legend(chart: figure, columns: int = 1) -> None:
     chart.height = HEIGHT + 24 * -(-len(legend.items) // columns)
 
 
-def build_view() -> Div:
-    """Build the place that a script writes images into."""
-    return Div(sizing_mode="stretch_width")
+def connect(
+    name: str,
+    controls: Mapping[UIElement, str],
+    arguments: Mapping[str, Any],
+    layout: Sequence[UIElement],
+) -> UIElement:
+    """Return a column of elements, and below them what the script NAME.js writes.
 
-
-def read_script(name: str, arguments: Mapping[str, Any]) -> CustomJS:
-    """Return the script NAME.js, in which the arguments are variables."""
-    return CustomJS(args=dict(arguments), code=(HERE / f"{name}.js").read_text("utf-8"))
-
-
-def show(layout: Sequence[UIElement], controls: Mapping[UIElement, str], script: CustomJS) -> UIElement:
-    """Return a column of elements; the script runs when a control's property changes, and at the start."""
+    Args:
+        name: of the script, which runs at the start and whenever a control changes.
+        controls: each with the property that is watched.
+        arguments: variables of the script; `view` is another one, whose text it sets.
+        layout: the elements, with the controls.
+    """
+    view = Div(sizing_mode="stretch_width")
+    script = CustomJS(args={**arguments, "view": view}, code=(HERE / f"{name}.js").read_text("utf-8"))
     for control, changed in controls.items():
         control.js_on_change(changed, script)
-    root = column(*layout, sizing_mode="stretch_width")
+    root = column(*layout, view, sizing_mode="stretch_width")
     document = Document()
     document.add_root(root)
     document.js_on_event(DocumentReady, script)

@@ -5,9 +5,10 @@ from bokeh.layouts import row
 from bokeh.models import Div, Select, Slider, UIElement
 
 from cae.datasets import prepared
+from cae.figures.codes import find_first_of_each_class
 from cae.metrics import embeddings
 from cae.metrics.principal_components import fit_principal_components
-from report.charts import build_view, read_script, show, write_part
+from report.charts import connect, write_part
 from report.networks import DEFAULT, PREPARED, decode, encode, load_network
 from stages.runner.project import Project, Results
 
@@ -24,7 +25,7 @@ def directions(project: Project) -> Results:
     images, labels = prepared.read_all_images(folder), prepared.read_labels(folder, "test")
     names = list(prepared.read_class_names(folder))
     network = load_network(project, DEFAULT, images.test)
-    shown = images.test[np.unique(labels, return_index=True)[1]]
+    shown = images.test[find_first_of_each_class(labels)]
     codes = encode(network, shown)
     train = encode(network, images.train)
     fitted = fit_principal_components(train, COMPONENTS)
@@ -52,14 +53,11 @@ def show_directions(names: list[str]) -> UIElement:
     title = "distance, standard deviations"
     distance = Slider(start=-FARTHEST, end=FARTHEST, value=0, step=step, title=title)
     image = Select(title="image", options=names, value=names[-1])
-    view = build_view()
-    arguments = {"image": image, "component": component, "distance": distance, "view": view}
+    arguments = {"image": image, "component": component, "distance": distance}
     numbers = {"components": COMPONENTS, "steps": STEPS, "farthest": FARTHEST}
-    return show(
-        [Div(text="<h3>Along a principal component</h3>"), image, component, distance, view],
-        dict.fromkeys((image, component, distance), "value"),
-        read_script("directions", arguments | numbers),
-    )
+    controls = dict.fromkeys((image, component, distance), "value")
+    heading = Div(text="<h3>Along a principal component</h3>")
+    return connect("directions", controls, arguments | numbers, [heading, *controls])
 
 
 def show_interpolation(names: list[str]) -> UIElement:
@@ -69,10 +67,7 @@ def show_interpolation(names: list[str]) -> UIElement:
         for title, value in (("from", names[-1]), ("to", names[0]))
     )
     share = Slider(start=0, end=100, value=50, step=100 / (BETWEEN - 1), title="share of the way, %")
-    view = build_view()
-    arguments = {"start": start, "end": end, "share": share, "view": view, "between": BETWEEN}
-    return show(
-        [Div(text="<h3>From one image to another</h3>"), row(start, end), share, view],
-        dict.fromkeys((start, end, share), "value"),
-        read_script("interpolation", arguments),
-    )
+    arguments = {"start": start, "end": end, "share": share, "between": BETWEEN}
+    controls = dict.fromkeys((start, end, share), "value")
+    heading = Div(text="<h3>From one image to another</h3>")
+    return connect("interpolation", controls, arguments, [heading, row(start, end), share])

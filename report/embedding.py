@@ -20,7 +20,7 @@ from cae.datasets import prepared
 from cae.datasets.splits import draw_indices
 from cae.metrics import embeddings, quality
 from cae.networks.autoencoder import predict
-from report.charts import STYLES, build_chart, build_view, place_legend, read_script, show, write_part
+from report.charts import STYLES, build_chart, connect, place_legend, write_part
 from report.networks import DEFAULT, PREPARED, RESIDUAL, SELF_SUPERVISED, encode, load_network
 from report.sprites import COLUMNS
 from stages.runner.project import Project, Results
@@ -76,13 +76,12 @@ def embedding(project: Project, settings: Settings) -> Results:
     classes = CheckboxGroup(labels=list(names), active=list(range(len(names))), inline=True)
     classes.update(sizing_mode="stretch_width", stylesheets=[":host > * { flex-wrap: wrap; }"])
     image = Slider(start=0, end=count - 1, value=0, step=1, title=f"image, 0 to {count - 1}, circled above")
-    view = build_view()
-    arguments = {"source": source, "points": renderers, "marked": marked, "view": view}
+    arguments = {"source": source, "points": renderers, "marked": marked}
     arguments |= {"accuracies": accuracies, "neighbours": chosen.neighbours}
     arguments |= {"network": network, "classes": classes, "image": image}
     controls = {network: "value", classes: "active", image: "value"}
-    script = read_script("embedding", arguments)
-    return write_part("embedding", [show([network, classes, chart, image, view], controls, script)], sheets)
+    layout = connect("embedding", controls, arguments, [network, classes, chart, image])
+    return write_part("embedding", [layout], sheets)
 
 
 def plot_classes(source: ColumnDataSource, names: tuple[str, ...]) -> tuple[figure, list[GlyphRenderer]]:

@@ -10,7 +10,7 @@ from cae.core.arrays import Images, Indices, Scores
 from cae.datasets import prepared
 from cae.metrics import baselines, quality
 from cae.networks.autoencoder import predict
-from report.charts import build_view, read_script, show, write_part
+from report.charts import connect, write_part
 from report.networks import DEFAULT, PREPARED, RESIDUAL, load_network
 from stages.runner.project import Project, Results
 
@@ -46,46 +46,38 @@ def gallery(project: Project) -> Results:
     groups = {ALL: np.arange(len(labels))}
     groups |= {name: np.flatnonzero(labels == at) for at, name in enumerate(names)}
     sheets: dict[str, list[Images]] = {"original": [], "reconstruction": [], "difference": []}
-    rankings: dict[str, dict[str, dict[str, list[Tile]]]] = {}
-    means: dict[str, dict[str, float]] = {}
+    # By "METHOD/CLASS/END" and "METHOD/CLASS", as gallery.js looks them up.
+    rankings: dict[str, list[Tile]] = {}
+    means: dict[str, float] = {}
     for method, reconstructions in methods.items():
         errors = quality.mse(images, reconstructions)
-        rankings[method] = {}
-        means[method] = {group: float(errors[members].mean()) for group, members in groups.items()}
         for group, members in groups.items():
-            rankings[method][group] = {}
-            for end, indices in rank(errors, members).items():
+            means[f"{method}/{group}"] = float(errors[members].mean())
+            for end, indices in find_ends(errors, members).items():
                 first = len(sheets["original"])
-                sheets["original"] += list(images[indices])
-                sheets["reconstruction"] += list(reconstructions[indices])
-                sheets["difference"] += list(BRIGHTNESS * np.abs(images - reconstructions)[indices])
-                rankings[method][group][end] = [
+                rankings[f"{method}/{group}/{end}"] = [
                     Tile(first + at, names[labels[index]], float(errors[index]), float(of_mean_image[index]))
                     for at, index in enumerate(indices)
                 ]
-    return build_part(rankings, means, {name: np.array(part)[..., 0] for name, part in sheets.items()})
+                sheets["original"] += list(images[indices])
+                sheets["reconstruction"] += list(reconstructions[indices])
+                sheets["difference"] += list(BRIGHTNESS * np.abs(images[indices] - reconstructions[indices]))
+    choices = {"method": list(methods), "class": list(groups), "show": ["worst", "best"]}
+    controls = {
+        title: Select(title=title, options=options, value=options[0]) for title, options in choices.items()
+    }
+    layout = connect(
+        "gallery",
+        dict.fromkeys(controls.values(), "value"),
+        {"controls": controls, "rankings": rankings, "means": means},
+        [row(*controls.values())],
+    )
+    return write_part(
+        "gallery", [layout], {f"gallery-{name}": np.array(part)[..., 0] for name, part in sheets.items()}
+    )
 
 
-def rank(errors: Scores, members: Indices) -> dict[str, Indices]:
+def find_ends(errors: Scores, members: Indices) -> dict[str, Indices]:
     """Return the indices of the members with the largest and with the smallest errors."""
     order = members[np.argsort(errors[members], kind="stable")]
     return {"worst": order[::-1][:SHOWN], "best": order[:SHOWN]}
-
-
-def build_part(
-    rankings: dict[str, dict[str, dict[str, list[Tile]]]],
-    means: dict[str, dict[str, float]],
-    sheets: dict[str, Images],
-) -> Results:
-    """Return the part: controls for method, class and end, and the images that they choose."""
-    methods = list(rankings)
-    groups = list(rankings[methods[0]])
-    method = Select(title="method", options=methods, value=methods[0])
-    group = Select(title="class", options=groups, value=groups[0])
-    end = Select(title="show", options=["worst", "best"], value="worst")
-    view = build_view()
-    arguments = {"method": method, "group": group, "end": end, "view": view}
-    arguments |= {"rankings": rankings, "means": means}
-    controls = dict.fromkeys((method, group, end), "value")
-    layout = show([row(method, group, end), view], controls, read_script("gallery", arguments))
-    return write_part("gallery", [layout], {f"gallery-{name}": part for name, part in sheets.items()})

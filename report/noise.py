@@ -13,6 +13,7 @@ from cae.core.arrays import Images
 from cae.core.config import Section, Seed
 from cae.datasets import prepared
 from cae.datasets.noise import Noise
+from cae.figures.codes import find_first_of_each_class
 from cae.metrics import quality
 from cae.networks.autoencoder import predict
 from report.charts import (
@@ -21,10 +22,8 @@ from report.charts import (
     RESIDUAL,
     add_series,
     build_chart,
-    build_view,
+    connect,
     place_legend,
-    read_script,
-    show,
     write_part,
 )
 from report.networks import PREPARED
@@ -63,7 +62,7 @@ def noise(project: Project, settings: Settings) -> Results:
     folder = project.path(PREPARED)
     images, labels = prepared.read_images(folder, "test"), prepared.read_labels(folder, "test")
     names = list(prepared.read_class_names(folder))
-    indices = np.unique(labels, return_index=True)[1]
+    indices = find_first_of_each_class(labels)
     clean = images[indices]
     table = files.read_csv(project.path(f"{STUDY}/plots/denoising.csv"))
     table = table[table["kind"] == KIND].set_index(["method", "strength"])
@@ -81,17 +80,16 @@ def noise(project: Project, settings: Settings) -> Results:
     middle = len(strengths) // 2
     level = Slider(start=1, end=len(strengths), value=middle + 1, step=1, title="strength of the noise")
     image = Select(title="image", options=names, value=names[-1])
-    view = build_view()
-    arguments = {"level": level, "image": image, "view": view, "strengths": list(strengths)}
-    script = read_script("noise", arguments | {"titles": list(TITLES.values()), "psnr": psnr})
+    arguments = {"level": level, "image": image, "strengths": list(strengths)}
+    arguments |= {"titles": list(TITLES.values()), "psnr": psnr}
+    layout = connect("noise", dict.fromkeys((image, level), "value"), arguments, [image, level])
     chart = build_chart("Mean PSNR of all test images", "standard deviation σ", "PSNR, dB")
     for method, style in STYLES.items():
         dash = "solid" if method in NETWORKS else "dashed"
         add_series(chart, style, TITLES[method], strengths, table["psnr"][method].tolist(), "0.0", dash)
     place_legend(chart)
-    layout = show([image, level, view, chart], {image: "value", level: "value"}, script)
     sheets = {"noise-images": clean[..., 0], "noise-results": np.concatenate(denoised)[..., 0]}
-    return write_part("noise", [layout], sheets)
+    return write_part("noise", [layout, chart], sheets)
 
 
 def load_method(project: Project, method: str) -> Callable[[Images, float], Images]:

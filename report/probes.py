@@ -5,6 +5,7 @@ from report.charts import DEFAULT, PCA, SELF_SUPERVISED, add_series, build_chart
 from stages.runner.project import Project, Results
 
 LABELS = ("10", "100", "1000", "all")
+LEARNED_WITHOUT_LABELS = ("prototypes", "contrastive", "default")
 SERIES = {
     "prototypes": ("self-supervised: prototypes", SELF_SUPERVISED),
     "contrastive": ("self-supervised: SimCLR", "light blue"),
@@ -27,7 +28,7 @@ def probes(project: Project) -> Results:
     )
     for name, (title, style) in SERIES.items():
         accuracies = [100 * float(table[f"linear_{labels}"][name]) for labels in LABELS]
-        dash = "solid" if style in (SELF_SUPERVISED, "light blue", DEFAULT) else "dashed"
+        dash = "solid" if name in LEARNED_WITHOUT_LABELS else "dashed"
         add_series(chart, style, title, LABELS, accuracies, "0.0", dash)
     place_legend(chart)
     return write_part("probes", [chart])

@@ -143,17 +143,11 @@ def test_a_host_that_does_not_answer_is_named(clone: Project, credentials: dict[
         check_refusal(clone, f'Read timeout on endpoint URL: "{address}', credentials)
 
 
-def check_refusal(clone: Project, message: str, variables: Mapping[str, str]) -> None:
+def check_refusal(clone: Project, message: str, variables: dict[str, Any]) -> None:
     """Check that DVC, asked what the remote lacks, ends with one line, in time."""
-    done = subprocess.run(
-        ["dvc", "status", "--cloud"],
-        cwd=clone.folder,
-        env=ENVIRONMENT | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"} | dict(variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
+    limits = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"}
+    command = ("timeout", str(SECONDS), "dvc", "status", "--cloud")
+    done = clone.run(*command, check=False, **limits, **variables)
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
     assert message in line

@@ -1,7 +1,6 @@
 """A report of small networks, which are not trained, and of few images."""
 
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,6 @@ from behaviour import examples
 from cae.core import files
 from cae.networks import convolutional, residual, self_supervised
 from report import PARTS, anomalies
-from stages import runner
-from stages.runner.inputs import Inputs
-from stages.runner.project import Project
 from studies.denoising import residual_cnn
 from tests.studies import running
 
@@ -72,8 +68,7 @@ def make_inputs(folder: Path) -> None:
 
 def build(stage: str) -> None:
     """Run a stage of the report in the current folder."""
-    project = Project(Path("report"), Inputs.read(stage, Path("report")))
-    runner.call(getattr(import_module(f"report.{stage}"), stage), project, ())
+    running.run_stage(f"report.{stage}", Path("report"), stage)
 
 
 @pytest.fixture(scope="session")

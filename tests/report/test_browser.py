@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--proxy-server=127.0.0.1:9"]
 WIDTHS = {"desk": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
 IDLE = "Bokeh.documents.length && Bokeh.documents.every(one => one.is_idle)"
-DOCUMENTS = 1 + len(PARTS)  # one part has two
+DOCUMENTS = 2 + len(PARTS)  # two parts have two each
 
 
 @pytest.fixture(scope="module")

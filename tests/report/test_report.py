@@ -18,7 +18,7 @@ NAMES = [part.name for part in PARTS]
 
 
 @pytest.fixture
-def copy(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def report_copy(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the report, in the current folder."""
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
@@ -41,8 +41,8 @@ def test_identifiers_are_numbered_in_the_order_of_the_text() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_part_is_the_same_bytes_again(name: str, built: Path, copy: Path) -> None:
-    path = copy / f"report/parts/{name}.html"
+def test_a_part_is_the_same_bytes_again(name: str, built: Path, report_copy: Path) -> None:
+    path = report_copy / f"report/parts/{name}.html"
     path.unlink()
     build(name)
     assert path.read_bytes() == (built / f"report/parts/{name}.html").read_bytes()
@@ -58,16 +58,18 @@ def test_the_page_has_every_part_and_loads_nothing(built: Path) -> None:
     assert not re.findall(r"url\((?!data:)", without_scripts)
 
 
-def test_the_page_names_a_part_whose_inputs_are_missing(copy: Path) -> None:
-    shutil.rmtree(copy / "studies/denoising/models")
-    (copy / "report/parts/noise.html").unlink()
+def test_the_page_names_a_part_whose_inputs_are_missing(report_copy: Path) -> None:
+    shutil.rmtree(report_copy / "studies/denoising/models")
+    (report_copy / "report/parts/noise.html").unlink()
     build("page")
-    (message,) = re.findall(r'<p class="missing">(.*?)</p>', (copy / "report/report.html").read_text("utf-8"))
+    (message,) = re.findall(
+        r'<p class="missing">(.*?)</p>', (report_copy / "report/report.html").read_text("utf-8")
+    )
     assert "../studies/denoising/models" in message
     assert "denoising.csv" not in message
 
 
-def test_a_part_that_is_missing_without_reason_is_an_error(copy: Path) -> None:
-    (copy / "report/parts/rate.html").unlink()
+def test_a_part_that_is_missing_without_reason_is_an_error(report_copy: Path) -> None:
+    (report_copy / "report/parts/rate.html").unlink()
     with pytest.raises(UserError, match="dvc repro rate"):
         build("page")

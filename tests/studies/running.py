@@ -67,9 +67,12 @@ def copy_study(name: str, params: Mapping[str, Any]) -> Path:
 
 def run_declared(study: str, stage: str, *arguments: str) -> None:
     """Run a stage of a study in the current folder with what its dvc.yaml declares, and check its outputs."""
-    folder = Path("studies") / study
-    function = getattr(import_module(f"studies.{study}.{stage}"), stage)
+    run_stage(f"studies.{study}.{stage}", Path("studies") / study, stage, *arguments)
+
+
+def run_stage(module: str, folder: Path, stage: str, *arguments: str) -> None:
+    """Run a stage of the project in a folder with what its dvc.yaml declares, and check its outputs."""
     project = Project(folder, Inputs.read(stage, folder, arguments))
-    runner.call(function, project, arguments)
+    runner.call(getattr(import_module(module), stage), project, arguments)
     assert project.inputs is not None
     assert [path for path in project.inputs.outputs if not (folder / path).exists()] == []
