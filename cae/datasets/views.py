@@ -115,8 +115,9 @@ def cover(images: Images, share: float, draws: np.random.Generator) -> Images:
     height, width, _ = images.shape[-3:]
     rows, columns = -(-height // PATCH), -(-width // PATCH)
     numbers = draws.random((*images.shape[:-3], rows * columns), np.float32)
-    # The patches with the lowest numbers: the same count in every image.
-    ranks = numbers.argsort(axis=-1, kind="stable").argsort(axis=-1)
+    # The patches with the lowest numbers: the same count in every image. Only a stable sort of NumPy is the
+    # same code on every processor.
+    ranks = numbers.argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")
     covered = (ranks < round(share * rows * columns)).reshape(*images.shape[:-3], rows, columns)
     covered = covered.repeat(PATCH, axis=-2).repeat(PATCH, axis=-1)[..., :height, :width]
     return np.where(covered[..., np.newaxis], np.float32(0), images)

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cae.core.arrays import Images
+from cae.core.blocks import BLOCK
 from cae.networks.visual_words import VisualWords, compute_inverse_root, fit_scale
 
 # Principal components that codes have, and the steps of the iteration that finds them.
@@ -21,9 +22,8 @@ COMPONENTS, STEPS = 128, 6
 # Shares of the mean variance that are added to each variance: before components are divided, so that the
 # smallest count less, and within the iteration.
 RIDGE, SMALL_RIDGE = 0.2, 1e-5
-# Images that components are fitted to, unless there are more prototypes, and how many of them are
-# described at once.
-FITTED, BLOCK = 4000, 500
+# Images that components are fitted to, unless there are more prototypes.
+FITTED = 4000
 # Total variance of the prototypes' targets, as a multiple of that of the words' targets.
 EMPHASIS = 4
 # Third number of the seed, after the seed and the epoch; training uses 1 and 2, visual words 3.
