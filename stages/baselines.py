@@ -62,7 +62,6 @@ def baselines(project: Project, settings: Settings) -> Results:
     if classes is not None and classes.learnable:
         probes.check(classes.labels, settings.probes, classes.names)
     floors = compute_floors(splits, settings.data)
-    print(f"fitting PCA to {min(settings.baselines.images, len(images.train)):,} images", flush=True)
     mean_image = MeanImage.fit(images.train)
     components = fit_components(images.train, settings.baselines)
     results: Results = {
@@ -80,15 +79,16 @@ def probe_baselines(
     """Probe the features of the baselines for classes; tabulate the accuracies."""
     pca = PrincipalComponents(min(code_size(images.train), len(components.directions)), components)
     features = compute_features(images, pca, settings)
-    running = probes.run_probes(features, classes.labels, settings.probes)
-    results = track(running, "probing the baselines", probes.count_runs(len(features), settings.probes))
-    return probes.tabulate_accuracies(list(results), classes.labels.test)
+    outcomes = probes.run_probes(features, classes.labels, settings.probes)
+    finished = track(outcomes, "probing the baselines", probes.count_runs(len(features), settings.probes))
+    return probes.tabulate_accuracies(list(finished), classes.labels.test)
 
 
 def fit_components(train: Images, settings: Baselines) -> Components:
     """Fit principal components to training images, or to a sample of them."""
     most = settings.images if train[0].size <= WIDE else min(settings.images, MOST_WIDE_ROWS)
     rows = sample_rows(train, settings.seed, most).reshape(-1, train[0].size)
+    print(f"fitting PCA to {len(rows):,} images", flush=True)
     return fit_principal_components(rows, min(settings.components, *rows.shape))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cae.core import files
+from cae.core import files, words
 from cae.core.arrays import Images, Indices, Labels, Scores
 from cae.core.config import Section
 from cae.datasets import prepared
@@ -28,9 +28,10 @@ from stages.settings import Data
 FIGURES = "plots/reconstructions"
 OURS, PCA, MEAN, NOISY = "autoencoder", "PCA", "mean image", "noisy input"
 # The metrics in metrics/evaluate.json; plots/reconstruction.csv has all.
-COMPARED = ("bce", "mse", "ssim")
-# Images of the figure of examples where there are no classes.
+METRICS = ("bce", "mse", "ssim")
+# Images of the figure of examples, where there are no classes, and where there are many.
 EXAMPLES = 8
+MOST_EXAMPLES = 12
 # Draws the noise on the test images, the same for every experiment.
 NOISE_SEED = 1
 Reconstruct = Callable[[Images], Images]
@@ -89,16 +90,16 @@ def evaluate(project: Project, settings: Settings) -> Results:
 
     measured = {name: measure(reconstruct, test, indices, settings) for name, reconstruct in methods.items()}
     averages = {name: quality.average(one.metrics) for name, one in measured.items()}
-    compared = {name: averages[OURS][name] for name in COMPARED}
+    metrics = {name: averages[OURS][name] for name in METRICS}
     # Images that are all alike have no ratio.
     ratio = {"mse_over_pca": averages[OURS]["mse"] / averages[PCA]["mse"]} if averages[PCA]["mse"] else {}
     table = tabulate(averages, costs, float(floors["test"]))
-    print(describe(averages, float(floors["test"])))
+    print(describe(averages, pca.code_size, float(floors["test"])))
     labels = find_labels(folder, indices)
     compared_methods = [Method(name, *costs[name], measured[name].errors) for name in costs]
     return {
         **results,
-        "metrics/evaluate.json": compared | ratio,
+        "metrics/evaluate.json": metrics | ratio,
         "plots/reconstruction.csv": table,
         "plots/error_percentiles.csv": figures.tabulate_error_percentiles(compared_methods[:2]),
         f"{FIGURES}/error_distribution.png": figures.plot_error_distribution(compared_methods[:2]),
@@ -151,13 +152,13 @@ def tabulate(
     return table.astype(dict.fromkeys(("code_size", "parameters"), "Int64"))
 
 
-def describe(averages: Mapping[str, Mapping[str, float]], floor: float) -> str:
-    """Describe the result in a line."""
-    of_noise = f"; the noisy input {averages[NOISY]['bce']:.5f}" if NOISY in averages else ""
-    kind = "denoising noisy test images, " if of_noise else "test "
+def describe(averages: Mapping[str, Mapping[str, float]], components: int, floor: float) -> str:
+    """Describe the result in a line; PCA has so many components."""
+    noisy = f"; the noisy input {averages[NOISY]['bce']:.5f}" if NOISY in averages else ""
+    kind = "denoising noisy test images, " if noisy else "test "
     return (
-        f"{kind}binary cross-entropy {averages[OURS]['bce']:.5f}, floor {floor:.5f}; PCA at the same code "
-        f"size {averages[PCA]['bce']:.5f}{of_noise}"
+        f"{kind}binary cross-entropy {averages[OURS]['bce']:.5f}, floor {floor:.5f}; PCA with "
+        f"{words.pluralize(components, 'component')} {averages[PCA]['bce']:.5f}{noisy}"
     )
 
 
@@ -189,7 +190,8 @@ def plot_images(
         chosen, heading = order[ranks], "Normal test images, from the least to the largest squared error"
     else:
         labels = classes.labels
-        chosen = np.array([figures.find_median(errors, labels == label) for label in np.unique(labels)])
+        drawn = np.unique(labels)[:MOST_EXAMPLES]
+        chosen = np.array([figures.find_median(errors, labels == label) for label in drawn])
         heading = "From each class the test image with the median squared error of its class"
 
     def select(places: Indices) -> figures.Examples:

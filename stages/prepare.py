@@ -6,8 +6,6 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-from pydantic import Field
-
 from cae.core import words
 from cae.core.config import Section
 from cae.core.errors import UserError
@@ -32,10 +30,8 @@ LEAST_TRAIN = 128
 SSIM_WINDOW = 11
 # Images of 12 bits that are stored in 16 are no brighter than 0.06.
 DARK = 0.1
-# Of a network that is built to check settings, at most.
-WIDTH = 16
-# Of a tile: a batch of custom/ has 4, and the widest layer of the default network 32 numbers per pixel.
-MOST_PIXELS = 2**21
+# Least test images: an embedding compares a neighbour with others.
+LEAST_TEST = 3
 
 
 class Settings(Section):
@@ -44,8 +40,8 @@ class Settings(Section):
     data: Data
     split: Split
     anomaly: Anomaly = Anomaly()
-    # To say before training whether the score suits it; Fashion-MNIST as a whole has no anomalies.
-    network: Model | None = Field(default=None, alias="model")
+    # To say before training whether it can be built, and the score fitted; Fashion-MNIST has no anomalies.
+    model: Model | None = None
 
 
 def prepare(project: Project, settings: Settings) -> Results:
@@ -117,8 +113,9 @@ def prepare_images(project: Project, settings: Settings) -> Results:
     print_split(source, samples, settings.split.seed)
     check_threshold(samples, settings.anomaly.false_alarms)
     check_sizes(samples, data)
-    if settings.network is not None:
-        check_score(samples, settings.anomaly, settings.network)
+    if settings.model is not None:
+        check_score(samples, settings.anomaly, settings.model)
+    check_test(samples)
     masks.check_masks(source.path, samples)
     print(f"{source.path}, {source.kind}:", count_samples(samples))
     return {FOLDER: partial(write_images, source=source, data=data, samples=samples)}
@@ -151,6 +148,12 @@ def find_normal_class(source: Source, asked: str | None, samples: Sequence[Sampl
         raise UserError(
             f"data.normal is {asked!r}, but the classes in {source.path} are "
             f"{', '.join(map(repr, labels)) or 'none'}: name one of them, or write null"
+        )
+    unlabelled = sum(sample.label is None for sample in samples)
+    if unlabelled:
+        raise UserError(
+            f"{words.pluralize(unlabelled, 'image')} in {source.path} have no label, so it is unknown "
+            "whether they are normal: give labels to all, or write null as data.normal"
         )
     return asked
 
@@ -212,6 +215,16 @@ def join_splits(chosen: Collection[str]) -> str:
     return ", ".join(split for split in prepared.SPLITS if split in chosen)
 
 
+def check_test(samples: Sequence[SampleInfo]) -> None:
+    """Raise UserError, before any training, where later stages would have too few images to measure."""
+    tiles = sum(sample.tiles for sample in samples if sample.split == "test")
+    if tiles < LEAST_TEST:
+        raise UserError(
+            f"the test has {words.pluralize(tiles, 'tile')}, but at least {LEAST_TEST} are needed: add "
+            "images, or raise split.test"
+        )
+
+
 def check_threshold(samples: Sequence[SampleInfo], false_alarms: float) -> None:
     """Raise UserError, before any training, where images are too few for the threshold that is wanted."""
     count = sum(sample.split == "threshold" for sample in samples)
@@ -231,13 +244,8 @@ def check_threshold(samples: Sequence[SampleInfo], false_alarms: float) -> None:
 
 
 def check_score(samples: Sequence[SampleInfo], anomaly: Anomaly, model: Model) -> None:
-    """Raise UserError, before any training, where the score that is chosen could not be fitted."""
-    settings = model.settings
-    if hasattr(settings, "width"):
-        # Dense layers of large images would take gigabytes, and no check depends on their width.
-        settings = settings.model_copy(update={"width": min(settings.width, WIDTH)})
-    narrow = model.model_copy(update={model.name: settings})
-    autoencoder = narrow.build(samples[0].shape, seed=0)
+    """Raise UserError, before any training, where the network is too large or its score cannot be fitted."""
+    autoencoder = model.build(samples[0].shape, seed=0)
     tiles = Counter[str]()
     for sample in samples:
         tiles[sample.split] += sample.tiles
@@ -246,13 +254,6 @@ def check_score(samples: Sequence[SampleInfo], anomaly: Anomaly, model: Model) -
 
 def check_sizes(samples: Sequence[SampleInfo], data: Data) -> None:
     """Raise UserError, before any training, where later stages could not measure or write the images."""
-    shape = samples[0].shape
-    if shape[0] * shape[1] > MOST_PIXELS:
-        smaller = "cut the images (data.tiles), or make them smaller (data.size)"
-        raise UserError(
-            f"tiles have {shape[0]} × {shape[1]} pixels, but at most {MOST_PIXELS:,} can be trained on: "
-            f"{'lower data.tiles.size' if data.tiles else smaller}"
-        )
     if data.tiles is not None:
         for sample in samples:
             check_tile(data.tiles.size, sample)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from cae.datasets.splits import Splits, draw_indices
 from cae.figures import codes as figures
 from cae.figures import embeddings as embedding_figures
 from cae.metrics import embeddings, probes
+from cae.metrics.baselines import read
 from cae.metrics.embeddings import Embedding
 from cae.metrics.principal_components import sample_rows
 from cae.networks.autoencoder import Autoencoder, load, predict
@@ -29,6 +31,8 @@ FIGURES = "plots/codes"
 # Images between two that are interpolated, both included, and how many pairs.
 STEPS = 9
 PAIRS = 3
+# Classes whose nearest images are drawn, a row each.
+MOST_ROWS = 12
 
 
 class Settings(Section):
@@ -54,8 +58,9 @@ def probe(project: Project, settings: Settings) -> Results:
     autoencoder = load(project.path("models/autoencoder.keras"), images.test.shape[1:])
     codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
     sample = draw_sample(images, codes, classes, settings.embedding)
-    known = sample_rows(codes.train, settings.embedding.seed, len(codes.train))
-    linear = embeddings.embed_by_pca(known, sample.codes)
+    # As many training codes as fit into memory.
+    fitted = sample_rows(codes.train, settings.embedding.seed, len(codes.train))
+    linear = embeddings.embed_by_pca(fitted, sample.codes)
     # t-SNE is one long thread; everything that does not need it fills the other cores meanwhile. Unlike an
     # executor, this pool does not wait for its thread when the stage is stopped.
     with ThreadPool(1) as pool:
@@ -63,13 +68,14 @@ def probe(project: Project, settings: Settings) -> Results:
         results: Results = {"metrics/probe.json": {}, "plots/probes.csv": pd.DataFrame()}
         if classes is not None and classes.learnable:
             probes.check(classes.labels, settings.probes, classes.names)
-            accuracies = files.read_csv(project.path("data/baselines") / "accuracies.csv")
-            results = probe_classes(autoencoder, images, codes, classes, accuracies, settings.probes)
+            results = probe_classes(
+                autoencoder, images, codes, classes, project.path("data/baselines"), settings.probes
+            )
             results |= plot_examples(autoencoder, images, codes, classes, settings.embedding.neighbours)
-        drawn = {"PCA": measure(linear, sample, settings.embedding)}
+        measured = {"PCA": measure(linear, sample, settings.embedding)}
         if embed is not None:
-            drawn["t-SNE"] = measure(embed(), sample, settings.embedding)
-    return results | plot_embeddings(drawn, sample, settings.embedding)
+            measured["t-SNE"] = measure(embed(), sample, settings.embedding)
+    return results | plot_embeddings(measured, sample, settings.embedding)
 
 
 def draw_sample(
@@ -101,8 +107,12 @@ def start_tsne(
 
 def measure(points: npt.NDArray[np.floating], sample: Sample, settings: embeddings.Settings) -> Embedding:
     """Measure how well an embedding keeps the neighbours of the codes, as many as there can be."""
-    neighbours = min(settings.neighbours, (len(points) - 1) // 2)
-    return embeddings.measure(points, sample.codes, sample.labels, neighbours)
+    return embeddings.measure(points, sample.codes, sample.labels, count_neighbours(sample, settings))
+
+
+def count_neighbours(sample: Sample, settings: embeddings.Settings) -> int:
+    """Return how many neighbours are compared: the trustworthiness takes less than half of the images."""
+    return min(settings.neighbours, (len(sample.codes) - 1) // 2)
 
 
 def probe_classes(
@@ -110,16 +120,21 @@ def probe_classes(
     images: Splits[Images],
     codes: Splits[Rows],
     classes: Classes,
-    of_baselines: pd.DataFrame,
+    baselines: Path,
     settings: probes.Settings,
 ) -> Results:
-    """Probe the codes, and set the accuracies beside those of the baselines."""
+    """Probe the codes, and set the accuracies beside those of the baselines in a folder."""
     outcomes = list(probes.run_probes({"code": codes}, classes.labels, settings, cores_left=1))
     accuracies = pd.concat(
-        [probes.tabulate_accuracies(outcomes, classes.labels.test), of_baselines], ignore_index=True
+        [
+            probes.tabulate_accuracies(outcomes, classes.labels.test),
+            files.read_csv(baselines / "accuracies.csv"),
+        ],
+        ignore_index=True,
     )
+    _, components = read(baselines)
     metrics = probes.select_metrics(accuracies, "code")
-    described = name_features(autoencoder, images.test)
+    described = name_features(autoencoder, images.test, len(components.directions))
     names = {name: described[name] for name in accuracies["features"].unique()}
     (linear,) = (one for one in outcomes if (one.probe, one.labels_per_class) == ("linear", probes.ALL))
     print("accuracy:", ", ".join(f"{name} {value:.1%}" for name, value in metrics.items()))
@@ -133,14 +148,14 @@ def probe_classes(
     }
 
 
-def name_features(autoencoder: Autoencoder, images: Images) -> dict[str, str]:
-    """Describe each kind of features for the legend."""
-    default = words.pluralize(code_size(images), "number")
+def name_features(autoencoder: Autoencoder, images: Images, components: int) -> dict[str, str]:
+    """Describe each kind of features for the legend; so many components of PCA were fitted."""
+    default = code_size(images)
     return {
         "code": f"code of the autoencoder, {words.pluralize(autoencoder.code_size, 'number')}",
-        "PCA": f"PCA, {default}",
+        "PCA": f"PCA, {words.pluralize(min(default, components), 'number')}",
         "pixels": f"pixels, {words.pluralize(images[0].size, 'number')}",
-        "untrained": f"code of the untrained default network, {default}",
+        "untrained": f"code of the untrained default network, {words.pluralize(default, 'number')}",
     }
 
 
@@ -150,17 +165,20 @@ def plot_examples(
     """Draw what lies near the codes of some test images, and between them."""
     labels = classes.labels
     # The first of each class: nobody chose these images by eye.
-    first = figures.find_first_of_each_class(labels.test)
+    first = figures.find_first_of_each_class(labels.test)[:MOST_ROWS]
     nearest = embeddings.find_nearest(codes.train, codes.test[first], min(neighbours, len(codes.train)))
     ends = figures.pair_up(first, PAIRS)
-    return {
+    results = {
         f"{FIGURES}/retrieval.png": figures.plot_nearest(
             images.test[first], labels.test[first], images.train, labels.train, nearest, classes.names
-        ),
-        f"{FIGURES}/interpolation.png": figures.plot_interpolation(
-            images.test[ends], interpolate(autoencoder, codes.test, ends), labels.test[ends], classes.names
-        ),
+        )
     }
+    # A test of one class has no pairs.
+    if len(ends):
+        results[f"{FIGURES}/interpolation.png"] = figures.plot_interpolation(
+            images.test[ends], interpolate(autoencoder, codes.test, ends), labels.test[ends], classes.names
+        )
+    return results
 
 
 def interpolate(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
@@ -170,19 +188,19 @@ def interpolate(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp
     return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])
 
 
-def plot_embeddings(drawn: dict[str, Embedding], sample: Sample, settings: embeddings.Settings) -> Results:
+def plot_embeddings(measured: dict[str, Embedding], sample: Sample, settings: embeddings.Settings) -> Results:
     """Tabulate and draw embeddings; without classes there is no accuracy."""
     several = len(sample.names) > 1
-    neighbours = min(settings.neighbours, len(sample.codes) - 1)
+    neighbours = count_neighbours(sample, settings)
     by_code = embeddings.compute_knn_accuracy(sample.codes, sample.labels, neighbours)
     results: Results = {
-        "plots/embeddings.csv": embeddings.tabulate(drawn, by_code),
+        "plots/embeddings.csv": embeddings.tabulate(measured, by_code),
         f"{FIGURES}/embeddings.png": embedding_figures.plot_embeddings(
-            drawn, sample.labels, sample.names, by_code if several else None, neighbours
+            measured, sample.labels, sample.names, by_code if several else None, neighbours
         ),
     }
-    if "t-SNE" in drawn:
+    if "t-SNE" in measured:
         results[f"{FIGURES}/embedding_of_images.png"] = embedding_figures.plot_images_by_embedding(
-            drawn["t-SNE"].points, sample.images, sample.labels, sample.names
+            measured["t-SNE"].points, sample.images, sample.labels, sample.names
         )
     return results

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cae.core import files, words
+from cae.core import files
 from cae.core.arrays import Images
 from cae.core.config import Section
 from cae.core.errors import UserError
@@ -21,13 +21,10 @@ from cae.engine.engine import choose_engine
 from cae.networks import settings as networks
 from cae.networks.autoencoder import Autoencoder, load
 from cae.networks.model import Model
-from cae.networks.settings import Recipe
 from stages.runner.project import Project, Results
 
 PREPARED = "data/prepared"
 HISTORY = "plots/history.csv"
-# Numbers that the largest layer gives for one batch, at most; all layers together give a few times as many.
-MOST_NUMBERS = 2**28
 
 
 class Train(networks.Train):
@@ -106,9 +103,7 @@ def train_network(
     workers.check_same(strategy, project.inputs.parts if project.inputs else {})
     chief = workers.is_chief(strategy)
     with checkpoint.lock() if chief else nullcontext(), strategy.scope(), workers.explain_failures():
-        check_weights(model, images[0].size)
         autoencoder = model.build(images.shape[1:], recipe.seed)
-        check_memory(recipe, model.name, training.find_largest_output(autoencoder.network))
         if train.start_from is not None:
             copy_weights(load(project.path(train.start_from)).network, autoencoder.network)
         task = model.task(autoencoder, choose_engine(recipe.engine))
@@ -145,28 +140,6 @@ def describe_losses(best: "pd.Series[float]") -> str:
     """Write the validation losses of an epoch; where the objective is another than cross-entropy, both."""
     loss = f"cross-entropy {best['val_loss']:.5f}"
     return f"{loss}, objective {best['val_objective']:.5f}" if "val_objective" in best else loss
-
-
-def check_weights(model: Model, pixels: int) -> None:
-    """Raise UserError where the matrices of a network with dense layers would take many gigabytes."""
-    width = getattr(model.settings, "width", 0)
-    if 2 * pixels * width > MOST_NUMBERS:
-        raise UserError(
-            f"images have {pixels:,} numbers, too many for the matrices of model.{model.name} with a width "
-            f"of {width:,}: choose model.name convolutional in params.yaml, lower the width, cut the images "
-            "(data.tiles), or make them smaller (data.size)"
-        )
-
-
-def check_memory(recipe: Recipe, name: str, largest: int) -> None:
-    """Raise UserError where one batch, which cannot be divided, would take many gigabytes."""
-    if recipe.batch_size * largest > MOST_NUMBERS:
-        raise UserError(
-            f"a layer of the network gives {largest:,} numbers per image, and a batch has "
-            f"{words.pluralize(recipe.batch_size, 'image')}, but at most {MOST_NUMBERS:,} numbers are "
-            f"possible: lower model.{name}.batch_size in params.yaml, cut the images (data.tiles), or make "
-            "them smaller (data.size)"
-        )
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

@@ -32,6 +32,8 @@ SHIFT, BLUR = 6, 2
 MARKED_SHAPE, MARKED_CONTENT, MARKED_CHANGE = 0.3, 0.01, 0.02
 # Finer steps of grey values than those of 12 bits are no steps.
 MOST_LEVELS = 4096
+# Images that these steps are looked for in.
+MOST_COMPARED = 8
 Values = npt.NDArray[np.float32]
 
 
@@ -136,10 +138,11 @@ def draw_noise(count: int, height: int, width: int, generator: np.random.Generat
 
 def find_levels(images: Images) -> int | None:
     """Return how many steps grey values have from 0 to 1, such as 255; None for values without steps."""
-    steps = np.diff(np.sort(images[0], axis=None))
-    if not steps.any():
+    # One image may be black and white.
+    steps = np.diff(np.unique(images[:MOST_COMPARED]))
+    if not len(steps):
         return None
-    levels = int(np.rint(1 / steps[steps > 0].min()))
+    levels = int(np.rint(1 / steps.min()))
     return levels if levels < MOST_LEVELS else None
 
 

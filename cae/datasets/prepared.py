@@ -147,19 +147,20 @@ def read_class_names(folder: Path) -> tuple[str, ...]:
 
 
 def read_classes(folder: Path) -> Classes | None:
-    """Read the labels of all splits into memory; None where images have no classes, one, or very many."""
+    """Read the labels of all splits into memory; None unless all images have one of 2 to 255 classes."""
     if not (folder / SAMPLES).exists():
         labels = Splits(*(np.array(read_labels(folder, split)) for split in Splits._fields))
         return Classes(labels, read_class_names(folder))
     samples = read_samples(folder)
-    names = sorted({sample.class_name for sample in samples})
-    if not 1 < len(names) <= MOST_CLASSES:
+    names = {sample.label for sample in samples}
+    if None in names or not 1 < len(names) <= MOST_CLASSES:
         return None
-    indices = {name: index for index, name in enumerate(names)}
-    found = {split: list[int]() for split in SPLITS}
+    classes = sorted(map(str, names))
+    indices = {name: index for index, name in enumerate(classes)}
+    labels = {split: list[int]() for split in SPLITS}
     for sample in samples:
-        found[sample.split] += [indices[sample.class_name]] * sample.tiles
-    return Classes(Splits(*(np.array(found[split], np.uint8) for split in Splits._fields)), tuple(names))
+        labels[sample.split] += [indices[sample.class_name]] * sample.tiles
+    return Classes(Splits(*(np.array(labels[split], np.uint8) for split in Splits._fields)), tuple(classes))
 
 
 def read_split(folder: Path, split: str) -> Prepared:

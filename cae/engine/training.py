@@ -20,6 +20,7 @@ from cae.datasets.augmentations import Phase
 from cae.engine import workers
 from cae.engine.checkpoints import Checkpoint, State
 from cae.engine.steps import Steps
+from cae.networks.autoencoder import find_largest_output
 from cae.networks.settings import Recipe
 from cae.networks.tasks import Task
 
@@ -178,16 +179,6 @@ def split_into_calls(
         yield done, images[order[done : min(done + size, whole)].reshape(-1, batch_size)]
     if whole < len(order):
         yield whole, images[order[np.newaxis, whole:]]
-
-
-def find_largest_output(network: keras.Model) -> int:
-    """Return how many values the largest output of a layer has per image."""
-    return max(
-        find_largest_output(layer)
-        if isinstance(layer, keras.Model)
-        else max(math.prod(output.shape[1:]) for output in tf.nest.flatten(layer.output))
-        for layer in network.layers
-    )
 
 
 def sum_columns(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -118,29 +118,26 @@ def check(labels: Splits[Labels], settings: Settings, class_names: Sequence[str]
     for name, values in labels._asdict().items():
         if len(values) == 0:
             raise UserError(f"the {name} split has no images: raise split.{name} in params.yaml")
-    if not settings.labels_per_class:
-        return
-    classes = np.unique(np.concatenate(labels))
-    wanted = settings.labels_per_class[-1]
-    for label in classes:
+    per_class = settings.labels_per_class
+    for label in np.unique(np.concatenate(labels)) if per_class else ():
         count = int((labels.train == label).sum())
         if count == 0:
             raise UserError(
                 f"the training split has no image of {class_names[label]}, which validation or test has: "
                 "raise split.train in params.yaml or check the labels of the images"
             )
-        if count < wanted:
+        if count < per_class[-1]:
             raise UserError(
                 f"the training split has {words.pluralize(count, 'image')} of {class_names[label]}, but "
-                f"probes.labels_per_class asks for up to {wanted}: give it numbers of at most {count}, or "
-                "raise split.train, in params.yaml"
+                f"probes.labels_per_class asks for up to {per_class[-1]}: give it numbers of at most "
+                f"{count}, or raise split.train, in params.yaml"
             )
-    fewest = settings.labels_per_class[0] * len(classes)
+    fewest = per_class[0] * len(np.unique(labels.train)) if per_class else len(labels.train)
     if settings.neighbours > fewest:
         raise UserError(
             f"probes.neighbours is {settings.neighbours}, but "
-            f"{words.pluralize(settings.labels_per_class[0], 'label')} per class make "
-            f"{words.pluralize(fewest, 'labelled image')}: lower it to {fewest} or less in params.yaml"
+            f"{words.pluralize(fewest, 'labelled image')} are the fewest that k-NN learns from: lower it to "
+            f"{fewest} or less in params.yaml"
         )
 
 

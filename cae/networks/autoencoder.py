@@ -90,6 +90,16 @@ def split(network: keras.Model) -> Autoencoder:
     )
 
 
+def find_largest_output(network: keras.Model) -> int:
+    """Return how many numbers the largest output of a layer has per image."""
+    return max(
+        find_largest_output(layer)
+        if isinstance(layer, keras.Model)
+        else max(math.prod(output.shape[1:]) for output in keras.tree.flatten(layer.output))
+        for layer in network.layers
+    )
+
+
 def predict(network: keras.Model, inputs: Images) -> Any:
     """Run images or codes (N, …) through a network in blocks, so that memory stays bounded.
 

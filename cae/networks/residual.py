@@ -19,13 +19,13 @@ from keras import layers
 from cae.datasets.augmentations import Mirror, Shift
 from cae.networks import autoencoder, tasks
 from cae.networks.autoencoder import Autoencoder
-from cae.networks.settings import Augmentations, CodeSize, NetworkSettings, WarmUp, Width
+from cae.networks.settings import Augmentations, CodeSize, DenseSettings, WarmUp, Width
 from cae.networks.tasks import Engine, Task
 
 Shape = tuple[int, ...]
 
 
-class Settings(NetworkSettings):
+class Settings(DenseSettings):
     """How many numbers a code has, and how wide the hidden layer on either side is."""
 
     code_size: CodeSize = 128

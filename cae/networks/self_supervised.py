@@ -44,7 +44,7 @@ from cae.networks.autoencoder import ENCODER, Autoencoder
 from cae.networks.convolutional import check_filters
 from cae.networks.prototypes import Prototypes
 from cae.networks.residual import dense, two_paths
-from cae.networks.settings import Augmentations, BatchSize, CodeSize, NetworkSettings, WarmUp, Width
+from cae.networks.settings import Augmentations, BatchSize, CodeSize, DenseSettings, WarmUp, Width
 from cae.networks.tasks import Engine, Task
 from cae.networks.variational import decoder_to_logits
 from cae.networks.view_losses import compare_statistics, contrast
@@ -57,7 +57,7 @@ PROJECTION = "projection"
 COMPARED, HIDDEN = 128, 256
 
 
-class Settings(NetworkSettings):
+class Settings(DenseSettings):
     """The task, the size of the network, and how views differ."""
 
     task: Literal["contrastive", "vicreg", "masked", "words", "prototypes"] = "prototypes"

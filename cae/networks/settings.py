@@ -21,11 +21,18 @@ class NetworkSettings(Section):
 
     # Images per step.
     batch_size: BatchSize = 128
-    # Of Adam, at the start.
+    # Adam's, in the first epoch after the warm-up.
     learning_rate: Rate = 0.002
-    # Epochs in which the learning rate rises to that: without it wide layers start badly.
+    # Epochs in which the learning rate rises to that: without them wide layers start badly.
     warm_up: WarmUp = 0
     augmentations: Augmentations = ()
+
+
+class DenseSettings(NetworkSettings):
+    """What networks with dense layers have, whose matrices grow with the image."""
+
+    # Numbers in a hidden layer.
+    width: Width
 
 
 class Train(Section):

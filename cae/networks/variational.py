@@ -28,13 +28,13 @@ from cae.datasets.noise import draw_normal
 from cae.networks import autoencoder
 from cae.networks.autoencoder import ENCODER, Autoencoder
 from cae.networks.residual import dense
-from cae.networks.settings import BatchSize, CodeSize, NetworkSettings, Rate, WarmUp, Width
+from cae.networks.settings import BatchSize, CodeSize, DenseSettings, Rate, WarmUp, Width
 from cae.networks.tasks import Engine, Task, log_sum_exp
 
 Shape = tuple[int, ...]
 
 
-class Settings(NetworkSettings):
+class Settings(DenseSettings):
     """The size of the network, and the bound that it is trained on."""
 
     code_size: CodeSize = 40

@@ -110,12 +110,9 @@ def test_classes_are_sorted_and_every_tile_has_a_label(tmp_path: Path) -> None:
     assert not classes.learnable
 
 
-def test_samples_without_a_label_are_a_class_where_others_have_one(tmp_path: Path) -> None:
-    write(tmp_path, ["b", None, "b"], ["train", "validation", "test"])
-    classes = prepared.read_classes(tmp_path)
-    assert classes is not None
-    assert classes.names == ("b", prepared.NO_CLASS)
-    assert classes.labels.validation.tolist() == [1, 1]
+def test_there_are_no_classes_where_an_image_has_no_label(tmp_path: Path) -> None:
+    write(tmp_path, ["a", "b", None], ["train", "validation", "test"])
+    assert prepared.read_classes(tmp_path) is None
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 255, 256])

@@ -189,13 +189,6 @@ def test_large_images_come_in_smaller_calls_and_give_the_same_network(
     np.testing.assert_allclose(same, history, rtol=1e-6)
 
 
-def test_the_largest_output_is_found_in_layers_with_several_outputs_too() -> None:
-    assert training.find_largest_output(build_network()) == 4 * 8 * 8
-    image = keras.Input((2, 2, 1))
-    split = keras.ops.split(keras.layers.Dense(6)(image), 2, axis=-1)
-    assert training.find_largest_output(keras.Model(image, split)) == 6 * 2 * 2
-
-
 def test_the_learning_rate_falls_along_half_a_cosine_after_a_linear_warm_up() -> None:
     def compute(warm_up: int) -> Images:
         recipe = RECIPE.model_copy(update={"epochs": 3, "learning_rate": 0.5, "warm_up": warm_up})

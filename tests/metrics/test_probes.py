@@ -202,7 +202,11 @@ def make_labels(train: str, validation: str = "0123", test: str = "0123" * 8) ->
             "4 images of Dress, but probes.labels_per_class asks for up to 5: give it numbers of at most 4",
         ),
         (make_labels("012" * 9), 5, "no image of Dress, which validation or test has: raise split.train"),
-        (make_labels("0123" * 5), 9, "neighbours is 9, but 2 labels per class make 8 labelled images"),
+        (
+            make_labels("0123" * 5),
+            9,
+            "neighbours is 9, but 8 labelled images are the fewest",
+        ),
     ],
 )
 def test_labels_that_cannot_be_probed_are_a_clear_error(
@@ -214,5 +218,11 @@ def test_labels_that_cannot_be_probed_are_a_clear_error(
 
 def test_enough_labels_pass() -> None:
     probes.check(make_labels("0123" * 5), SETTINGS, CLASS_NAMES)
-    few = make_labels("012")
+    few = make_labels("01234")
     probes.check(few, SETTINGS.model_copy(update={"labels_per_class": ()}), CLASS_NAMES)
+
+
+def test_all_labels_may_be_too_few_for_the_neighbours() -> None:
+    settings = SETTINGS.model_copy(update={"labels_per_class": (), "neighbours": 4})
+    with pytest.raises(UserError, match="neighbours is 4, but 3 labelled images are the fewest"):
+        probes.check(make_labels("012"), settings, CLASS_NAMES)

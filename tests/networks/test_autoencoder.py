@@ -49,6 +49,13 @@ def test_predict_gives_codes_and_images_whatever_the_number_of_inputs() -> None:
     assert autoencoder.predict(network, many)[-1] == pytest.approx(np.asarray(network(IMAGES))[-1], abs=1e-6)
 
 
+def test_the_largest_output_is_found_in_halves_and_in_layers_with_several_outputs() -> None:
+    assert autoencoder.find_largest_output(default.autoencoder(seed=1).network) == 32 * 28 * 28
+    image = keras.Input((2, 2, 1))
+    split = keras.ops.split(keras.layers.Dense(6)(image), 2, axis=-1)
+    assert autoencoder.find_largest_output(keras.Model(image, split)) == 6 * 2 * 2
+
+
 def make_network(*layers: keras.Layer, shape: tuple[int | None, ...] = (28, 28, 1)) -> keras.Model:
     return keras.Sequential([keras.Input(shape), *layers])
 

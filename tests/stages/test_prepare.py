@@ -165,10 +165,10 @@ MOVED = f"{TEST_KEPT}; anomalous images of other folders are in the test, too\n"
 @pytest.mark.parametrize(
     ("folders", "normal", "printed"),
     [
-        ({"": 10}, None, DRAWN),
+        ({"": 15}, None, DRAWN),
         ({"train": 10, "test": 4}, None, f"{TEST_KEPT}\n"),
-        ({"train": 4, "val": 2, "threshold": 2, "test": 2}, None, KEPT),
-        ({"train/ok": 4, "val/ok": 2, "threshold/ok": 2, "test/ok": 2}, None, KEPT),
+        ({"train": 4, "val": 2, "threshold": 2, "test": 3}, None, KEPT),
+        ({"train/ok": 4, "val/ok": 2, "threshold/ok": 2, "test/ok": 3}, None, KEPT),
         # A folder of anomalous images alone has none for its split.
         ({"train/ok": 20, "test/ok": 3, "val/bad": 4}, "ok", MOVED),
         ({"train/ok": 20, "test/ok": 3, "threshold/bad": 4}, "ok", MOVED),
@@ -286,11 +286,25 @@ def test_a_threshold_folder_with_too_few_images_is_refused(tmp_path: Path) -> No
         run(prepare.prepare, tmp_path, anomaly={"false_alarms": 0.01})
 
 
+def test_a_test_of_fewer_than_three_images_is_refused(tmp_path: Path) -> None:
+    save_images(tmp_path / "images", 10)
+    with pytest.raises(UserError, match="the test has 2 tiles, but at least 3 are needed"):
+        run(prepare.prepare, tmp_path)
+
+
+def test_images_without_a_label_are_refused_where_one_class_is_normal(tmp_path: Path) -> None:
+    images = np.zeros((4, 28, 28), np.uint8)
+    arrays = {"train_images": images, "train_labels": np.zeros(4, np.uint8), "test_images": images}
+    np.savez(tmp_path / "images.npz", **arrays)
+    with pytest.raises(UserError, match="4 images in .* have no label"):
+        run(prepare.prepare, tmp_path, data={"source": "images.npz", "normal": "0"})
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
         ((8, 9), "images are 8×9, but .* needs at least 11×11 pixels: ask for a larger size"),
-        ((2000, 1100), r"tiles have 2004 × 1100 pixels, but at most .* cut the images \(data\.tiles\)"),
+        ((704, 704), r"too many for the matrices of model.residual with a width of .*\(data\.tiles\)"),
     ],
 )
 def test_images_that_no_stage_could_use_are_refused(
@@ -299,4 +313,4 @@ def test_images_that_no_stage_could_use_are_refused(
     for index in range(5):
         save(tmp_path / f"images/{index}.png", np.zeros(shape, np.uint8))
     with pytest.raises(UserError, match=message):
-        run(prepare.prepare, tmp_path)
+        run(prepare.prepare, tmp_path, model={"residual": {"width": 1024}})

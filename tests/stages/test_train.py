@@ -10,7 +10,6 @@ import pytest
 from cae.core import files
 from cae.core.errors import UserError
 from cae.networks.model import Model
-from cae.networks.settings import Recipe
 from stages import train
 from tests.stages.conftest import build_network, run, write_labelled
 
@@ -72,21 +71,6 @@ def test_a_network_no_better_than_the_mean_image_is_reported(capsys: pytest.Capt
     assert not capsys.readouterr().err
     train.warn(0.31, 0.31, settings)
     assert "no better than the mean image (validation 0.31000 against 0.31000)" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("network", ["residual", "self_supervised", "variational"])
-def test_matrices_that_would_take_many_gigabytes_are_refused(network: str) -> None:
-    model = Model(name=network)
-    train.check_weights(model, 28 * 28)
-    with pytest.raises(UserError, match=f"too many for the matrices of model.{network} with a width of"):
-        train.check_weights(model, 700 * 700)
-
-
-def test_a_batch_that_would_take_many_gigabytes_is_refused() -> None:
-    largest = train.MOST_NUMBERS // 4
-    train.check_memory(Recipe(batch_size=4), "convolutional", largest)
-    with pytest.raises(UserError, match=r"a batch has 5 images, .* lower model\.convolutional\.batch_size"):
-        train.check_memory(Recipe(batch_size=5), "convolutional", largest)
 
 
 def test_without_dvc_a_run_never_resumes_another_one(project: Path) -> None:
