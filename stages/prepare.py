@@ -30,8 +30,8 @@ LEAST_TRAIN = 128
 SSIM_WINDOW = 11
 # Images of 12 bits that are stored in 16 are no brighter than 0.06.
 DARK = 0.1
-# Least test images: an embedding compares a neighbour with others.
-LEAST_TEST = 3
+# Tiles of a split, at least: a principal component needs two, an embedding a neighbour and another code.
+LEAST_TILES = {"train": 2, "test": 3}
 
 
 class Settings(Section):
@@ -115,7 +115,7 @@ def prepare_images(project: Project, settings: Settings) -> Results:
     check_sizes(samples, data)
     if settings.model is not None:
         check_score(samples, settings.anomaly, settings.model)
-    check_test(samples)
+    check_tiles(samples)
     masks.check_masks(source.path, samples)
     print(f"{source.path}, {source.kind}:", count_samples(samples))
     return {FOLDER: partial(write_images, source=source, data=data, samples=samples)}
@@ -215,14 +215,15 @@ def join_splits(chosen: Collection[str]) -> str:
     return ", ".join(split for split in prepared.SPLITS if split in chosen)
 
 
-def check_test(samples: Sequence[SampleInfo]) -> None:
-    """Raise UserError, before any training, where later stages would have too few images to measure."""
-    tiles = sum(sample.tiles for sample in samples if sample.split == "test")
-    if tiles < LEAST_TEST:
-        raise UserError(
-            f"the test has {words.pluralize(tiles, 'tile')}, but at least {LEAST_TEST} are needed: add "
-            "images, or raise split.test"
-        )
+def check_tiles(samples: Sequence[SampleInfo]) -> None:
+    """Raise UserError, before any training, where later stages would have too few images."""
+    for split, least in LEAST_TILES.items():
+        tiles = sum(sample.tiles for sample in samples if sample.split == split)
+        if tiles < least:
+            raise UserError(
+                f"the {split} split has {words.pluralize(tiles, 'tile')}, but at least {least} are needed: add "
+                f"images, or raise split.{split}"
+            )
 
 
 def check_threshold(samples: Sequence[SampleInfo], false_alarms: float) -> None:

@@ -170,7 +170,11 @@ def check_channels(
     for sample in samples:
         found = preprocessing.channels or (*sample.pixels.shape, 1)[2]
         if found != wanted:
-            remedy = "add --grey" if wanted == 1 else "use colour images, or a network for grey ones"
+            remedy = (
+                "add --grey, or fit a detector with data.channels 1"
+                if wanted == 1
+                else "use colour images, or a network for grey ones"
+            )
             raise UserError(
                 f"{sample.name!r} has {words.pluralize(found, 'channel')}, but {path} takes images with "
                 f"{wanted}: {remedy}"

@@ -59,8 +59,8 @@ class Inputs:
             arguments: values of the stage's matrix, in the order in which its command names them.
 
         Raises:
-            UserError: dvc.yaml has no such stage, params.yaml does not have what dvc.yaml declares or has
-                what no stage uses, or digests were computed from other sources than those that are there now.
+            UserError: dvc.yaml has no such stage, params.yaml has what no stage uses, or digests were
+                computed from other sources than those that are there now.
         """
         pipeline = read_mapping(folder / "dvc.yaml")
         declared = pipeline.get("stages", {}).get(stage)
@@ -108,15 +108,15 @@ class Inputs:
     @property
     def parts(self) -> dict[str, str]:
         """What a run depends on, described for the user → its fingerprint, the same on every machine."""
-        data = str(self.folder / "data")
-        images = {name: digest for name, digest in self.files.items() if is_within(name, [data])}
-        sources = {name: digest for name, digest in self.files.items() if name not in images}
-        contents = {
-            "images in data/prepared": images,
-            "values in params.yaml": self.parameters,
-            "sources (cae/, stages/, requirements.txt)": sources,
+        kinds = {name: "images" if "data" in Path(name).parts else "other files" for name in self.files}
+        for name in self.parameters:
+            digests = has_digests(Path(name.partition(":")[0]))
+            kinds[name] = "digests of the code" if digests else "values in params.yaml"
+        contents = {**self.files, **self.parameters}
+        return {
+            kind: fingerprints.hash_values({name: contents[name] for name in kinds if kinds[name] == kind})
+            for kind in sorted(set(kinds.values()))
         }
-        return {words: fingerprints.hash_values(content) for words, content in contents.items()}
 
     @property
     def fingerprint(self) -> str:
@@ -241,7 +241,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Run from the project's folder.") from error
+        raise UserError(
+            f"{path} cannot be read ({error}). Run dvc repro in the project's folder, or python -m stages in "
+            "the top folder"
+        ) from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a mapping: restore the committed file")
     return content

@@ -127,9 +127,9 @@ def change_code(machine: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (change_data, "images in data/prepared"),
+        (change_data, "images"),
         (change_params, "values in params.yaml"),
-        (change_code, "sources (cae/, stages/, requirements.txt)"),
+        (change_code, "other files"),
     ],
 )
 def test_workers_on_different_jobs_are_all_told_what_differs(

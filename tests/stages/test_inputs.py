@@ -1,7 +1,6 @@
 """A stage depends on what dvc.yaml declares, and a change while it runs is noticed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,26 +123,29 @@ def test_everything_else_may_change(change: Callable[[], object]) -> None:
     assert Inputs.read("train").fingerprint == inputs.fingerprint
 
 
-def test_images_of_a_project_in_a_folder_are_told_apart_from_sources() -> None:
-    files = {"custom/data/prepared/train_images.npy": "1", "cae/engine/steps.py": "2"}
-    inputs = Inputs("train", Path("custom"), (), (), (), files, {}, {})
-    other = replace(inputs, files=files | {"custom/data/prepared/train_images.npy": "3"})
-    assert [words for words in inputs.parts if inputs.parts[words] != other.parts[words]] == [
-        "images in data/prepared"
-    ]
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("studies/rate/data/prepared/train_images.npy", "images"),
+        ("data/prepared/train_images.npy", "images"),
+        ("cae/engine/steps.py", "other files"),
+        ("studies/rate/params.yaml:epochs", "values in params.yaml"),
+        ("behaviour/training.json:residual", "digests of the code"),
+    ],
+)
+def test_workers_compare_images_values_and_code_one_by_one(name: str, kind: str) -> None:
+    files = dict.fromkeys(
+        ("studies/rate/data/prepared/train_images.npy", "data/prepared/train_images.npy"), "1"
+    )
+    files["cae/engine/steps.py"] = "1"
+    parameters = dict.fromkeys(("studies/rate/params.yaml:epochs", "behaviour/training.json:residual"), "1")
 
+    def describe_parts(changes: dict[str, str]) -> dict[str, str]:
+        contents = ({key: changes.get(key, one[key]) for key in one} for one in (files, parameters))
+        return Inputs("train", Path("studies/rate"), (), (), (), *contents, {}).parts
 
-def test_workers_compare_images_values_and_sources_one_by_one() -> None:
-    before = Inputs.read("train").parts
-    for name, part in (
-        ("data/prepared/train_images.npy", "images in data/prepared"),
-        ("params.yaml:train", "values in params.yaml"),
-        ("cae/engine/steps.py", "sources (cae/, stages/, requirements.txt)"),
-    ):
-        CHANGES[name]()
-        after = Inputs.read("train").parts
-        assert [words for words in after if after[words] != before[words]] == [part]
-        before = after
+    before, after = describe_parts({}), describe_parts({name: "2"})
+    assert [part for part in after if after[part] != before[part]] == [kind]
 
 
 def test_a_project_without_the_stage_is_named() -> None:

@@ -288,7 +288,7 @@ def test_a_threshold_folder_with_too_few_images_is_refused(tmp_path: Path) -> No
 
 def test_a_test_of_fewer_than_three_images_is_refused(tmp_path: Path) -> None:
     save_images(tmp_path / "images", 10)
-    with pytest.raises(UserError, match="the test has 2 tiles, but at least 3 are needed"):
+    with pytest.raises(UserError, match="the test split has 2 tiles, but at least 3 are needed"):
         run(prepare.prepare, tmp_path)
 
 
@@ -296,7 +296,7 @@ def test_images_without_a_label_are_refused_where_one_class_is_normal(tmp_path: 
     images = np.zeros((4, 28, 28), np.uint8)
     arrays = {"train_images": images, "train_labels": np.zeros(4, np.uint8), "test_images": images}
     np.savez(tmp_path / "images.npz", **arrays)
-    with pytest.raises(UserError, match="4 images in .* have no label"):
+    with pytest.raises(UserError, match=r"4 images in .* have no label"):
         run(prepare.prepare, tmp_path, data={"source": "images.npz", "normal": "0"})
 
 
