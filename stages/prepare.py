@@ -221,8 +221,8 @@ def check_tiles(samples: Sequence[SampleInfo]) -> None:
         tiles = sum(sample.tiles for sample in samples if sample.split == split)
         if tiles < least:
             raise UserError(
-                f"the {split} split has {words.pluralize(tiles, 'tile')}, but at least {least} are needed: add "
-                f"images, or raise split.{split}"
+                f"the {split} split has {words.pluralize(tiles, 'tile')}, but at least {least} are needed: "
+                f"add images, or raise split.{split}"
             )
 
 

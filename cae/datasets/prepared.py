@@ -152,15 +152,15 @@ def read_classes(folder: Path) -> Classes | None:
         labels = Splits(*(np.array(read_labels(folder, split)) for split in Splits._fields))
         return Classes(labels, read_class_names(folder))
     samples = read_samples(folder)
-    names = {sample.label for sample in samples}
-    if None in names or not 1 < len(names) <= MOST_CLASSES:
+    names = sorted({sample.class_name for sample in samples})
+    unlabelled = any(sample.label is None for sample in samples)
+    if unlabelled or not 1 < len(names) <= MOST_CLASSES:
         return None
-    classes = sorted(map(str, names))
-    indices = {name: index for index, name in enumerate(classes)}
-    labels = {split: list[int]() for split in SPLITS}
+    indices = {name: index for index, name in enumerate(names)}
+    found = {split: list[int]() for split in SPLITS}
     for sample in samples:
-        labels[sample.split] += [indices[sample.class_name]] * sample.tiles
-    return Classes(Splits(*(np.array(labels[split], np.uint8) for split in Splits._fields)), tuple(classes))
+        found[sample.split] += [indices[sample.class_name]] * sample.tiles
+    return Classes(Splits(*(np.array(found[split], np.uint8) for split in Splits._fields)), tuple(names))
 
 
 def read_split(folder: Path, split: str) -> Prepared:

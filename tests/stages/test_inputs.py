@@ -141,8 +141,8 @@ def test_workers_compare_images_values_and_code_one_by_one(name: str, kind: str)
     parameters = dict.fromkeys(("studies/rate/params.yaml:epochs", "behaviour/training.json:residual"), "1")
 
     def describe_parts(changes: dict[str, str]) -> dict[str, str]:
-        contents = ({key: changes.get(key, one[key]) for key in one} for one in (files, parameters))
-        return Inputs("train", Path("studies/rate"), (), (), (), *contents, {}).parts
+        now, values = ({key: changes.get(key, one[key]) for key in one} for one in (files, parameters))
+        return Inputs("train", Path("studies/rate"), (), (), (), now, values, {}).parts
 
     before, after = describe_parts({}), describe_parts({name: "2"})
     assert [part for part in after if after[part] != before[part]] == [kind]

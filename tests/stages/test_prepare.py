@@ -294,8 +294,8 @@ def test_a_test_of_fewer_than_three_images_is_refused(tmp_path: Path) -> None:
 
 def test_images_without_a_label_are_refused_where_one_class_is_normal(tmp_path: Path) -> None:
     images = np.zeros((4, 28, 28), np.uint8)
-    arrays = {"train_images": images, "train_labels": np.zeros(4, np.uint8), "test_images": images}
-    np.savez(tmp_path / "images.npz", **arrays)
+    labels = np.zeros(4, np.uint8)
+    np.savez(tmp_path / "images.npz", train_images=images, train_labels=labels, test_images=images)
     with pytest.raises(UserError, match=r"4 images in .* have no label"):
         run(prepare.prepare, tmp_path, data={"source": "images.npz", "normal": "0"})
 
