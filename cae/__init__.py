@@ -1,1 +1,1 @@
-"""A reproducible convolutional autoencoder for grey-scale images."""
+"""Reproducible autoencoders for grey and colour images."""

@@ -39,7 +39,7 @@ class Baselines(Section):
 
     # Training images that PCA is fitted to, at most, drawn by the seed.
     images: Annotated[int, Field(ge=2, le=60_000)] = 10_000
-    # Of PCA, at most: a code is compared with as many.
+    # Components of PCA, at most: a code is compared with as many as it has numbers.
     components: Annotated[int, Field(ge=1, le=4096)] = 1024
     seed: Seed = 1
     # Besides the code of the trained network.

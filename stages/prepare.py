@@ -22,7 +22,7 @@ from stages.runner.project import Project, Results
 from stages.settings import FASHION_MNIST, LEAST_SIDE, Anomaly, Data, Split
 
 FOLDER = "data/prepared"
-# Of Fashion-MNIST.
+# Images of Fashion-MNIST.
 TRAIN_IMAGES, TEST_IMAGES = 60_000, 10_000
 # PCA at the default code size, the baseline, needs as many images.
 LEAST_TRAIN = 128

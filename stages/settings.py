@@ -11,7 +11,8 @@ from cae.datasets.tiles import Tiling
 from cae.metrics.score_settings import ScoreSettings
 
 FASHION_MNIST = "fashion-mnist"
-# The least side with a window of structural similarity, 11, that every network gives back unchanged.
+# The smallest side 8·n + 4, which every network gives back unchanged, that has the 11 pixels of the window of
+# structural similarity.
 LEAST_SIDE = 12
 Side = Annotated[int, Field(ge=LEAST_SIDE, le=4096)]
 

@@ -223,7 +223,7 @@ def check_shapes(samples: Iterable[Sample], shape: tuple[int, ...]) -> Iterator[
         if found != shape:
             raise UserError(
                 f"{sample.name!r} is {describe_shape(found)}, but the model takes {describe_shape(shape)} "
-                "(height × width × channels): choose another --size, or use normal images of this one"
+                "(height × width × channels): choose another --size, or use normal images of this size"
             )
         yield sample
 

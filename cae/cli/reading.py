@@ -85,7 +85,7 @@ class Scorer(NamedTuple):
     compute_errors: ComputeErrors
     # As in `error_maps.compute_score`.
     smoothing: float | None
-    # Of a detector that has one.
+    # The threshold of a detector that has one.
     threshold: float | None = None
     # The root of the error that is drawn white.
     white: float = 1.0
@@ -218,6 +218,7 @@ def check_outputs(inputs: Sequence[Path | None], files: Sequence[Path], folders:
                 raise UserError(f"{out} is in {path}, which is read: choose another output folder")
     for out in files:
         file_format = formats.detect_format(out) if out.is_file() else None
+        # The outputs of encode and export, .npz and .keras, both archives, may be written again.
         if file_format and file_format.kind != "npz":
             raise UserError(
                 f"{out} is an image or a dataset, and would be overwritten: choose another output"

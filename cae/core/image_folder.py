@@ -38,7 +38,8 @@ def check_name(name: str, taken: Collection[str]) -> None:
     """Raise UserError if an image's name is taken by another image, or too long for a file."""
     if name in taken:
         raise UserError(
-            f"two images have the name {name!r}, a file and a page of another file: rename one of the files"
+            f"two images would both be written to {name}.png, a file and a page of another file: rename one "
+            "of the files"
         )
     if len(os.fsencode(Path(name).name)) > LONGEST:
         raise UserError(f"the file name {name!r} has more than {LONGEST} bytes: shorten it")

@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Text for messages: numbers with nouns, and file names that can be printed."""
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from cae.core.arrays import Images
 
-# Of all images.
+# Share of images without a defect.
 CLEAN = 0.25
 # Change of the grey value, brighter or darker.
 LEAST_CONTRAST, MOST_CONTRAST = 0.03, 0.4
-# Of the shape, as a share of the image.
+# Size of a defect, as a share of the image.
 LEAST_AREA, MOST_AREA = 0.01, 0.2
 # Wavelengths of the noise in pixels, and points of its lattice on a side.
 LEAST_WAVE, MOST_WAVE = 2, 20

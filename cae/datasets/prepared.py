@@ -58,7 +58,7 @@ class SampleInfo(NamedTuple):
     # How many tiles it gives, and their shape (h, w, C).
     tiles: int
     shape: tuple[int, ...]
-    # Of its pixels as stored.
+    # The type of its pixels as stored.
     dtype: str
     split: str = ""
     # Whether it is of the class that is learned.

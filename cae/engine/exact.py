@@ -1,8 +1,8 @@
 """Arithmetic with the same bits on every processor, in C: dense layers, functions, losses and sums.
 
 TensorFlow's exp, sums and matrix products differ in their last digits between processors. The C code in
-`native/` uses only operations that IEEE 754 defines exactly, in a fixed order. `stock` has the same functions
-as TensorFlow computes them, for `train.engine: stock` and for GPUs.
+`native/` uses only operations that IEEE 754 defines exactly, in a fixed order. `stock` has those that tasks
+call, as TensorFlow computes them, for `train.engine: stock` and for GPUs.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Optimisation steps that give the same bits on any number of cores, threads and workers.
+"""Optimisation steps that give the same bits on any number of cores and threads, and on one worker or two.
 
 A batch is cut into a fixed number of parts, its shards. The losses and gradients of each shard are computed
 by single-threaded operations, and the shards run in parallel. Their sums are added as a fixed binary tree,
@@ -183,7 +183,7 @@ class Steps:
         else:
             losses = [tf.zeros(()) for _ in self.task.losses]
             sums = [*losses, *(tf.zeros_like(variable) for variable in self._variables)]
-        # The root of the tree: only the sum over all replicas may be computed with.
+        # Sums of replicas are added before they are scaled: parts that are scaled would round differently.
         if context.num_replicas_in_sync > 1:
             sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
         return [compute_mean_factor(batch) * value for value in sums]

@@ -28,7 +28,7 @@ class Settings(Section):
     images: Annotated[int, Field(ge=16, le=10_000)] = 4000
     # The k of k-NN and of the trustworthiness.
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
-    # Of t-SNE: about how many neighbours of a point count.
+    # About how many neighbours of a point t-SNE considers.
     perplexity: Annotated[float, Field(ge=2, le=1000)] = 30.0
     # Draws the images.
     seed: Seed = 1

@@ -19,8 +19,9 @@ from cae.core.blocks import BLOCK
 from cae.metrics.principal_components import sample_rows
 from cae.networks.autoencoder import predict
 
-# Places of normal images that features are taken from, at most, and vectors of a bank.
+# Places of normal images that features are taken from, at most.
 CANDIDATES = 50_000
+# Rows of a bank, at most and at least.
 MOST_ROWS, LEAST_ROWS = 2048, 16
 # Features that never differ have a variance of 0, which cannot divide.
 LEAST_VARIANCE = 1e-12

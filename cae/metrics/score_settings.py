@@ -1,4 +1,4 @@
-"""Which anomaly score there is, and how large it may be; apart from `scores`, which loads TensorFlow."""
+"""Settings of anomaly scores; a module of its own, because `scores` loads TensorFlow."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class ScoreSettings(Section):
     score: ScoreName = "segmentation"
     # Nearest codes whose distances are averaged, by nearest and sum.
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
-    # Of all that is fitted, in the file of the model.
+    # The size of all that is fitted, in the file of the model.
     megabytes: Annotated[float, Field(gt=0, le=1000)] = 16.0
     # Draws which training images are kept where not all are.
     seed: Seed = 1

@@ -40,7 +40,7 @@ from cae.networks.end_to_end import TILES, name_operations
 
 # Training images whose codes and features are fitted to, at most.
 MOST_IMAGES = 10_000
-# Scores of held-out images have a deviation, a covariance needs more than one image.
+# A standard deviation and a covariance need two images.
 LEAST_IMAGES = 2
 # A distance of 0, that of an exact copy, has no logarithm.
 SMALLEST = 1e-12
@@ -202,7 +202,7 @@ def build_segmentation(
     return ops.sigmoid(inputs.defects)
 
 
-# All but the reconstruction error, which is not fitted.
+# All but the reconstruction error, which needs no normal images.
 SCORES: Mapping[ScoreName, Build] = {
     "nearest": build_nearest,
     "mahalanobis": build_mahalanobis,

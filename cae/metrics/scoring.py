@@ -60,10 +60,10 @@ class ScoredImage(NamedTuple):
     def compute_error_map(self, smoothing: float | None = None) -> ErrorMap:
         """Return the root of the error of each pixel of the image as stored, (height, width) ≥ 0.
 
-        Errors are smoothed before: of squared errors, it is the absolute error.
+        Errors are smoothed first. The root of a squared error is an absolute error.
         """
         roots: Image = np.sqrt(error_maps.smooth(self.errors, smoothing))[..., np.newaxis]
-        # Images are resized in [0, 1]. By a power of two, division is exact.
+        # resize clips to [0, 1], so it gets smaller values. A division by a power of two is exact.
         scale = np.float32(2.0 ** max(0, math.frexp(float(roots.max()))[1]))
         scaled: Image = roots / scale
         return resize(scaled, *self.size)[..., 0] * scale

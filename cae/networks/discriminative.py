@@ -34,9 +34,9 @@ from cae.networks.tasks import Engine, Task
 class Settings(NetworkSettings):
     """How wide the network is; for 28 × 28 pixels the code has 4 × 4 × 8 = 128 numbers."""
 
-    # Of the convolutions before the first pooling, twice as many after it.
+    # Filters of the convolutions before the first pooling; twice as many after it.
     width: Annotated[int, Field(ge=1, le=MOST_FILTERS // 2)] = 16
-    # Of the code.
+    # Filters of the code.
     filters: Annotated[int, Field(ge=1, le=MOST_FILTERS)] = 8
     batch_size: BatchSize = 64
 

@@ -65,7 +65,7 @@ class Settings(DenseSettings):
     reconstruction: Annotated[float, Field(ge=0, le=1000)] = 0.0
     filters: Annotated[tuple[int, ...], Field(strict=False), AfterValidator(check_filters)] = (32, 64, 128)
     code_size: CodeSize = 128
-    # Of the hidden layer of the decoder.
+    # Numbers in the hidden layer of the decoder.
     width: Width = 1024
     # Visual words of the tasks "words" and "prototypes".
     words: Annotated[int, Field(ge=2, le=1000)] = 200

@@ -19,7 +19,7 @@ Loss = Callable[[Tensors, Tensors], tf.Tensor]
 
 
 class Engine(NamedTuple):
-    """How training computes: `cae.engine.choose_engine` returns one."""
+    """How training computes: `cae.engine.engine.choose_engine` returns one."""
 
     # exp, log, sums and losses: `cae.engine.exact` or `cae.engine.stock`.
     arithmetic: ModuleType
@@ -35,7 +35,8 @@ class Task(NamedTuple):
     network: keras.Model
     # Inputs → what the losses compare with the targets; differentiable.
     forward: Callable[[Tensors], Tensors]
-    # By their names in the history. The first is minimised, and its validation value chooses the best epoch.
+    # By their names in the history. The first is minimised, and its validation value chooses the best epoch;
+    # the last is "loss", the cross-entropy, by which networks are compared.
     losses: Mapping[str, Loss]
     # Clean images (..., H, W, C), a generator and the moment → inputs and targets.
     examples: Callable[[Images, np.random.Generator, Phase], tuple[Tensors, Tensors]]

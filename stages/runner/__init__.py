@@ -97,14 +97,16 @@ def call(function: Callable[..., Results], project: Project, arguments: Sequence
         names.remove("settings")
     values |= {name: hints[name](text) for name, text in zip(names, arguments, strict=True)}
     results = function(project, **values)
+    # Of several workers, only one returns results.
     if results:
         write_results(project, results)
 
 
 def write_results(project: Project, results: Results) -> None:
-    """Write the results that dvc.yaml declares, all or none, and remove the stage's checkpoints.
+    """Write the results that dvc.yaml declares, and remove the stage's checkpoints.
 
-    They are written elsewhere first. A result that this project does not declare is left out.
+    All are written to a folder beside them first, so an error leaves the old ones. A result that this project
+    does not declare is left out.
     """
     assert project.inputs is not None
     try:
@@ -135,7 +137,7 @@ def move(source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
     except OSError:
-        # A file of another disk has to be copied; any other error comes again, as a message.
+        # The target is on another disk, or cannot be written, which becomes a UserError here.
         with files.open_atomically(target) as file, source.open("rb") as content:
             shutil.copyfileobj(content, file)
 

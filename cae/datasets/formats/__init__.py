@@ -32,7 +32,7 @@ class FileFormat:
     magic: bytes
     # A regular expression for the endings of file names, upper or lower case.
     endings: str
-    # Read a file, and use its name for the samples. What it raises becomes an error that names the file.
+    # (path, name of the file in messages) → its samples. What it raises becomes an error that names the file.
     read: Callable[[Path, str], Iterator[Sample]]
     # Files of different kinds cannot be mixed in a folder.
     kind: str = IMAGE_FILES
