@@ -30,7 +30,7 @@ from cae.metrics.scoring import (
     tile_samples,
 )
 from cae.networks import end_to_end
-from cae.networks.resizable import KEPT, ResizableAutoencoder
+from cae.networks.resizable import CACHED_SIZES, ResizableAutoencoder
 
 
 class Reader(NamedTuple):
@@ -127,7 +127,7 @@ class Scorer(NamedTuple):
         """Score by the reconstruction error of a network, for images of any size that it takes."""
         network = reader.network
 
-        @lru_cache(KEPT)
+        @lru_cache(CACHED_SIZES)
         def measure(height: int, width: int) -> Score:
             return measure_reconstruction(network.resize(height, width))
 

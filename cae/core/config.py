@@ -1,4 +1,4 @@
-"""Settings from YAML files as frozen, validated values; an error names every wrong value with its fix."""
+"""Settings as frozen, validated values; an error names every wrong value with its fix."""
 
 import math
 from collections.abc import Sequence
@@ -34,23 +34,6 @@ def check_increasing(values: tuple[Item, ...]) -> tuple[Item, ...]:
 
 # YAML has lists; a tuple cannot be changed after it is read.
 Increasing = Annotated[tuple[Item, ...], Field(strict=False, min_length=1), AfterValidator(check_increasing)]
-
-
-def read(path: Path, kind: type[SectionKind]) -> SectionKind:
-    """Read a YAML file and validate its content as a section.
-
-    Raises:
-        UserError: the file is missing or is not YAML in UTF-8, or a key or value is wrong: one line for each.
-    """
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f"{path} could not be read: {error.strerror}. Run from the project's folder."
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML in UTF-8: {error}") from error
-    return validate(content, kind, path)
 
 
 def validate(content: Any, kind: type[SectionKind], path: Path) -> SectionKind:

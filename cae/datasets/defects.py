@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cae.core.arrays import Images
 
 # Share of images without a defect.
-CLEAN = 0.25
+SHARE_WITHOUT_DEFECT = 0.25
 # Change of the grey value, brighter or darker.
 LEAST_CONTRAST, MOST_CONTRAST = 0.03, 0.4
 # Size of a defect, as a share of the image.
@@ -49,7 +49,7 @@ def draw_defects(images: Images, generator: np.random.Generator) -> DefectiveIma
     flat = images.reshape(-1, *images.shape[-3:])
     contents = replace_content(flat, generator)
     shapes = draw_shapes(len(flat), images.shape[-3], images.shape[-2], generator)[..., np.newaxis]
-    shapes[generator.random(len(flat)) < CLEAN] = 0
+    shapes[generator.random(len(flat)) < SHARE_WITHOUT_DEFECT] = 0
     changed = round_to_levels(np.clip(flat + shapes * (contents - flat), 0, 1), find_levels(flat))
     change, difference = (np.abs(other - flat).max(axis=-1, keepdims=True) for other in (changed, contents))
     marked = (shapes > MARKED_SHAPE) & (difference > MARKED_CONTENT) | (change > MARKED_CHANGE)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from cae.core import purposes
 from cae.core.arrays import Images
 from cae.core.errors import UserError
 from cae.datasets.augmentations import Phase
@@ -32,9 +33,7 @@ VALIDATION_BATCH = 500
 # images have fewer of them, so that memory does not grow.
 MOST_VALUES = 2**26
 # What Keras's EarlyStopping remembers between epochs, besides the best weights.
-STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
-# Third number of the seeds of random numbers; the order of the images is drawn from (seed, epoch) alone.
-TRAINING, VALIDATION = 1, 2
+EARLY_STOPPING_STATE = ("wait", "best", "best_epoch", "stopped_epoch")
 
 
 def fit(
@@ -137,7 +136,7 @@ def train_epoch(
 ) -> npt.NDArray[np.float64]:
     """Shuffle the images and take one step for every batch; return the mean of each loss."""
     order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
-    draws = np.random.default_rng((recipe.seed, epoch, TRAINING))
+    draws = np.random.default_rng((recipe.seed, epoch, purposes.TRAINING))
     phase = Phase(training=True, epoch=epoch)
     total = np.zeros(len(steps.task.losses))
     for done, batches in split_into_calls(train, order, recipe.batch_size):
@@ -154,7 +153,7 @@ def train_epoch(
 
 def evaluate(steps: Steps, validation: Images, recipe: Recipe, epoch: int) -> npt.NDArray[np.float64]:
     """Return the mean of each loss over the validation images, whose noise is the same in every epoch."""
-    draws = np.random.default_rng((recipe.seed, 0, VALIDATION))
+    draws = np.random.default_rng((recipe.seed, 0, purposes.VALIDATION))
     phase = Phase(training=False, epoch=epoch)
     total = np.zeros(len(steps.task.losses))
     batch_size = max(1, min(VALIDATION_BATCH, MOST_VALUES // find_largest_output(steps.task.network)))
@@ -219,7 +218,10 @@ def collect_state(
             "optimizer": [np.asarray(variable) for variable in optimizer.variables],
             "best_weights": stopping.best_weights,
         },
-        values={"history": history, "stopping": {name: getattr(stopping, name) for name in STOPPING}},
+        values={
+            "history": history,
+            "stopping": {name: getattr(stopping, name) for name in EARLY_STOPPING_STATE},
+        },
     )
 
 

@@ -13,6 +13,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from cae.core import purposes
 from cae.core.arrays import Images
 from cae.core.blocks import BLOCK
 from cae.networks.visual_words import VisualWords, compute_inverse_root, fit_scale
@@ -23,11 +24,9 @@ COMPONENTS, STEPS = 128, 6
 # smallest count less, and within the iteration.
 RIDGE, SMALL_RIDGE = 0.2, 1e-5
 # Images that components are fitted to, unless there are more prototypes.
-FITTED = 4000
+LEAST_FITTING_IMAGES = 4000
 # Total variance of the prototypes' targets, as a multiple of that of the words' targets.
 EMPHASIS = 4
-# Third number of the seed, after the seed and the epoch; training uses 1 and 2, visual words 3.
-DRAW = 4
 
 
 class Prototypes:
@@ -48,8 +47,8 @@ class Prototypes:
         """
         self.words.fit(images, seed)
         dense = self.arithmetic.dense
-        draws = np.random.default_rng((seed, 0, DRAW))
-        sample = images[draws.integers(0, len(images), max(self.count, FITTED))]
+        draws = np.random.default_rng((seed, 0, purposes.PROTOTYPES))
+        sample = images[draws.integers(0, len(images), max(self.count, LEAST_FITTING_IMAGES))]
         blocks = [sample[start : start + BLOCK] for start in range(0, len(sample), BLOCK)]
         rows = tf.concat([self.words.compute_targets(tf.constant(block)) for block in blocks], axis=0)
         basis = tf.constant(draws.random((rows.shape[1], COMPONENTS), np.float32) - np.float32(0.5))

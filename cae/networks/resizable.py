@@ -13,7 +13,7 @@ from cae.networks import autoencoder
 from cae.networks.autoencoder import Autoencoder, predict
 
 # Networks kept in memory, one for each size; each takes megabytes.
-KEPT = 8
+CACHED_SIZES = 8
 FIXED_SIZE = (keras.layers.Dense, keras.layers.Reshape, keras.layers.Flatten)
 
 
@@ -25,7 +25,7 @@ class ResizableAutoencoder:
         self.path = path
         self.autoencoder = autoencoder.load(path)
         self.image_shape: tuple[int, int, int] = self.autoencoder.network.input_shape[1:]
-        self._copy = lru_cache(KEPT)(self._copy_to)
+        self._copy = lru_cache(CACHED_SIZES)(self._copy_to)
 
     @cached_property
     def is_resizable(self) -> bool:

@@ -54,7 +54,7 @@ Shape = tuple[int, ...]
 Tensors = list[tf.Tensor]
 PROJECTION = "projection"
 # Numbers of a projection that compares views, and of its hidden layer.
-COMPARED, HIDDEN = 128, 256
+PROJECTION_SIZE, PROJECTION_WIDTH = 128, 256
 
 
 class Settings(DenseSettings):
@@ -118,9 +118,9 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     row = keras.Input((settings.code_size,))
     count = REGIONS * REGIONS * settings.words
     sizes = {"words": count, "prototypes": count + settings.prototypes}
-    size, hidden = sizes.get(settings.task, COMPARED), row
+    size, hidden = sizes.get(settings.task, PROJECTION_SIZE), row
     if settings.task not in sizes:
-        hidden = dense(HIDDEN, seeds, activation="gelu")(row)
+        hidden = dense(PROJECTION_WIDTH, seeds, activation="gelu")(row)
     projection = keras.Model(row, dense(size, seeds)(hidden), name=PROJECTION)
     outputs = [encoded] if settings.task == "masked" else [encoded, projection(encoded)]
     return autoencoder.compose(

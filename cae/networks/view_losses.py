@@ -14,7 +14,7 @@ SMALLEST_SQUARE = 1e-4
 # VICReg's weights of the distance between views and of the deviation; that of the covariance is 1.
 VICREG_WEIGHT = 25.0
 # Added to the similarity of a row to itself, which must not count.
-FAR = -1e9
+SELF_SIMILARITY = -1e9
 
 
 def contrast(arithmetic: ModuleType, first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:
@@ -29,7 +29,7 @@ def contrast(arithmetic: ModuleType, first: tf.Tensor, second: tf.Tensor, temper
     rows = normalise(arithmetic, tf.concat([first, second], axis=0))
     similarities = arithmetic.dense(rows, tf.transpose(rows)) / temperature
     partners = arithmetic.sum_over(rows[:count] * rows[count:], 1) / temperature
-    all_views = log_sum_exp(arithmetic, similarities + FAR * tf.eye(2 * count))
+    all_views = log_sum_exp(arithmetic, similarities + SELF_SIMILARITY * tf.eye(2 * count))
     return (all_views[:count] + all_views[count:]) / 2 - partners
 
 

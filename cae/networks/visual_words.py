@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cae.core import purposes
 from cae.core.arrays import Images
 
 # Side of a patch in pixels, and how many regions an image has along each side.
@@ -28,9 +29,7 @@ REGULARISATION = 0.1
 # Steps of the iteration that finds an inverse root.
 ROOT_STEPS = 30
 # Images that the targets are standardised by.
-STANDARDISED = 1000
-# Third number of the seed of the patches, after the seed and the epoch; training uses 1 and 2.
-DRAW = 3
+STANDARDISING_IMAGES = 1000
 
 
 class VisualWords:
@@ -71,7 +70,7 @@ class VisualWords:
     def fit(self, images: Images, seed: int) -> None:
         """Find the words of training images (N, H, W, C) by k-means on some of their patches."""
         dense, sum_over = self.arithmetic.dense, self.arithmetic.sum_over
-        draws = np.random.default_rng((seed, 0, DRAW))
+        draws = np.random.default_rng((seed, 0, purposes.VISUAL_WORDS))
         patches = self._normalise(tf.constant(self._draw_patches(images, draws)))
         patches = patches - sum_over(patches, 0)[tf.newaxis] / len(patches)
         covariance = dense(tf.transpose(patches), patches) / len(patches)
@@ -91,7 +90,7 @@ class VisualWords:
         kernels = scale_to_length_1(self.arithmetic, centred)
         shape = self._convolution.kernel.shape
         self._convolution.set_weights([np.asarray(tf.transpose(kernels)).reshape(shape)])
-        sample = images[draws.integers(0, len(images), STANDARDISED)]
+        sample = images[draws.integers(0, len(images), STANDARDISING_IMAGES)]
         self._mean, self._scale = fit_scale(self.arithmetic, self.measure(tf.constant(sample)))
 
     def compute_targets(self, images: tf.Tensor) -> tf.Tensor:

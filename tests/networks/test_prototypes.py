@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from sklearn.decomposition import PCA
 
+from cae.core import purposes
 from cae.core.arrays import Rows
 from cae.engine import exact, stock
 from cae.networks import prototypes
-from cae.networks.prototypes import DRAW, EMPHASIS, RIDGE, Prototypes
+from cae.networks.prototypes import EMPHASIS, RIDGE, Prototypes
 from cae.networks.visual_words import VisualWords
 
 COUNT = 4
@@ -21,7 +22,7 @@ ARITHMETIC = pytest.mark.parametrize("arithmetic", [exact, stock], ids=["fast", 
 @pytest.fixture(autouse=True)
 def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prototypes, "COMPONENTS", 3)
-    monkeypatch.setattr(prototypes, "FITTED", 60)
+    monkeypatch.setattr(prototypes, "LEAST_FITTING_IMAGES", 60)
 
 
 def draw_rows() -> Rows:
@@ -41,7 +42,7 @@ def build(arithmetic: ModuleType, seed: int = 1) -> Prototypes:
 @ARITHMETIC
 def test_targets_say_how_much_nearer_than_the_mean_a_prototype_is(arithmetic: ModuleType) -> None:
     rows, fitted = draw_rows(), build(arithmetic)
-    sample = rows[np.random.default_rng((1, 0, DRAW)).integers(0, 40, 60)]
+    sample = rows[np.random.default_rng((1, 0, purposes.PROTOTYPES)).integers(0, 40, 60)]
     components = PCA(3).fit(sample).components_
     scores = sample @ components.T
     variances = np.square(scores).mean(axis=0)
@@ -56,7 +57,7 @@ def test_targets_say_how_much_nearer_than_the_mean_a_prototype_is(arithmetic: Mo
 
 
 def test_targets_have_mean_0_and_variance_1_on_the_training_images() -> None:
-    sample = draw_rows()[np.random.default_rng((1, 0, DRAW)).integers(0, 40, 60)]
+    sample = draw_rows()[np.random.default_rng((1, 0, purposes.PROTOTYPES)).integers(0, 40, 60)]
     targets = np.asarray(build(exact).compute_targets(tf.constant(sample)))[:, 7:]
     targets = targets / np.sqrt(EMPHASIS * 7 / COUNT)
     np.testing.assert_allclose(targets.mean(axis=0), 0, atol=1e-4)
