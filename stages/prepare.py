@@ -164,27 +164,27 @@ def split_samples(samples: Sequence[SampleInfo], split: Split, normal: str | Non
     Raises:
         UserError: as `group_splits.assign_splits`, or a group is only partly normal.
     """
-    is_normal = [normal is None or sample.label == normal for sample in samples]
-    if not any(is_normal):
+    normal_samples = [sample for sample in samples if normal is None or sample.label == normal]
+    if not normal_samples:
         raise UserError(f"no image is of the class {normal!r}, which is to be learned: add some")
     if any(isinstance(share, int) for share in (split.train, split.validation, split.test)):
         raise UserError("split.train, split.validation and split.test are shares of all images, such as 0.6")
-    chosen = [sample for sample, learned in zip(samples, is_normal) if learned]
-    assigned = iter(
-        group_splits.assign_splits(
-            [sample.group for sample in chosen],
-            [sample.given_split for sample in chosen],
-            Shares(split.train, split.validation, split.test, split.threshold),
-            split.seed,
-            {"test"} if any(sample.given_split == "test" for sample in samples) else (),
-        )
+    splits = group_splits.assign_splits(
+        [sample.group for sample in normal_samples],
+        [sample.given_split for sample in normal_samples],
+        Shares(split.train, split.validation, split.test, split.threshold),
+        split.seed,
+        {"test"} if any(sample.given_split == "test" for sample in samples) else (),
     )
-    placed = [
-        sample._replace(split=next(assigned) if learned else "test", normal=learned)
-        for sample, learned in zip(samples, is_normal)
+    split_of = {sample.name: name for sample, name in zip(normal_samples, splits)}
+    split_samples = [
+        sample._replace(split=split_of.get(sample.name, "test"), normal=sample.name in split_of)
+        for sample in samples
     ]
-    group_splits.check_groups([sample.group for sample in placed], [sample.split for sample in placed])
-    return placed
+    group_splits.check_groups(
+        [sample.group for sample in split_samples], [sample.split for sample in split_samples]
+    )
+    return split_samples
 
 
 def print_split(source: Source, samples: Sequence[SampleInfo], seed: int) -> None:

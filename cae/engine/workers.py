@@ -92,11 +92,11 @@ def check_same(strategy: tf.distribute.Strategy, fingerprints: Mapping[str, str]
         return
     workers = strategy.cluster_resolver.cluster_spec().num_tasks("worker")
     with explain_failures():
-        of_chief = json.loads(broadcast_from_chief(strategy, json.dumps(fingerprints).encode()))
+        chief_parts = json.loads(broadcast_from_chief(strategy, json.dumps(fingerprints).encode()))
         # Each worker fills in its own row; the sum shows all rows to all workers.
         differs = np.zeros((workers, len(fingerprints)), np.int64)
         differs[strategy.cluster_resolver.task_id] = [
-            of_chief.get(name) != fingerprint for name, fingerprint in fingerprints.items()
+            chief_parts.get(name) != fingerprint for name, fingerprint in fingerprints.items()
         ]
         differs = sum_over_workers(strategy, differs)
     if differs.any():

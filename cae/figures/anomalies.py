@@ -187,11 +187,11 @@ def plot_ranking_ends(
 
 @styled
 def plot_score_distributions(
-    test: Mapping[str, Scores], strangers: Mapping[str, Scores], samples: Images, name: str
+    test: Mapping[str, Scores], foreign: Mapping[str, Scores], samples: Images, name: str
 ) -> Figure:
     """Plot histograms of the scores of test images and of images of another kind, a panel for each score.
 
-    `test` and `strangers` give scores (N,) by the same names; `samples` are strangers to show, and `name` is
+    `test` and `foreign` give scores (N,) by the same names; `samples` are foreign to show, and `name` is
     what they are.
     """
     figure = StyledFigure(figsize=(WIDTH, 2.9 * len(test) + 1.4))
@@ -204,11 +204,11 @@ def plot_score_distributions(
     format_image_grid(cells, [""])
     panels = below.subplots(len(test), 1, squeeze=False)[:, 0]
     for axes, (score, known) in zip(panels, test.items(), strict=True):
-        both = np.concatenate([known, strangers[score]])
+        both = np.concatenate([known, foreign[score]])
         positive = bool(both.min() > 0)
         low, high = np.quantile(both, [0.0005, 0.9995])
         bins: npt.NDArray[np.float64] = (np.geomspace if positive else np.linspace)(low, high, 81)
-        for values, colour, label in ((known, BLUE, "test split"), (strangers[score], ORANGE, name)):
+        for values, colour, label in ((known, BLUE, "test split"), (foreign[score], ORANGE, name)):
             clipped = np.clip(values, low, high)
             shares = np.full(len(values), 1 / len(values))
             axes.hist(clipped, bins.tolist(), weights=shares, color=colour, alpha=0.3)
@@ -216,7 +216,7 @@ def plot_score_distributions(
         if positive:
             axes.set_xscale("log")
             format_log_axis(axes.xaxis, (1, 2, 3, 5))
-        area = roc_auc_score(np.repeat([False, True], [len(known), len(strangers[score])]), both)
+        area = roc_auc_score(np.repeat([False, True], [len(known), len(foreign[score])]), both)
         axes.set_title(f"{score}{' (logarithmic axis)' if positive else ''}: AUROC {area:.1%}")
         axes.set_ylabel("share of images")
         axes.legend(loc="upper left")

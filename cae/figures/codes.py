@@ -34,11 +34,11 @@ def plot_probe_accuracy(table: pd.DataFrame, names: Mapping[str, str]) -> Figure
     counts = sorted(table["labels_per_class"].unique(), key=lambda count: (count == ALL, count.zfill(9)))
     positions = list(range(len(counts)))
     for axes, (probe, title) in zip(panels, PROBE_NAMES.items(), strict=True):
-        of_probe = table[table["probe"] == probe].set_index("labels_per_class")
+        probe_rows = table[table["probe"] == probe].set_index("labels_per_class")
         for (features, name), (colour, marker) in zip(
             names.items(), SERIES_STYLES[: len(names)], strict=True
         ):
-            line = of_probe[of_probe["features"] == features].loc[counts]
+            line = probe_rows[probe_rows["features"] == features].loc[counts]
             axes.errorbar(
                 positions,
                 100 * line["mean"],

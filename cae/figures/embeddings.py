@@ -55,17 +55,17 @@ def plot_embeddings(
     shape = 1.0 if len(embeddings) > 1 else 0.6
     figure = StyledFigure(figsize=(WIDTH, 5.8 if len(embeddings) > 1 else 6.6))
     figure.set_layout_engine("constrained", h_pad=0.1)
-    of_code = "" if code_accuracy is None else f"; {neighbours}-NN accuracy on the code {code_accuracy:.1%}"
-    add_title(figure, f"Embeddings of the codes of {len(labels):,} test images{of_code}")
+    code_text = "" if code_accuracy is None else f"; {neighbours}-NN accuracy on the code {code_accuracy:.1%}"
+    add_title(figure, f"Embeddings of the codes of {len(labels):,} test images{code_text}")
     panels = figure.subplots(1, len(embeddings), squeeze=False)[0]
     colours = [get_class_colour(int(label)) for label in labels]
     for axes, (name, (points, trustworthiness, accuracy)) in zip(panels, embeddings.items(), strict=True):
         axes.scatter(*points.T, c=colours, s=6 if len(points) > 1000 else 10, linewidths=0, alpha=0.7)
-        of_classes = ""
+        class_text = ""
         if code_accuracy is not None:
             label_classes(axes, points, labels, class_names)
-            of_classes = f"{neighbours}-NN accuracy {accuracy:.1%}, "
-        axes.set_title(f"{name} embedding\n{of_classes}trustworthiness {trustworthiness:.3f}", fontsize=12)
+            class_text = f"{neighbours}-NN accuracy {accuracy:.1%}, "
+        axes.set_title(f"{name} embedding\n{class_text}trustworthiness {trustworthiness:.3f}", fontsize=12)
         low, high = points.min(axis=0), points.max(axis=0)
         # Equal scales in a box that the points just fill.
         middle = (low + high) / 2

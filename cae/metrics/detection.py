@@ -126,12 +126,12 @@ def tabulate_classes(
     shares = {} if alarms is None else group_by_class(alarms, samples)
     normal = find_normal_classes(samples)
     rows = []
-    for name, of_class in scores[chosen].items():
-        row: dict[str, float | str] = {"class": name, "images": len(of_class)}
+    for name, class_scores in scores[chosen].items():
+        row: dict[str, float | str] = {"class": name, "images": len(class_scores)}
         if normal and name not in normal:
             for method, classes in scores.items():
                 others = np.concatenate([classes[other] for other in sorted(normal)])
-                anomalous = np.arange(len(others) + len(of_class)) >= len(others)
+                anomalous = np.arange(len(others) + len(class_scores)) >= len(others)
                 area = roc_auc_score(anomalous, np.concatenate([others, classes[name]]))
                 row[f"auroc {method}"] = float(area)
         if shares:

@@ -29,11 +29,11 @@ class Localisation:
         """Count the pixels of one image."""
         levels = np.abs(error_map, dtype=np.float32).view(np.uint32) >> DROPPED_BITS
         numbers, count = label(mask, NEIGHBOURS)
-        of_defects, regions = levels[mask], numbers[mask]
+        defect_errors, regions = levels[mask], numbers[mask]
         self.normal += np.bincount(levels[~mask], minlength=LEVELS)
-        self.defects += np.bincount(of_defects, minlength=LEVELS)
+        self.defects += np.bincount(defect_errors, minlength=LEVELS)
         weights = 1 / np.bincount(regions, minlength=1)[regions]
-        self.overlaps += np.bincount(of_defects, weights=weights, minlength=LEVELS)
+        self.overlaps += np.bincount(defect_errors, weights=weights, minlength=LEVELS)
         self.regions += count
 
     @property
