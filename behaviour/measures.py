@@ -18,6 +18,7 @@ from cae.metrics import (
     embeddings,
     error_maps,
     localisation,
+    principal_components,
     probes,
     quality,
     scores,
@@ -57,7 +58,7 @@ def mean_image() -> Any:
 
 
 def pca() -> Any:
-    """Fit; encode, decode and reconstruct with all components, and with fewer that were read from files."""
+    """Fit to all images and sample some; encode, decode and reconstruct, also with components from files."""
     fitted = baselines.PrincipalComponents.fit(IMAGES[:40], 9)
     with tempfile.TemporaryDirectory() as folder:
         arrays = baselines.to_arrays(baselines.MeanImage.fit(IMAGES[:40]), fitted.components)
@@ -69,6 +70,7 @@ def pca() -> Any:
     return [
         [list(fitted.components), fitted.encode(IMAGES[40:]), fitted.reconstruct(IMAGES[40:])],
         [mean.mean, codes, fewer.decode(2 * codes, (8, 12, 1)), fewer.parameters],
+        principal_components.sample_rows(IMAGES, 1, 9),
     ]
 
 
