@@ -31,7 +31,7 @@ def mutations(*rows: tuple[str, str, str, str]) -> list[Mutation]:
 
 
 OF_MEASURES = mutations(
-    ("cae.metrics.quality", "EPSILON = 1e-7", "EPSILON = 2e-7", "bce floor summary"),
+    ("cae.metrics.quality", "EPSILON = 1e-7", "EPSILON = 2e-7", "bce summary"),
     ("cae.metrics.quality", "PSNR_CAP = 100.0", "PSNR_CAP = 99.0", "psnr summary"),
     ("cae.metrics.quality", "filter_sigma=1.5", "filter_sigma=1.501", "ssim summary"),
     ("cae.metrics.quality", "BATCH = 1000", "BATCH = 999", ""),
@@ -41,7 +41,7 @@ OF_MEASURES = mutations(
         "1.000001 * np.square(flatten",
         "code_detector mse psnr summary",
     ),
-    ("cae.metrics.quality", "np.abs(flatten", "1.000001 * np.abs(flatten", "mae summary"),
+    ("cae.metrics.quality", "np.abs(flatten", "1.000001 * np.abs(flatten", "summary"),
     ("cae.metrics.baselines", "mean(axis=0, dtype=np.float64)", "max(axis=0)", "mean_image pca"),
     ("cae.metrics.baselines", "@ directions + mean, 0, 1)", "@ directions + mean, 0, 0.999)", "pca"),
     ("cae.metrics.principal_components", " - self.mean @ self.directions.T", "", "detectors embedding pca"),
@@ -53,7 +53,6 @@ OF_MEASURES = mutations(
     ("cae.metrics.embeddings", "* 1e-4", "* 1.1e-4", "embedding"),
     ("cae.metrics.embeddings", "n_neighbors=neighbours)", "n_neighbors=neighbours + 1)", "embedding"),
     ("cae.metrics.embeddings", "np.linspace(0, 1,", "np.linspace(0, 0.9,", "interpolation"),
-    ("cae.metrics.embeddings", "n_neighbors=count, ", "n_neighbors=count, p=1, ", "nearest"),
     ("cae.metrics.anomaly", "NU = 0.1", "NU = 0.11", "detectors"),
     ("cae.metrics.anomaly", "TREES = 100", "TREES = 99", "detectors"),
     ("cae.metrics.anomaly", "= LedoitWolf()", "= LedoitWolf(block_size=2)", "code_detector detectors"),
@@ -79,7 +78,7 @@ OF_MEASURES = mutations(
     ("cae.datasets.noise", "np.rint(shares", "np.floor(shares", "noise"),
 )
 ALL_OF_CUSTOM = " ".join({*stages.KEYS} - {"train_convolutional", "train_residual", "train_variational"})
-WITH_GRID = "anomaly_distribution anomaly_roc class_names loss_curves style"
+WITH_GRID = "anomaly_distribution anomaly_roc style"
 ALL_FIGURES = " ".join(name for name in figures.CASES if name != "first_of_each_class")
 OF_FIGURES = mutations(
     # Modules that imported a name keep the old one, so only `style` changes where all would in a new process.
@@ -91,10 +90,6 @@ OF_FIGURES = mutations(
     ("cae.figures.anomalies", "high, 81)", "high, 61)", "anomaly_distribution"),
     ("cae.figures.anomalies", "count: int = 3", "count: int = 2", "anomaly_extremes"),
     ("cae.figures.anomalies", "linewidth=1.8", "linewidth=1.7", "anomaly_roc"),
-    ("cae.figures.embeddings", '"#332288"', '"#332289"', "class_names"),
-    ("cae.figures.embeddings", "height: float = 0.05", "height: float = 0.06", "class_names"),
-    ("cae.figures.reconstructions", "losses.set_yscale(", "losses.set_xscale(", "loss_curves"),
-    ("cae.figures.reconstructions", "linewidth=1, linestyle=", "linewidth=2, linestyle=", "loss_curves"),
     ("cae.figures.codes", "return_index=True)[1]", "return_index=True)[1] + 1", "first_of_each_class"),
     ("cae.core.files", "quantize(256", "quantize(128", ALL_FIGURES),
 )
@@ -133,6 +128,8 @@ OF_STAGES = {
             "n_neighbors=neighbours + 1)",
             "probe probe_figures",
         ),
+        ("cae.figures.embeddings", '"#332288"', '"#332289"', "probe_figures"),
+        ("cae.figures.embeddings", "height: float = 0.05", "height: float = 0.06", "probe_figures"),
     ),
     "classes": mutations(
         ("stages.evaluate", '/ averages[PCA]["mse"]}', '/ averages[PCA]["mae"]}', "evaluate"),
