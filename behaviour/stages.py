@@ -87,16 +87,21 @@ CUSTOM_PROJECTS: Mapping[str, Mapping[str, Any]] = {
 Stage = Callable[[Project, Any], Results]
 
 
+def call(stage: Stage, project: Project, settings: Mapping[str, Any]) -> Results:
+    """Call a stage as the runner does, with those sections of the settings that it reads."""
+    # Keras numbers the layers of a process, and each stage has a process of its own.
+    keras.utils.clear_session(free_memory=False)
+    kind = get_type_hints(stage)["settings"]
+    names = {field.alias or name for name, field in kind.model_fields.items()}
+    own = {name: value for name, value in settings.items() if name in names}
+    return stage(project, validate(own, kind, Path("params.yaml")))
+
+
 def run(stage: Stage, settings: Mapping[str, Any]) -> dict[str, bytes]:
     """Run a stage in the current folder, silently; return the files that it writes."""
-    # Keras numbers the layers of a process, and each stage has a process of its own.
-    keras.utils.clear_session()
-    kind = get_type_hints(stage)["settings"]
-    own = {name: settings[name] for name in kind.model_fields if name in settings}
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), TemporaryDirectory() as folder:
         shutil.rmtree(".checkpoints", ignore_errors=True)
-        results = stage(Project(), validate(own, kind, Path("params.yaml")))
-        for path, content in results.items():
+        for path, content in call(stage, Project(), settings).items():
             write_result(Path(folder) / path, content)
         written = files_of(Path(folder))
     for path, content in written.items():
