@@ -35,7 +35,7 @@ ROWS, OTHERS = np.split(examples.rows(97, 6), [61])
 LABELS, OTHER_LABELS = np.split(examples.labels(97), [61])
 
 
-def noisy() -> Any:
+def add_every_noise() -> Any:
     """Add every kind of noise to images, and to images of a size with a remainder."""
     kinds = {"gaussian": 0.3, "salt_and_pepper": 0.2, "squares": 0.4, "mixed": 0.5}
     return {
@@ -143,7 +143,7 @@ def compute_error_maps() -> Any:
     return results
 
 
-def localised() -> Any:
+def measure_localisation() -> Any:
     """Measure how well error maps point at regions of several sizes, two of which touch by a corner."""
     measured = localisation.Localisation()
     for found, places in zip(examples.images(4, 9, 11), ([(1, 3)], [(0, 1), (4, 6)], [(2, 4), (4, 5)], [])):
@@ -208,7 +208,7 @@ def fit_scores() -> Any:
 
 
 CASES: Cases = {
-    "aupro": localised,
+    "aupro": measure_localisation,
     "auroc": anomaly_measures,
     "bce": lambda: quality.binary_crossentropy(*PAIR),
     "code_detector": code_detector,
@@ -220,7 +220,7 @@ CASES: Cases = {
     "linear_probe": linear_probe,
     "mean_image": mean_image,
     "mse": lambda: quality.mse(*PAIR),
-    "noise": noisy,
+    "noise": add_every_noise,
     "pca": pca,
     "prediction": predict_in_blocks,
     "psnr": lambda: quality.psnr(*PAIR),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.behaviour.test_current import committed
+from tests.behaviour.test_current import read_committed
 
 ROOT = Path(__file__).parents[2]
 # What a study takes from elsewhere → the digests that say what it computes, none or several. What is not here
@@ -161,7 +161,7 @@ def find_digests(use: str) -> list[str]:
             return USES[place].split()
         last = place.rpartition(".")[2]
         files = ("stages",) if place.startswith("stages.") else ("datasets", "measures", "figures")
-        if found := [f"{file}.{last}" for file in files if last in committed(file)]:
+        if found := [f"{file}.{last}" for file in files if last in read_committed(file)]:
             return found
         place = place.rpartition(".")[0]
     pytest.fail(
@@ -208,4 +208,4 @@ def test_a_stage_declares_the_digests_of_what_it_uses(study: str, name: str, sta
 def test_every_digest_that_a_stage_declares_exists(study: str, name: str, stage: dict[str, Any]) -> None:
     for key in read_declared(stage):
         file, _, digest = key.partition(".")
-        assert digest in committed(file), key
+        assert digest in read_committed(file), key

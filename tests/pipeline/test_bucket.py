@@ -92,15 +92,6 @@ def clone(pushed: Project, tmp_path: Path) -> Project:
     return Project(tmp_path / "clone")
 
 
-def test_results_travel_through_the_bucket_to_a_fresh_clone(
-    finished: Project, clone: Project, credentials: dict[str, Any]
-) -> None:
-    clone.dvc("pull", **credentials)
-    assert clone.read("models/autoencoder.keras") == finished.read("models/autoencoder.keras")
-    assert json.loads(clone.dvc("status", "--json").stdout) == {}
-    assert "in sync" in clone.dvc("status", "--cloud", **credentials).stdout
-
-
 def test_an_experiment_travels_through_the_bucket(
     pushed: Project, clone: Project, credentials: dict[str, Any]
 ) -> None:
