@@ -20,8 +20,8 @@ BUCKET = "artifacts"
 # Requests that the server answers without credentials: three that make a user, and one that makes the bucket.
 FREE_REQUESTS = 4
 POLICY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-# A message that takes longer would be no help.
-SECONDS = 30
+# A command that takes longer hangs.
+SECONDS = 300
 
 
 def find_free_port() -> int:
@@ -77,8 +77,7 @@ def pushed(
     project = Project(folder / "pushed")
     project.dvc("cache", "dir", "--local", str(finished.folder / ".dvc/cache"))
     project.dvc("remote", "add", "--default", "storage", f"s3://{BUCKET}/fashion-mnist")
-    for name, value in {"endpointurl": endpoint, "connect_timeout": "2", "read_timeout": "1"}.items():
-        project.dvc("remote", "modify", "storage", name, value)
+    project.dvc("remote", "modify", "storage", "endpointurl", endpoint)
     project.commit()
     project.git("push", "--quiet")
     project.dvc("push", **credentials)
@@ -130,12 +129,13 @@ def test_a_host_that_does_not_answer_is_named(clone: Project, credentials: dict[
         server.bind(("127.0.0.1", 0))
         server.listen()
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        clone.dvc("remote", "modify", "--local", "storage", "endpointurl", address)
+        for name, value in {"endpointurl": address, "read_timeout": "1"}.items():
+            clone.dvc("remote", "modify", "--local", "storage", name, value)
         check_refusal(clone, f'Read timeout on endpoint URL: "{address}', credentials)
 
 
 def check_refusal(clone: Project, message: str, variables: dict[str, Any]) -> None:
-    """Check that DVC, asked what the remote lacks, ends with one line, in time."""
+    """Check that DVC, asked what the remote lacks, ends with one line."""
     limits = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"}
     command = ("timeout", str(SECONDS), "dvc", "status", "--cloud")
     done = clone.run(*command, check=False, **limits, **variables)

@@ -77,8 +77,8 @@ def clean(project: Path) -> Outcome:
 
 
 @pytest.fixture
-def copy(project: Path, tmp_path: Path) -> Path:
-    """A copy of the project, which a test may change."""
+def copy(project: Path, clean: Outcome, tmp_path: Path) -> Path:
+    """A copy of the project after both stages, which a test may change."""
     return shutil.copytree(project, tmp_path / "copy")
 
 
@@ -125,15 +125,13 @@ def test_floors_are_the_entropy_of_the_images(clean: Outcome, project: Path) -> 
     assert floors["floor"]["test"] == pytest.approx(entropy, abs=1e-5)
 
 
-def test_a_network_with_constant_codes_is_named(clean: Outcome, copy: Path) -> None:
+def test_a_network_with_constant_codes_is_named(copy: Path) -> None:
     write_trained(copy, grey=0.5)
     with pytest.raises(UserError, match="every test image the same code, so t-SNE cannot place them"):
         run(probe.probe, copy, **FEW)
 
 
-def test_stopping_the_stage_does_not_wait_for_tsne(
-    clean: Outcome, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_the_stage_does_not_wait_for_tsne(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped, ended = threading.Event(), threading.Event()
 
     def embed(*_: object) -> None:

@@ -1,6 +1,7 @@
 """Training: what it starts from, what it reports, and what it refuses before it takes all memory."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def test_a_batch_that_would_take_many_gigabytes_is_refused() -> None:
         train.check_memory(Recipe(batch_size=5), "convolutional", largest)
 
 
-def test_without_dvc_a_run_never_resumes_another_one(project: Path) -> None:
-    results = run(train.train, project, train={"epochs": 2, "seed": 2})
+def test_without_dvc_a_run_never_resumes_another_one(project: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(project, tmp_path / "copy")
+    results = run(train.train, copy, train={"epochs": 2, "seed": 2})
     assert len(results["plots/history.csv"]) == 2
