@@ -2,15 +2,14 @@
 
 import json
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 import yaml
 
 import behaviour
 from behaviour import digests
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 NAMES = yaml.safe_load((ROOT / "behaviour/dvc.yaml").read_text())["stages"]["digests"]["matrix"]["of"]
 COMMAND = "in the top folder type: cd behaviour && dvc repro"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from behaviour import compare
-from tests.pipeline.conftest import ROOT
+from tests import ROOT
 
 pytestmark = pytest.mark.slow
 # A file, a pattern in it, and what takes its place.

@@ -12,8 +12,8 @@ import behaviour
 from behaviour import __main__ as command
 from cae.core.errors import UserError
 from stages.runner.inputs import Inputs
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 STUDY = Path("studies/anomaly")
 CODE = [
     "behaviour/measures.py",

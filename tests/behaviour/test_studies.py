@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.behaviour.test_current import read_committed
 
-ROOT = Path(__file__).parents[2]
 # What a study takes from elsewhere → the digests that say what it computes, none or several. What is not here
 # has the digest of the same name. Every stage declares `common`, so it is nowhere here.
 USES = {

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from behaviour import digests, training
 from cae.engine import exact
+from tests import ROOT
 from tests.behaviour.test_mutations import Mutate, mutate  # noqa: F401  # a fixture
-from tests.pipeline.conftest import ROOT
 
 # Of each formula one network that is trained with it, and one that is not, where there is one.
 FORMULAS = [

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,8 +11,8 @@ from benchmarks import report
 from benchmarks.contenders import KERAS, PYTORCH
 from checks import tables
 from studies.variational import FLOOR
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 NETWORKS = {"convolutional", "residual", "residual_cnn"}
 CLAIMS: list[tuple[str, str, Callable[[], bool]]] = []
 

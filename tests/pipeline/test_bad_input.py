@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
+from tests import ROOT
+from tests.pipeline.conftest import ENVIRONMENT, Project
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.pipeline.conftest import ENVIRONMENT, Project
+from tests.pipeline.conftest import ENVIRONMENT, Project, find_free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -24,18 +24,10 @@ POLICY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 SECONDS = 300
 
 
-def find_free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The address of a server of S3."""
-    port = find_free_port()
+    (port,) = find_free_ports(1)
     environment = ENVIRONMENT | {"INITIAL_NO_AUTH_ACTION_COUNT": str(FREE_REQUESTS)}
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
@@ -119,7 +111,8 @@ def test_wrong_credentials_are_named(
 
 
 def test_a_host_that_refuses_is_named(clone: Project, credentials: dict[str, Any]) -> None:
-    address = f"http://127.0.0.1:{find_free_port()}"
+    (port,) = find_free_ports(1)
+    address = f"http://127.0.0.1:{port}"
     clone.dvc("remote", "modify", "--local", "storage", "endpointurl", address)
     check_refusal(clone, f'Could not connect to the endpoint URL: "{address}', credentials)
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.pipeline.conftest import ROOT, Project
+from tests import ROOT
+from tests.pipeline.conftest import Project
 
 MADE = [
     "data/prepared/train_images.npy",

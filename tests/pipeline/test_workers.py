@@ -1,6 +1,5 @@
 """Two real workers on loopback are one job: the same bits as one process, one writer, no silent waiting."""
 
-import json
 import shutil
 import signal
 import socket
@@ -13,7 +12,9 @@ import numpy as np
 import pytest
 
 from cae.core import files
-from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
+from tests import ROOT
+from tests.engine.test_workers import make_config
+from tests.pipeline.conftest import ENVIRONMENT, Project, find_free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -35,27 +36,14 @@ def machines(finished: Project, tmp_path: Path) -> list[Project]:
     return projects
 
 
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
 def start(machines: list[Project]) -> list[subprocess.Popen[str]]:
     """Start `python -m stages train` as one job of as many workers as there are machines."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(len(machines))]
+    addresses = [f"127.0.0.1:{port}" for port in find_free_ports(len(machines))]
     return [
         subprocess.Popen(
             ["python", "-m", "stages", "train"],
             cwd=machine.folder,
-            env=ENVIRONMENT
-            | {
-                "TF_CONFIG": json.dumps(
-                    {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-                )
-            },
+            env=ENVIRONMENT | {"TF_CONFIG": make_config({"worker": addresses}, index)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,17 +133,13 @@ def test_workers_on_different_jobs_are_all_told_what_differs(
     assert not any((machine.folder / name).exists() for machine in machines for name in WRITTEN)
 
 
-def config_of(cluster: object, index: object = 0, job: object = "worker") -> str:
-    return json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
-
-
 def test_a_port_in_use_is_named() -> None:
     script = (
         "from stages import runner; from cae.engine import workers; runner.execute(workers.build_strategy)"
     )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        config = config_of({"worker": [address]})
+        config = make_config({"worker": [address]})
         done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
     assert done.returncode == 1
     assert "error: This worker cannot listen at its address" in done.stderr
@@ -164,9 +148,8 @@ def test_a_port_in_use_is_named() -> None:
 
 
 def test_a_worker_whose_others_never_come_gives_up() -> None:
-    (port, nobody) = free_ports(2)
-    cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]}
-    config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
+    (port, nobody) = find_free_ports(2)
+    config = make_config({"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]})
     script = (
         "from stages import runner; from cae.engine import workers; workers.build_strategy(start_timeout=3)"
     )

@@ -19,8 +19,8 @@ from cae.networks import convolutional
 from stages import runner
 from stages.runner.inputs import is_within, list_outputs
 from stages.runner.project import Project, Results
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "anomaly": {"score": "reconstruction", "false_alarms": 0.5},
     "baselines": {"components": 4},
