@@ -1,4 +1,4 @@
-"""A run that is killed, at any moment and anywhere, goes on and ends in the uninterrupted run's bytes."""
+"""A run that is killed, early or late, goes on and ends in the bytes of the uninterrupted run."""
 
 import shutil
 import signal
