@@ -22,9 +22,9 @@ SOURCES = (
     "stages/**/*.py",
 )
 Cases = Mapping[str, Callable[[], Any]]
-"""What a digest is called → a function without arguments that returns what `digests.of` can name."""
+"""What a digest is called → a function without arguments, whose result `digests.compute_digest` names."""
 
 
-def sources() -> dict[str, str]:
+def hash_sources() -> dict[str, str]:
     """Name the sources as they are now: pattern → fingerprint of the files that it matches."""
     return {pattern: fingerprints.hash_files(pattern) for pattern in SOURCES}

@@ -12,7 +12,7 @@ from cae.core.errors import UserError
 def main(name: str) -> None:
     """Write behaviour/NAME.json; `sources` alone loads no heavy package, since DVC runs it every time."""
     if name == "sources":
-        record = json.dumps(behaviour.sources(), indent=2, sort_keys=True)
+        record = json.dumps(behaviour.hash_sources(), indent=2, sort_keys=True)
         (behaviour.FOLDER / "sources.json").write_text(record + "\n")
         return
     from stages import runner
@@ -25,9 +25,9 @@ def write(name: str) -> None:
     from behaviour import digests
     from cae.core import files
 
-    before = behaviour.sources()
+    before = behaviour.hash_sources()
     computed = digests.of_cases(environment.import_quietly(f"behaviour.{name}").CASES)
-    if behaviour.sources() != before:
+    if behaviour.hash_sources() != before:
         raise UserError("the sources changed while their digests were computed: run again")
     files.write_json(behaviour.FOLDER / f"{name}.json", {"sources": before, **computed})
 

@@ -13,17 +13,17 @@ from behaviour import FOLDER
 
 def main() -> None:
     """Print a line for every key that differs."""
-    users = users_of_keys()
+    users = find_users()
     lines = [
         f"{path.stem} {key}: {what}; used by {', '.join(users.get((path.name, key), ['nothing']))}"
         for path in sorted(FOLDER.glob("*.json"))
         if path.name != "sources.json"
-        for key, what in differences(committed(path), json.loads(path.read_text())).items()
+        for key, what in list_differences(read_committed(path), json.loads(path.read_text())).items()
     ]
     print("\n".join(lines) or "every digest is as committed")
 
 
-def committed(path: Path) -> dict[str, Any]:
+def read_committed(path: Path) -> dict[str, Any]:
     """Read a file as it is in the last commit; empty where it is not there."""
     command = ["git", "show", f"HEAD:{path.as_posix()}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -31,16 +31,16 @@ def committed(path: Path) -> dict[str, Any]:
     return content
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+def list_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """Say of every digest that differs how: new, gone or changed."""
-    said = {}
+    differences = {}
     for key in sorted((before.keys() | after) - {"sources"}):
         if before.get(key) != after.get(key):
-            said[key] = "new" if key not in before else "gone" if key not in after else "changed"
-    return said
+            differences[key] = "new" if key not in before else "gone" if key not in after else "changed"
+    return differences
 
 
-def users_of_keys() -> dict[tuple[str, str], list[str]]:
+def find_users() -> dict[tuple[str, str], list[str]]:
     """List for each file of digests and key which stages depend on it, as PROJECT:STAGE."""
     users: dict[tuple[str, str], list[str]] = {}
     folders = [Path("custom"), Path("report"), *sorted(Path("studies").iterdir())]

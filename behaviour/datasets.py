@@ -1,4 +1,4 @@
-"""How images are read, prepared, split and written: datasets.json."""
+"""How images are read, prepared and split: datasets.json."""
 
 import gzip
 import inspect
@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from PIL import Image
 
 from behaviour import Cases, examples
-from cae.core import files
 from cae.datasets import group_splits, intensity, prepared, resizing, sources, splits, tiles
 from cae.datasets.formats import dicom, nifti
 from cae.datasets.preprocessing import Preprocessing
@@ -137,41 +135,15 @@ def preprocessing() -> Any:
 
 
 def split() -> Any:
-    """Draw splits of images and of groups, and write and read those of the main pipeline."""
+    """Draw splits of images and of groups."""
     groups = [f"patient {index // 3}" for index in range(31)]
     parts = [None if index % 9 else "test" for index in range(31)]
     shares = group_splits.Shares(0.5, 0.2, 0.2, 0.1)
-    drawn = splits.draw_indices(17, {"validation": 5, "train": 9}, 1)
-
-    def write(folder: Path) -> Any:
-        indices = drawn["validation"] % len(GREY)
-        files.write_array(folder / "train_images.npy", prepared.normalise(GREY[indices]))
-        files.write_array(folder / "train_labels.npy", examples.labels(len(GREY))[indices])
-        files.write_array(folder / "train_indices.npy", indices)
-        files.write_json(folder / prepared.CLASS_NAMES, list(examples.CLASS_NAMES))
-        images, labels = prepared.read_images(folder, "train"), prepared.read_labels(folder, "train")
-        return [np.array(images), np.array(labels), prepared.read_class_names(folder), files_of(folder)]
-
     return [
-        drawn,
+        splits.draw_indices(17, {"validation": 5, "train": 9}, 1),
         [group_splits.assign_splits(groups, [None] * 31, shares, seed) for seed in (1, 2)],
         group_splits.assign_splits([str(index) for index in range(31)], parts, shares, 1),
-        in_folder(write),
     ]
-
-
-def writers() -> Any:
-    """Write a table, numbers, arrays and a network, and read the table back."""
-
-    def write(folder: Path) -> Any:
-        table = pd.DataFrame({"name": ["a", "b, c"], "value": [1 / 3, float("nan")], "count": [1, 2]})
-        files.write_csv(folder / "table.csv", table)
-        files.write_json(folder / "numbers.json", {"b": 1 / 3, "a": [1, None]})
-        files.write_array(folder / "array.npy", GREY[:, ::2].astype(np.float32))
-        files.write_model(folder / "network.keras", examples.network(8, 12).network)
-        return [files_of(folder), files.read_csv(folder / "table.csv")]
-
-    return in_folder(write)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -186,5 +158,4 @@ CASES: Cases = {
     "medical": source_of_medical_formats,
     "preprocessing": preprocessing,
     "splits": split,
-    "writers": writers,
 }

@@ -13,10 +13,10 @@ from cae.core import fingerprints
 
 def of_cases(cases: Cases) -> dict[str, str]:
     """Compute every case and name its result."""
-    return {name: of(compute()) for name, compute in cases.items()}
+    return {name: compute_digest(compute()) for name, compute in cases.items()}
 
 
-def of(result: Any) -> str:
+def compute_digest(result: Any) -> str:
     """Name a result by 16 hexadecimal digits of a SHA-256.
 
     Results are None, bool, int, float, str, bytes, NumPy arrays and scalars, pandas tables, and lists, tuples

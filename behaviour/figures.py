@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from behaviour import Cases, examples
 from cae.core import files
-from cae.figures import anomalies, codes, embeddings, reconstructions, style
+from cae.figures import anomalies, codes, style
 
 IMAGES = examples.images(23, 7, 9)
 LABELS = examples.labels(23)
@@ -50,29 +50,6 @@ def in_our_style() -> Figure:
     return figure
 
 
-def loss_curves() -> list[bytes]:
-    """Draw losses above a floor, and without one."""
-    return [png(reconstructions.plot_loss_curves(examples.history(), floor)) for floor in (0.55, None)]
-
-
-@style.styled
-def class_names() -> Figure:
-    """Name classes among dots in their colours, two of them where names would collide."""
-    figure = style.StyledFigure(figsize=(style.WIDTH, 5))
-    axes = figure.subplots()
-    points = examples.rows(23, 2)
-    points[LABELS == 1] = points[LABELS == 0].mean(axis=0)
-    axes.scatter(points[:, 0], points[:, 1], c=[embeddings.get_class_colour(int(label)) for label in LABELS])
-    axes.scatter(
-        points[:12, 0],
-        points[:12, 1],
-        c=[embeddings.get_class_colour(place) for place in range(12)],
-        marker="s",
-    )
-    embeddings.label_classes(axes, points, LABELS, examples.CLASS_NAMES)
-    return figure
-
-
 CASES: Cases = {
     "anomaly_distribution": lambda: png(
         anomalies.plot_score_distributions(
@@ -88,8 +65,6 @@ CASES: Cases = {
     "anomaly_roc": lambda: png(
         anomalies.plot_roc_curves(METHODS, LABELS, examples.CLASS_NAMES, "first seed")
     ),
-    "class_names": lambda: png(class_names()),
     "first_of_each_class": lambda: codes.find_first_of_each_class(LABELS[::-1]),
-    "loss_curves": loss_curves,
     "style": lambda: png(in_our_style()),
 }

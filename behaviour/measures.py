@@ -18,6 +18,7 @@ from cae.metrics import (
     embeddings,
     error_maps,
     localisation,
+    principal_components,
     probes,
     quality,
     scores,
@@ -34,7 +35,7 @@ ROWS, OTHERS = np.split(examples.rows(97, 6), [61])
 LABELS, OTHER_LABELS = np.split(examples.labels(97), [61])
 
 
-def noisy() -> Any:
+def add_every_noise() -> Any:
     """Add every kind of noise to images, and to images of a size with a remainder."""
     kinds = {"gaussian": 0.3, "salt_and_pepper": 0.2, "squares": 0.4, "mixed": 0.5}
     return {
@@ -57,7 +58,7 @@ def mean_image() -> Any:
 
 
 def pca() -> Any:
-    """Fit; encode, decode and reconstruct with all components, and with fewer that were read from files."""
+    """Fit to all images and sample some; encode, decode and reconstruct, also with components from files."""
     fitted = baselines.PrincipalComponents.fit(IMAGES[:40], 9)
     with tempfile.TemporaryDirectory() as folder:
         arrays = baselines.to_arrays(baselines.MeanImage.fit(IMAGES[:40]), fitted.components)
@@ -69,6 +70,7 @@ def pca() -> Any:
     return [
         [list(fitted.components), fitted.encode(IMAGES[40:]), fitted.reconstruct(IMAGES[40:])],
         [mean.mean, codes, fewer.decode(2 * codes, (8, 12, 1)), fewer.parameters],
+        principal_components.sample_rows(IMAGES, 1, 9),
     ]
 
 
@@ -141,7 +143,7 @@ def compute_error_maps() -> Any:
     return results
 
 
-def localised() -> Any:
+def measure_localisation() -> Any:
     """Measure how well error maps point at regions of several sizes, two of which touch by a corner."""
     measured = localisation.Localisation()
     for found, places in zip(examples.images(4, 9, 11), ([(1, 3)], [(0, 1), (4, 6)], [(2, 4), (4, 5)], [])):
@@ -206,22 +208,19 @@ def fit_scores() -> Any:
 
 
 CASES: Cases = {
-    "aupro": localised,
+    "aupro": measure_localisation,
     "auroc": anomaly_measures,
     "bce": lambda: quality.binary_crossentropy(*PAIR),
     "code_detector": code_detector,
     "detectors": detectors,
     "embedding": embedding,
     "error_maps": compute_error_maps,
-    "floor": lambda: quality.floor(PAIR.images),
     "interpolation": lambda: embeddings.interpolate(ROWS[:4], OTHERS[:4], 5),
     "knn_probe": knn_probe,
     "linear_probe": linear_probe,
-    "mae": lambda: quality.mae(*PAIR),
     "mean_image": mean_image,
     "mse": lambda: quality.mse(*PAIR),
-    "nearest": lambda: embeddings.find_nearest(ROWS, OTHERS, 4),
-    "noise": noisy,
+    "noise": add_every_noise,
     "pca": pca,
     "prediction": predict_in_blocks,
     "psnr": lambda: quality.psnr(*PAIR),

@@ -15,9 +15,11 @@ from typing import Any, get_type_hints
 
 import keras
 import numpy as np
+import pandas as pd
 
 from behaviour import Cases, examples, measures
-from behaviour.datasets import files_of, save
+from behaviour.datasets import GREY, files_of, in_folder, save
+from cae.core import files
 from cae.core.config import validate
 from cae.datasets import prepared
 from cae.metrics import embeddings, probes
@@ -85,16 +87,21 @@ CUSTOM_PROJECTS: Mapping[str, Mapping[str, Any]] = {
 Stage = Callable[[Project, Any], Results]
 
 
+def call(stage: Stage, project: Project, settings: Mapping[str, Any]) -> Results:
+    """Call a stage as the runner does, with those sections of the settings that it reads."""
+    # Keras numbers the layers of a process, and each stage has a process of its own.
+    keras.utils.clear_session(free_memory=False)
+    kind = get_type_hints(stage)["settings"]
+    names = {field.alias or name for name, field in kind.model_fields.items()}
+    own = {name: value for name, value in settings.items() if name in names}
+    return stage(project, validate(own, kind, Path("params.yaml")))
+
+
 def run(stage: Stage, settings: Mapping[str, Any]) -> dict[str, bytes]:
     """Run a stage in the current folder, silently; return the files that it writes."""
-    # Keras numbers the layers of a process, and each stage has a process of its own.
-    keras.utils.clear_session()
-    kind = get_type_hints(stage)["settings"]
-    own = {name: settings[name] for name in kind.model_fields if name in settings}
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), TemporaryDirectory() as folder:
         shutil.rmtree(".checkpoints", ignore_errors=True)
-        results = stage(Project(), validate(own, kind, Path("params.yaml")))
-        for path, content in results.items():
+        for path, content in call(stage, Project(), settings).items():
             write_result(Path(folder) / path, content)
         written = files_of(Path(folder))
     for path, content in written.items():
@@ -203,6 +210,29 @@ def describe_defaults() -> list[Any]:
     return [*(kind().model_dump(mode="json") for kind in kinds), anomaly]
 
 
+def write_results() -> Any:
+    """Write a table, numbers, arrays and a network; read the table, and prepared images, back."""
+
+    def write(folder: Path) -> Any:
+        table = pd.DataFrame({"name": ["a", "b, c"], "value": [1 / 3, float("nan")], "count": [1, 2]})
+        write_result(folder / "table.csv", table)
+        write_result(folder / "numbers.json", {"b": 1 / 3, "a": [1, None]})
+        write_result(folder / "network.keras", examples.network(8, 12).network)
+        write_result(folder / "train_images.npy", prepared.normalise(GREY))
+        write_result(folder / "train_labels.npy", examples.labels(len(GREY)))
+        write_result(folder / prepared.CLASS_NAMES, list(examples.CLASS_NAMES))
+        images, labels = prepared.read_images(folder, "train"), prepared.read_labels(folder, "train")
+        read = [files.read_csv(folder / "table.csv"), np.array(images), np.array(labels)]
+        return [files_of(folder), *read, prepared.read_class_names(folder)]
+
+    return in_folder(write)
+
+
+def compute_common() -> list[Any]:
+    """Return what every stage uses: default values, writers of results, readers of prepared images."""
+    return [describe_defaults(), write_results()]
+
+
 def train_self_supervised() -> list[Any]:
     """Return what the stage train wrote for the self-supervised network, and the network's default values."""
     return [compute_result("train_self_supervised"), self_supervised.Settings().model_dump(mode="json")]
@@ -223,6 +253,6 @@ KEYS = (
     "detect_figures",
 )
 CASES: Cases = {name: partial(compute_result, name) for name in KEYS} | {
-    "settings": describe_defaults,
+    "common": compute_common,
     "train_self_supervised": train_self_supervised,
 }

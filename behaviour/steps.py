@@ -29,7 +29,7 @@ def main() -> None:
 def name_parts(result: Any) -> dict[str, str]:
     """Return the digest of each part of what was trained, or of those of several networks."""
     results = result if isinstance(result, list) else [result]
-    return {part: digests.of([one[part] for one in results]) for part in results[0]}
+    return {part: digests.compute_digest([one[part] for one in results]) for part in results[0]}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Run every study from nothing in a fresh clone and compare with what is committed, byte for byte.
 
 python -m checks.audit [STUDY …], such as studies/rate; without one, the digests and all studies, which takes
-hours. The clone gets a copy of what the main pipeline made, which the studies' lock files name by checksum.
+hours. The clone gets a copy of what the main pipeline made and of the images that other studies prepared,
+which the studies' lock files name by checksum.
 Prints a line for each study; the exit code is 0 if lock files, metrics, plots and tables are as committed.
 Lock files hold the checksums of models and scores, so these are compared as well.
 """
@@ -31,10 +32,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         clone = Path(folder) / "clone"
         make_clone(root, clone)
-        for name in NEEDED:
-            shutil.copytree(root / name, clone / name, dirs_exist_ok=True)
+        copy_inputs(root, clone)
         results = [audit(clone, project) for project in sys.argv[1:] or ["behaviour", *studies]]
     return 0 if all(results) else 1
+
+
+def copy_inputs(root: Path, clone: Path) -> None:
+    """Copy what studies read that they do not make themselves."""
+    for folder in (*(root / name for name in NEEDED), *root.glob("studies/*/data/prepared")):
+        shutil.copytree(folder, clone / folder.relative_to(root), dirs_exist_ok=True)
 
 
 def audit(clone: Path, project: str) -> bool:

@@ -1,8 +1,8 @@
 """Read damaged files of every format: `python -m checks.fuzz` [--count N] [--seed N].
 
-Each must give images or a UserError, within 5 seconds and 1 GiB. Small real files are damaged at random and
-read in another process. A file that crashes, hangs, takes more or raises another error is kept, and the exit
-code is 1. The same seed makes the same files.
+Each must give images or a UserError, within 1 GiB. Small real files are damaged at random and read in another
+process. A file that crashes, hangs, takes more or raises another error is kept, and the exit code is 1. The
+same seed makes the same files.
 """
 
 import argparse
@@ -32,7 +32,6 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from cae.core.errors import UserError
 from cae.datasets.sources import open_source
 
-SECONDS = 5.0  # of computing
 # Seconds, other programs included, after which the process hangs or is dead.
 PATIENCE = 60.0
 MEMORY = 2**30
@@ -175,16 +174,14 @@ def read_within_limits(path: Path) -> str:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
-    start = time.process_time()
     try:
         for _ in open_source(path):
             pass
-        result = "images"
     except UserError as error:
-        result = "memory" if isinstance(error.__cause__, MemoryError) else "refused"
+        return "memory" if isinstance(error.__cause__, MemoryError) else "refused"
     except BaseException as error:
-        result = f"{type(error).__name__}: {error}"
-    return "slow" if time.process_time() - start > SECONDS else result
+        return f"{type(error).__name__}: {error}"
+    return "images"
 
 
 def warm_up(whole: Path) -> None:

@@ -35,9 +35,7 @@ def tabulate_scores() -> pd.DataFrame:
     return scores.tabulate(pd.read_csv(ROOT / scores.RESULTS))
 
 
-# Studies give a header and the rows below it.
-Table = pd.DataFrame | tuple[list[str], list[list[str]]]
-PAGES: Mapping[str, Mapping[str, Callable[[], Table]]] = {
+PAGES: Mapping[str, Mapping[str, Callable[[], pd.DataFrame]]] = {
     "README.md": {
         "results": tables.tabulate_results,
         "linear probe": partial(tables.tabulate_probe, "linear"),
@@ -97,10 +95,7 @@ def fill(page: str, text: str) -> str:
             raise ValueError(
                 f"{page} has no place for the table {name}: add <!-- {name} --> <!-- /{name} -->"
             )
-        table = tabulate()
-        if isinstance(table, tuple):
-            table = pd.DataFrame(table[1], columns=table[0])
-        text = f"{before}{opening}{report.write_table(table)}\n{closing}{after}"
+        text = f"{before}{opening}{report.write_table(tabulate())}\n{closing}{after}"
     return text
 
 

@@ -23,8 +23,8 @@ from cae.core.config import validate
 from stages.runner import inputs
 from stages.runner.inputs import is_within
 from stages.runner.project import Results
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 # The report is a project like the studies.
 STUDIES = [ROOT / "report", *sorted(folder.parent for folder in ROOT.glob("studies/*/.dvc"))]
 # Its stages have not run: it has no images.

@@ -2,20 +2,19 @@
 
 import json
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 import yaml
 
 import behaviour
 from behaviour import digests
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 NAMES = yaml.safe_load((ROOT / "behaviour/dvc.yaml").read_text())["stages"]["digests"]["matrix"]["of"]
 COMMAND = "in the top folder type: cd behaviour && dvc repro"
 
 
-def committed(name: str) -> dict[str, object]:
+def read_committed(name: str) -> dict[str, object]:
     """Read a file of digests."""
     content: dict[str, object] = json.loads((ROOT / f"behaviour/{name}.json").read_text())
     return content
@@ -23,7 +22,7 @@ def committed(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_digest_is_what_the_code_computes(name: str) -> None:
-    expected = committed(name)
+    expected = read_committed(name)
     del expected["sources"]
     found = digests.of_cases(import_module(f"behaviour.{name}").CASES)
     other = [key for key in sorted(found.keys() | expected) if found.get(key) != expected.get(key)]
@@ -35,7 +34,7 @@ def test_every_file_was_computed_from_the_sources_as_they_are(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert committed(name)["sources"] == behaviour.sources(), f"{name}.json is old; {COMMAND}"
+    assert read_committed(name)["sources"] == behaviour.hash_sources(), f"{name}.json is old; {COMMAND}"
 
 
 def test_every_file_of_digests_belongs_to_a_stage() -> None:

@@ -56,7 +56,7 @@ class Pair(NamedTuple):
 
 def test_different_results_have_different_digests() -> None:
     for one, other in itertools.combinations(DIFFERENT, 2):
-        assert digests.of(one) != digests.of(other), (one, other)
+        assert digests.compute_digest(one) != digests.compute_digest(other), (one, other)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_different_results_have_different_digests() -> None:
     ids=["order of keys", "named tuple", "float32", "int64", "order in memory", "missing"],
 )
 def test_what_says_the_same_has_the_same_digest(one: Any, other: Any) -> None:
-    assert digests.of(one) == digests.of(other)
+    assert digests.compute_digest(one) == digests.compute_digest(other)
 
 
 def test_a_digest_is_the_same_in_every_process() -> None:
-    assert digests.of([1.5, {"a": np.arange(3, dtype=np.int32)}, b"\0"]) == "7699a35713364342"
+    assert digests.compute_digest([1.5, {"a": np.arange(3, dtype=np.int32)}, b"\0"]) == "7699a35713364342"
 
 
 @pytest.mark.parametrize("result", [object(), {1, 2}, [lambda: 0]])
 def test_what_has_no_digest_is_refused(result: Any) -> None:
     with pytest.raises(TypeError, match="has no digest"):
-        digests.of(result)
+        digests.compute_digest(result)

@@ -12,8 +12,8 @@ import behaviour
 from behaviour import __main__ as command
 from cae.core.errors import UserError
 from stages.runner.inputs import Inputs
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 STUDY = Path("studies/anomaly")
 CODE = [
     "behaviour/measures.py",
@@ -45,7 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def record(**digests: str) -> None:
     """Write digests as they are computed from the sources that are there."""
-    content = {"sources": behaviour.sources(), **digests}
+    content = {"sources": behaviour.hash_sources(), **digests}
     Path("behaviour/measures.json").write_text(json.dumps(content))
 
 
@@ -116,10 +116,10 @@ def test_digests_without_a_record_are_as_bad_as_stale_ones(content: str | None) 
     ["cae/__pycache__/x.pyc", "cae/engine/steps.py~", "custom/images/notes.py", "behaviour/measures.json"],
 )
 def test_what_is_no_source_may_change(name: str) -> None:
-    before = behaviour.sources()
+    before = behaviour.hash_sources()
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     Path(name).write_text("edited")
-    assert behaviour.sources() == before
+    assert behaviour.hash_sources() == before
 
 
 def test_a_stage_that_depends_on_no_digest_does_not_ask_for_them() -> None:
@@ -150,4 +150,4 @@ def test_naming_the_sources_loads_nothing_heavy() -> None:
         check=True,
     )
     assert done.stdout.strip() == "set()"
-    assert json.loads(Path("behaviour/sources.json").read_text()) == behaviour.sources()
+    assert json.loads(Path("behaviour/sources.json").read_text()) == behaviour.hash_sources()

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from behaviour import digests, training
 from cae.engine import exact
+from tests import ROOT
 from tests.behaviour.test_mutations import Mutate, mutate  # noqa: F401  # a fixture
-from tests.pipeline.conftest import ROOT
 
 # Of each formula one network that is trained with it, and one that is not, where there is one.
 FORMULAS = [
@@ -58,8 +58,8 @@ COMPILED = [
 
 
 @cache
-def unchanged(name: str) -> str:
-    return digests.of(training.CASES[name]())
+def compute_unchanged(name: str) -> str:
+    return digests.compute_digest(training.CASES[name]())
 
 
 @pytest.mark.slow
@@ -73,9 +73,11 @@ def test_a_changed_formula_changes_what_is_trained_with_it(
     mutate: Mutate,  # noqa: F811
 ) -> None:
     names = [changing] if staying is None else [changing, staying]
-    before = [unchanged(name) for name in names]
+    before = [compute_unchanged(name) for name in names]
     mutate(module, old, new)
-    changed = [digests.of(training.CASES[name]()) != was for name, was in zip(names, before, strict=True)]
+    changed = [
+        digests.compute_digest(training.CASES[name]()) != was for name, was in zip(names, before, strict=True)
+    ]
     assert changed == [True, False][: len(names)]
 
 
@@ -86,13 +88,13 @@ def test_a_changed_formula_changes_what_is_trained_with_it(
 def test_a_changed_loss_changes_what_is_trained_on_it(
     loss: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, original = unchanged(name), getattr(exact, loss)
+    before, original = compute_unchanged(name), getattr(exact, loss)
 
     def larger(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         return 1.0001 * original(targets, outputs)
 
     monkeypatch.setattr(exact, loss, larger)
-    assert digests.of(training.CASES[name]()) != before
+    assert digests.compute_digest(training.CASES[name]()) != before
 
 
 @pytest.mark.slow
@@ -106,11 +108,11 @@ def test_a_changed_formula_that_is_compiled_changes_what_is_trained_with_it(
         )
     source = tmp_path / name
     text = source.read_text()
-    assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times: mend this test"
+    assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times: adapt this test"
     source.write_text(text.replace(old, new))
     steps = [sys.executable, "-m", "behaviour.steps", "--networks", network, "--out", "digests.json"]
     subprocess.run(steps, cwd=tmp_path, check=True, capture_output=True)
     found = json.loads((tmp_path / "digests.json").read_text())[network]
     result = training.CASES[network]()
     results = result if isinstance(result, list) else [result]
-    assert found["weights"] != digests.of([one["weights"] for one in results])
+    assert found["weights"] != digests.compute_digest([one["weights"] for one in results])

@@ -15,12 +15,12 @@ from cae.engine import exact
 from cae.networks import convolutional, residual
 from cae.networks.autoencoder import Autoencoder
 from checks import tables
+from tests import ROOT
 from tests.networks.test_residual import by_place
 
 # isort: split
 import keras
 
-ROOT = Path(__file__).parents[2]
 SHAPE = (28, 28, 1)
 LOSSES = {"convolutional": exact.cross_entropy, "residual": exact.sigmoid_squared_error}
 every_network = pytest.mark.parametrize("network", contenders.NETWORKS)

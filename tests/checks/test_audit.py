@@ -32,6 +32,14 @@ def test_a_study_that_never_ran_is_not_the_same(tmp_path: Path, capsys: pytest.C
     assert f"{STUDY}: has no dvc.lock" in capsys.readouterr().out
 
 
+def test_a_study_alone_gets_the_images_that_another_study_prepared(tmp_path: Path) -> None:
+    prepared = "studies/industrial/data/prepared"
+    for name in (*audit.NEEDED, prepared):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    audit.copy_inputs(tmp_path / "root", tmp_path / "clone")
+    assert (tmp_path / "clone" / prepared).is_dir()
+
+
 @pytest.mark.slow
 def test_a_study_is_run_and_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

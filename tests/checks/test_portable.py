@@ -47,7 +47,7 @@ plum==4.0 \\
     ],
     ids=["same", "other parts", "missing network", "another network", "failed"],
 )
-def test_differences_are_named(digests: Digests, differences: list[str]) -> None:
+def test_a_difference_names_processor_network_and_part(digests: Digests, differences: list[str]) -> None:
     assert portable.compare(NATIVE, {"same": NATIVE, "other": digests}) == differences
 
 

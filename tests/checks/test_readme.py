@@ -1,13 +1,12 @@
 """Pages show the committed results, and their links and commands exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from checks import readme
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for pattern in ("*.md", "*/README.md", "docs/*.md", "studies/*/README.md")

@@ -30,7 +30,7 @@ def has_sanitizers() -> bool:
     ],
     ids=["tensor", "thread's memory", "arithmetic"],
 )
-def test_an_error_is_found(
+def test_sanitizers_report_an_overflow_in_the_c_code(
     right: str, wrong: str, report: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("cae", "checks", "tests"):

@@ -29,9 +29,9 @@ from cae.metrics.scoring import (
     tile_samples,
 )
 from cae.networks.resizable import ResizableAutoencoder
+from tests import ROOT
 from tests.cli.conftest import Run
 
-ROOT = Path(__file__).parents[2]
 NAMES = ["-3 ä.png", "0.png", "1.png", "2.png", "more/4.png"]
 
 

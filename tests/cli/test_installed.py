@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 pytestmark = pytest.mark.slow
 
 

@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from cae.core import environment
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SHELL = {name: value for name, value in os.environ.items() if name not in environment.VARIABLES}
 # Reports the environment when NumPy or TensorFlow is about to be imported, and ends the process.
 REPORT = """

@@ -19,9 +19,7 @@ from PIL import Image
 
 from cae.core import files
 from cae.core.errors import UserError
-from tests import default
-
-ROOT = Path(__file__).parents[2]
+from tests import ROOT, default
 
 
 def build_figure() -> Figure:

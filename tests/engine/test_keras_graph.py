@@ -1,13 +1,12 @@
 """The private parts of Keras: this test fails first if a new version of Keras has changed them."""
 
 import re
-from pathlib import Path
 
 import keras
 
 from cae.engine import keras_graph
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRIVATE = re.compile(
     r"\.(_functional|_nodes_by_depth|_momentums|_velocities|_flatten_layers|_keras_history|_inbound_nodes)\b"
 )

@@ -216,7 +216,7 @@ def test_labels_that_cannot_be_probed_are_a_clear_error(
         probes.check(labels, SETTINGS.model_copy(update={"neighbours": neighbours}), CLASS_NAMES)
 
 
-def test_enough_labels_pass() -> None:
+def test_labels_of_every_class_are_accepted() -> None:
     probes.check(make_labels("0123" * 5), SETTINGS, CLASS_NAMES)
     few = make_labels("01234")
     probes.check(few, SETTINGS.model_copy(update={"labels_per_class": ()}), CLASS_NAMES)

@@ -38,7 +38,9 @@ def draw(seed: int, count: int = 3, side: int = 16) -> Images:
         (quality.psnr, 10 * math.log10(16)),
     ],
 )
-def test_a_quarter_off_everywhere(metric: quality.Metric, expected: float) -> None:
+def test_metrics_of_a_constant_error_are_those_computed_by_hand(
+    metric: quality.Metric, expected: float
+) -> None:
     assert metric(constant(0.5), constant(0.75)) == pytest.approx(expected)
 
 

@@ -12,7 +12,7 @@ from tests import default
 IMAGES = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
 
 
-def test_its_layers_are_those_of_the_mission() -> None:
+def test_it_has_three_convolutions_and_poolings_and_their_mirror() -> None:
     layers = default.autoencoder(seed=1).network.layers
     kinds = [type(layer).__name__ for layer in layers]
     assert kinds == ["Conv2D", "MaxPooling2D"] * 3 + ["Conv2D", "UpSampling2D"] * 3 + ["Conv2D"]

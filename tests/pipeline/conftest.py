@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ import yaml
 
 from cae.core import environment
 from cae.datasets import fashion_mnist
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {
     "split": {"train": 256, "validation": 128, "test": 128},
     "model": {"convolutional": {"batch_size": 64}, "residual": {"width": 32, "batch_size": 64}},
@@ -36,6 +38,13 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
         for key, at in (("NAME", ""), ("EMAIL", "@localhost"))
     },
 }
+
+
+def find_free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody listens on."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
 
 
 def merged(content: Any, changes: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.pipeline.conftest import ENVIRONMENT, Project
+from tests.pipeline.conftest import ENVIRONMENT, Project, find_free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -20,22 +20,14 @@ BUCKET = "artifacts"
 # Requests that the server answers without credentials: three that make a user, and one that makes the bucket.
 FREE_REQUESTS = 4
 POLICY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-# A message that takes longer would be no help.
-SECONDS = 30
-
-
-def find_free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
+# A command that takes longer hangs.
+SECONDS = 300
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The address of a server of S3."""
-    port = find_free_port()
+    (port,) = find_free_ports(1)
     environment = ENVIRONMENT | {"INITIAL_NO_AUTH_ACTION_COUNT": str(FREE_REQUESTS)}
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
@@ -77,8 +69,7 @@ def pushed(
     project = Project(folder / "pushed")
     project.dvc("cache", "dir", "--local", str(finished.folder / ".dvc/cache"))
     project.dvc("remote", "add", "--default", "storage", f"s3://{BUCKET}/fashion-mnist")
-    for name, value in {"endpointurl": endpoint, "connect_timeout": "2", "read_timeout": "1"}.items():
-        project.dvc("remote", "modify", "storage", name, value)
+    project.dvc("remote", "modify", "storage", "endpointurl", endpoint)
     project.commit()
     project.git("push", "--quiet")
     project.dvc("push", **credentials)
@@ -90,15 +81,6 @@ def clone(pushed: Project, tmp_path: Path) -> Project:
     """A fresh clone, without any results."""
     pushed.git("clone", "--quiet", "../git", str(tmp_path / "clone"))
     return Project(tmp_path / "clone")
-
-
-def test_results_travel_through_the_bucket_to_a_fresh_clone(
-    finished: Project, clone: Project, credentials: dict[str, Any]
-) -> None:
-    clone.dvc("pull", **credentials)
-    assert clone.read("models/autoencoder.keras") == finished.read("models/autoencoder.keras")
-    assert json.loads(clone.dvc("status", "--json").stdout) == {}
-    assert "in sync" in clone.dvc("status", "--cloud", **credentials).stdout
 
 
 def test_an_experiment_travels_through_the_bucket(
@@ -129,7 +111,8 @@ def test_wrong_credentials_are_named(
 
 
 def test_a_host_that_refuses_is_named(clone: Project, credentials: dict[str, Any]) -> None:
-    address = f"http://127.0.0.1:{find_free_port()}"
+    (port,) = find_free_ports(1)
+    address = f"http://127.0.0.1:{port}"
     clone.dvc("remote", "modify", "--local", "storage", "endpointurl", address)
     check_refusal(clone, f'Could not connect to the endpoint URL: "{address}', credentials)
 
@@ -139,12 +122,13 @@ def test_a_host_that_does_not_answer_is_named(clone: Project, credentials: dict[
         server.bind(("127.0.0.1", 0))
         server.listen()
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        clone.dvc("remote", "modify", "--local", "storage", "endpointurl", address)
+        for name, value in {"endpointurl": address, "read_timeout": "1"}.items():
+            clone.dvc("remote", "modify", "--local", "storage", name, value)
         check_refusal(clone, f'Read timeout on endpoint URL: "{address}', credentials)
 
 
 def check_refusal(clone: Project, message: str, variables: dict[str, Any]) -> None:
-    """Check that DVC, asked what the remote lacks, ends with one line, in time."""
+    """Check that DVC, asked what the remote lacks, ends with one line."""
     limits = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"}
     command = ("timeout", str(SECONDS), "dvc", "status", "--cloud")
     done = clone.run(*command, check=False, **limits, **variables)

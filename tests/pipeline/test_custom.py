@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pipeline.conftest import ROOT, Project
+from tests import ROOT
+from tests.pipeline.conftest import Project
 
 SMALL: Mapping[str, Mapping[str, object]] = {
     "split": {"train": 0.4, "validation": 0.2, "threshold": 0.2, "test": 0.2},

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.pipeline.conftest import ROOT, Project
+from tests import ROOT
+from tests.pipeline.conftest import Project
 
 MADE = [
     "data/prepared/train_images.npy",
@@ -134,7 +135,7 @@ def test_a_fresh_clone_shows_metrics_and_plots_at_once(project: Project, tmp_pat
 
 @pytest.fixture(scope="module")
 def shorter(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """A project after one experiment with fewer epochs, not to be changed, and what dvc said of it."""
+    """A project after one experiment with fewer epochs, not to be changed, and what dvc printed."""
     folder = tmp_path_factory.mktemp("shorter") / "project"
     shutil.copytree(finished.folder, folder, symlinks=True)
     project = Project(folder)
@@ -142,9 +143,9 @@ def shorter(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 def test_an_experiment_computes_no_baseline_anew(shorter: tuple[Project, str]) -> None:
-    _, said = shorter
-    assert "Stage 'baselines' didn't change, skipping" in said
-    assert "Running stage 'train'" in said
+    _, output = shorter
+    assert "Stage 'baselines' didn't change, skipping" in output
+    assert "Running stage 'train'" in output
 
 
 def test_an_experiment_changes_parameters_metrics_and_plots(shorter: tuple[Project, str]) -> None:
@@ -217,8 +218,8 @@ def test_queued_runs_take_the_downloads_along_and_can_be_removed(project: Projec
     names = [line.split()[1] for line in listed.partition("\n\n")[0].splitlines()[1:]]
     assert len(names) == 2
     project.dvc("queue", "start")
-    said = [project.dvc("queue", "logs", name, "--follow").stdout for name in names]
-    assert any("Fashion-MNIST from data/raw: every byte as expected" in log for log in said)
+    logs = [project.dvc("queue", "logs", name, "--follow").stdout for name in names]
+    assert any("Fashion-MNIST from data/raw: every byte as expected" in log for log in logs)
     assert project.dvc("queue", "status").stdout.count("Success") == 2
     assert all(name in project.dvc("exp", "show", "--csv").stdout for name in names)
     project.dvc("exp", "remove", *names)

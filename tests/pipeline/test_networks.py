@@ -63,10 +63,10 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(untrained: Project
         TRAIN, cwd=untrained.folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        # An epoch is told before it is saved: once the third is told, the second is saved.
-        told = [process.stderr.readline() for _ in range(3)]
+        # An epoch is printed before it is saved: once the third is printed, the second is saved.
+        lines = [process.stderr.readline() for _ in range(3)]
         process.kill()
-    assert told[2].startswith(f"epoch 3/{EPOCHS}")
+    assert lines[2].startswith(f"epoch 3/{EPOCHS}")
     assert "epoch 1/" not in untrained.run(*TRAIN).stderr
     for name in RESULTS:
         assert untrained.read(name) == trained.read(name), name

@@ -58,7 +58,7 @@ def set_up(project: Project) -> Path:
     return project.folder / ".dvc" / "plots.html"
 
 
-def shown(project: Project, *arguments: str) -> Path:
+def show_plots(project: Project, *arguments: str) -> Path:
     """Return the page of `dvc plots show`."""
     project.dvc("plots", "show", *arguments)
     return project.folder / "dvc_plots" / "index.html"
@@ -68,7 +68,7 @@ def test_every_chart_and_picture_is_in_the_page_without_a_network(
     project: Project, chromium: str, tmp_path: Path
 ) -> None:
     set_up(project)
-    page = shown(project)
+    page = show_plots(project)
     drawn = draw(chromium, page, tmp_path / "profile")
     plots = json.loads(project.dvc("plots", "show", "--json").stdout)["data"]
     types = {re.sub(r"[^\w-]", "_", name): plots[name][0]["type"] for name in plots}
@@ -84,11 +84,11 @@ def test_a_study_that_is_a_dvc_project_of_its_own_has_the_page_too(project: Proj
     study.dvc("init", "--quiet", "--subdir")
     (study.folder / "line.csv").write_text("x,y\n0,1\n1,2\n")
     head, _, _ = set_up(project).read_text("utf-8").partition("{plot_divs}")
-    assert shown(study, "line.csv").read_text("utf-8").startswith(head)
+    assert show_plots(study, "line.csv").read_text("utf-8").startswith(head)
 
 
 def test_a_clone_without_set_up_writes_dvcs_own_page(project: Project) -> None:
-    page = shown(project).read_text("utf-8")
+    page = show_plots(project).read_text("utf-8")
     assert "<title>DVC Plot</title>" in page
     assert "/npm/vega-embed@" in page
 

@@ -1,6 +1,5 @@
 """Two real workers on loopback are one job: the same bits as one process, one writer, no silent waiting."""
 
-import json
 import shutil
 import signal
 import socket
@@ -13,7 +12,9 @@ import numpy as np
 import pytest
 
 from cae.core import files
-from tests.pipeline.conftest import ENVIRONMENT, ROOT, Project
+from tests import ROOT
+from tests.engine.test_workers import make_config
+from tests.pipeline.conftest import ENVIRONMENT, Project, find_free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -35,27 +36,14 @@ def machines(finished: Project, tmp_path: Path) -> list[Project]:
     return projects
 
 
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
 def start(machines: list[Project]) -> list[subprocess.Popen[str]]:
     """Start `python -m stages train` as one job of as many workers as there are machines."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(len(machines))]
+    addresses = [f"127.0.0.1:{port}" for port in find_free_ports(len(machines))]
     return [
         subprocess.Popen(
             ["python", "-m", "stages", "train"],
             cwd=machine.folder,
-            env=ENVIRONMENT
-            | {
-                "TF_CONFIG": json.dumps(
-                    {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-                )
-            },
+            env=ENVIRONMENT | {"TF_CONFIG": make_config({"worker": addresses}, index)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -65,20 +53,20 @@ def start(machines: list[Project]) -> list[subprocess.Popen[str]]:
 
 
 def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
-    """Wait for all and return what each said; a worker that waits for ever fails the test."""
-    said = []
+    """Wait for all and return what each printed; a worker that waits for ever fails the test."""
+    outputs = []
     for process in processes:
         output, errors = process.communicate(timeout=300)
-        said.append(output + errors)
-    return said
+        outputs.append(output + errors)
+    return outputs
 
 
 def test_two_workers_give_the_bytes_of_one_process_and_only_the_chief_writes(
     machines: list[Project], finished: Project
 ) -> None:
     processes = start(machines)
-    said = finish(processes)
-    assert [process.returncode for process in processes] == [0, 0], said
+    outputs = finish(processes)
+    assert [process.returncode for process in processes] == [0, 0], outputs
     for name in WRITTEN:
         assert machines[0].read(name) == finished.read(name), name
     chief, other = ([name for name in WRITTEN if (one.folder / name).exists()] for one in machines)
@@ -94,12 +82,12 @@ def test_when_a_worker_dies_the_other_stops_and_a_new_job_goes_on(machines: list
     lines = iter(chief.stderr.readline, "")
     assert any(line.startswith("epoch 3/200") for line in lines)
     other.kill()
-    said, _ = finish([chief, other])
+    output, _ = finish([chief, other])
     assert chief.returncode == 1
-    assert "Another worker stopped answering (" in said
-    assert "Graph execution error" not in said
-    assert "finished epochs are kept" in said
-    assert "Traceback" not in said
+    assert "Another worker stopped answering (" in output
+    assert "Graph execution error" not in output
+    assert "finished epochs are kept" in output
+    assert "Traceback" not in output
 
     chief, other = start(machines)
     assert chief.stderr is not None
@@ -137,23 +125,12 @@ def test_workers_on_different_jobs_are_all_told_what_differs(
 ) -> None:
     change(machines[1])
     processes = start(machines)
-    said = finish(processes)
-    assert [process.returncode for process in processes] == [1, 1], said
-    for each in said:
-        assert f"Compared with worker 0: worker 1 has other {named}. Copy" in each
-        assert "Traceback" not in each
+    outputs = finish(processes)
+    assert [process.returncode for process in processes] == [1, 1], outputs
+    for output in outputs:
+        assert f"Compared with worker 0: worker 1 has other {named}. Copy" in output
+        assert "Traceback" not in output
     assert not any((machine.folder / name).exists() for machine in machines for name in WRITTEN)
-
-
-def config_of(cluster: object, index: object = 0, job: object = "worker") -> str:
-    return json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
-
-
-def test_a_wrong_tf_config_stops_the_stage(project: Project) -> None:
-    done = project.run("python", "-m", "stages", "train", check=False, TF_CONFIG="{}")
-    assert done.returncode == 1
-    assert "TF_CONFIG is" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_port_in_use_is_named() -> None:
@@ -162,7 +139,7 @@ def test_a_port_in_use_is_named() -> None:
     )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        config = config_of({"worker": [address]})
+        config = make_config({"worker": [address]})
         done = Project(ROOT).run(sys.executable, "-c", script, check=False, TF_CONFIG=config)
     assert done.returncode == 1
     assert "error: This worker cannot listen at its address" in done.stderr
@@ -170,19 +147,9 @@ def test_a_port_in_use_is_named() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_shards_that_the_workers_cannot_share_evenly_are_refused(machines: list[Project]) -> None:
-    for machine in machines:
-        machine.set_params({"train": {"shards": 3}})
-    processes = start(machines)
-    said = finish(processes)
-    assert [process.returncode for process in processes] == [1, 1]
-    assert all("train.shards is 3" in each for each in said)
-
-
 def test_a_worker_whose_others_never_come_gives_up() -> None:
-    (port, nobody) = free_ports(2)
-    cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]}
-    config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
+    (port, nobody) = find_free_ports(2)
+    config = make_config({"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{nobody}"]})
     script = (
         "from stages import runner; from cae.engine import workers; workers.build_strategy(start_timeout=3)"
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,16 +11,16 @@ import pytest
 import yaml
 from PIL import Image
 
+from behaviour.stages import call
 from cae.core import files
-from cae.core.config import validate
 from cae.datasets import prepared
 from cae.datasets.fashion_mnist import CLASS_NAMES
 from cae.networks import convolutional
 from stages import runner
 from stages.runner.inputs import is_within, list_outputs
 from stages.runner.project import Project, Results
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "anomaly": {"score": "reconstruction", "false_alarms": 0.5},
     "baselines": {"components": 4},
@@ -36,17 +36,13 @@ Pixels = npt.NDArray[Any]
 
 
 def run(stage: Callable[..., Results], folder: Path, **changes: Mapping[str, Any]) -> Results:
-    """Call a stage as the runner does, with tiny settings, some of them changed, and write its results.
+    """Call a stage with tiny settings, some of them changed, and write its results.
 
     Whatever the images are, it has to return every output that dvc.yaml declares. Figures are not written:
     that takes long, and tests/figures and the digests in behaviour/ cover them.
     """
-    # Keras numbers the layers of a process, and each stage has one of its own.
-    keras.utils.clear_session(free_memory=False)
-    kind = get_type_hints(stage)["settings"]
-    names = [field.alias or name for name, field in kind.model_fields.items()]
-    values = {name: {**SETTINGS[name], **changes.get(name, {})} for name in names}
-    results = stage(Project(folder), validate(values, kind, Path("params.yaml")))
+    settings = {name: {**section, **changes.get(name, {})} for name, section in SETTINGS.items()}
+    results = call(stage, Project(folder), settings)
     pipeline = "dvc.yaml" if changes.get("data", {}).get("source") == "fashion-mnist" else "custom/dvc.yaml"
     declared = yaml.safe_load((ROOT / pipeline).read_text())["stages"][stage.__name__]
     for output in list_outputs(declared):

@@ -55,7 +55,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_yaml(STUDY / "params.yaml", {"codes": {"least": 8}})
 
 
-def test_they_are_the_declared_files_and_those_in_declared_folders() -> None:
+def test_inputs_are_the_declared_files_and_those_in_declared_folders() -> None:
     inputs = Inputs.read("train")
     assert tuple(inputs.files) == FILES
     assert inputs.parameters == {"params.yaml:train": PARAMS["train"]}
@@ -116,7 +116,7 @@ def test_a_change_while_a_stage_runs_is_named_and_gives_the_run_another_fingerpr
     ],
     ids=["backup", "bytecode", "another folder", "another section"],
 )
-def test_everything_else_may_change(change: Callable[[], object]) -> None:
+def test_undeclared_files_and_sections_change_no_fingerprint(change: Callable[[], object]) -> None:
     inputs = Inputs.read("train")
     change()
     inputs.check()

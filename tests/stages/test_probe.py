@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-import os
 import pickle
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -25,7 +22,7 @@ from cae.core.errors import UserError
 from cae.metrics import embeddings, probes
 from cae.metrics.probes import KnnProbe, LinearProbe
 from stages import baselines, prepare, probe, runner
-from tests.stages.conftest import ROOT, draw, run, save, save_images, write_labelled, write_trained
+from tests.stages.conftest import draw, run, save, save_images, write_labelled, write_trained
 
 FEW: Mapping[str, Mapping[str, Any]] = {
     "data": {"source": "fashion-mnist"},
@@ -80,8 +77,8 @@ def clean(project: Path) -> Outcome:
 
 
 @pytest.fixture
-def copy(project: Path, tmp_path: Path) -> Path:
-    """A copy of the project, which a test may change."""
+def copy(project: Path, clean: Outcome, tmp_path: Path) -> Path:
+    """A copy of the project after both stages, which a test may change."""
     return shutil.copytree(project, tmp_path / "copy")
 
 
@@ -128,15 +125,13 @@ def test_floors_are_the_entropy_of_the_images(clean: Outcome, project: Path) -> 
     assert floors["floor"]["test"] == pytest.approx(entropy, abs=1e-5)
 
 
-def test_a_network_with_constant_codes_is_named(clean: Outcome, copy: Path) -> None:
+def test_a_network_with_constant_codes_is_named(copy: Path) -> None:
     write_trained(copy, grey=0.5)
     with pytest.raises(UserError, match="every test image the same code, so t-SNE cannot place them"):
         run(probe.probe, copy, **FEW)
 
 
-def test_stopping_the_stage_does_not_wait_for_tsne(
-    clean: Outcome, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_the_stage_does_not_wait_for_tsne(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped, ended = threading.Event(), threading.Event()
 
     def embed(*_: object) -> None:
@@ -180,28 +175,3 @@ def test_classes_that_training_does_not_have_are_not_probed(tmp_path: Path) -> N
     assert results["metrics/probe.json"] == {}
     assert "plots/confusion.csv" not in results
     assert "plots/codes/embedding_of_images.png" in results
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can pin a process")
-@pytest.mark.slow
-def test_one_core_and_all_give_the_same_bytes_under_any_thread_setting(project: Path, tmp_path: Path) -> None:
-    program = (
-        "import os, sys; from pathlib import Path\n"
-        "os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))\n"
-        "from cae.core import environment; environment.set_variables()\n"
-        "from tests.stages import test_probe; test_probe.run_both(Path(sys.argv[2]))"
-    )
-
-    def run_program(cores: str, threads: str) -> dict[str, bytes]:
-        folder = shutil.copytree(project, tmp_path / cores)
-        subprocess.run(
-            [sys.executable, "-c", program, cores, str(folder)],
-            cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": threads},
-            check=True,
-            capture_output=True,
-        )
-        paths = [path for path in folder.rglob("*") if path.is_file()]
-        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-    assert run_program("1", "1") == run_program("1024", "2")

@@ -1,6 +1,7 @@
 """Training: what it starts from, what it reports, and what it refuses before it takes all memory."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def test_a_network_no_better_than_the_mean_image_is_reported(capsys: pytest.Capt
     assert "no better than the mean image (validation 0.31000 against 0.31000)" in capsys.readouterr().err
 
 
-def test_without_dvc_a_run_never_resumes_another_one(project: Path) -> None:
-    results = run(train.train, project, train={"epochs": 2, "seed": 2})
+def test_without_dvc_a_run_never_resumes_another_one(project: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(project, tmp_path / "copy")
+    results = run(train.train, copy, train={"epochs": 2, "seed": 2})
     assert len(results["plots/history.csv"]) == 2
