@@ -12,13 +12,14 @@ from cae.core.config import Increasing, Section, Seed
 from cae.datasets import prepared
 from cae.metrics import anomaly
 from cae.metrics.anomaly import CodeDetector, Detector
-from cae.networks.autoencoder import Autoencoder, load
+from cae.networks.autoencoder import Autoencoder, load, load_safely
 from stages.runner.project import Project, Results
 from studies.anomaly import columns, pretext
 from studies.anomaly.columns import Column
 from studies.anomaly.images import PREPARED, VIEWS, HeldOut, Neighbours, hold_out, read_class
 from studies.anomaly.self_supervised import SelfSupervisedDetector
 
+REMAKE = "Train it again: cd studies/anomaly && dvc repro -f train_pretext"
 Autoencoders = Mapping[tuple[str, int], Autoencoder]
 """By view and seed."""
 PretextNetworks = Mapping[int, Mapping[str, keras.Model]]
@@ -58,14 +59,14 @@ def score(project: Project, settings: Settings, label: int) -> Results:
     pretext_models = project.path(f"models/pretext/{label}")
     pretext_networks = {
         seed: {
-            name: keras.saving.load_model(pretext_models / f"{name}-{seed}.keras", compile=False)
+            name: load_safely(pretext_models / f"{name}-{seed}.keras", "network", REMAKE)
             for name in pretext.PRETEXTS
         }
         for seed in settings.seeds
     }
     code_size = next(iter(autoencoders.values())).code_size
     # PCA needs an image for every component, nearest neighbours one for every neighbour.
-    images = read_class(folder, label, settings.held_out + max(code_size, settings.neighbours))
+    images = read_class(project, label, settings.held_out + max(code_size, settings.neighbours))
     scores = compute_scores(fit(autoencoders, pretext_networks, images, settings), test)
     return {f"scores/{label}.npy": columns.to_array(scores)}
 

@@ -11,8 +11,8 @@ from cae.core.config import Section
 from cae.metrics import quality
 from cae.metrics.baselines import MeanImage
 from cae.networks.autoencoder import load, predict
+from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
-from stages.train import read_images
 
 # Validation images whose reconstructions are compared with one another.
 COMPARED = 500
@@ -32,8 +32,8 @@ class Settings(Section):
 
 def measure_short(project: Project, settings: Settings, rate: float) -> Results:
     """Return a table with a row per seed: seed, val_loss, mean_image_loss, spread."""
-    train, validation = read_images(project, "../../data/prepared")
-    mean_image = MeanImage.fit(train).reconstruct(validation)
+    train, validation = read_training_images(project, "../../data/prepared")
+    mean_image_loss = compute_loss(validation, MeanImage.fit(train).reconstruct(validation))
     rows = []
     for seed in range(1, settings.deaths.seeds + 1):
         network = load(project.path(f"short/{rate}/{seed}.keras"), validation.shape[1:]).network
@@ -42,7 +42,7 @@ def measure_short(project: Project, settings: Settings, rate: float) -> Results:
             {
                 "seed": seed,
                 "val_loss": compute_loss(validation, reconstructions),
-                "mean_image_loss": compute_loss(validation, mean_image),
+                "mean_image_loss": mean_image_loss,
                 "spread": compute_spread(reconstructions[:COMPARED]),
             }
         )

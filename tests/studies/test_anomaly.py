@@ -130,9 +130,9 @@ def test_a_killed_stage_resumes_after_its_last_network(
 def test_the_images_of_a_class_are_those_of_both_splits_in_their_order(project: Project) -> None:
     folder = project.path(images.PREPARED)
     parts = [prepared.read_images(folder, name)[1::3] for name in images.FITTED_TO]
-    assert np.array_equal(images.read_class(folder, 1, needed=73), np.concatenate(parts))
+    assert np.array_equal(images.read_class(project, 1, needed=73), np.concatenate(parts))
     with pytest.raises(UserError, match=r"73 images of Pullover, but .* needs 74: raise split\.train"):
-        images.read_class(folder, 2, needed=74)
+        images.read_class(project, 2, needed=74)
 
 
 @pytest.mark.parametrize("empty", ["train", "test"])

@@ -19,7 +19,6 @@ from cae.engine.engine import choose_engine
 from cae.metrics import quality
 from cae.metrics.baselines import PrincipalComponents
 from cae.metrics.principal_components import Components
-from cae.networks import convolutional, residual
 from cae.networks.autoencoder import predict
 from stages.runner.project import Project
 from studies.denoising import (
@@ -147,12 +146,13 @@ def test_only_training_images_are_mirrored_and_before_the_noise() -> None:
 
 
 @pytest.mark.parametrize("name", methods.AUTOENCODERS)
-def test_networks_of_the_main_pipeline_keep_their_augmentations_and_get_noise_after_them(name: str) -> None:
-    defaults = {"convolutional": convolutional.Settings(), "residual": residual.Settings()}[name]
-    model = train.build_model(name, GAUSSIAN)
-    assert model.name == name
-    expected = defaults.model_copy(update={"augmentations": (*defaults.augmentations, GAUSSIAN)})
-    assert model.settings == expected
+def test_networks_of_the_main_pipeline_keep_their_settings_and_get_noise_after_their_augmentations(
+    name: str,
+) -> None:
+    defaults = train.NETWORKS[name]
+    noisy = train.append_noise(defaults, GAUSSIAN)
+    assert noisy.augmentations == (*defaults.augmentations, GAUSSIAN)
+    assert noisy.model_dump(exclude={"augmentations"}) == defaults.model_dump(exclude={"augmentations"})
 
 
 def test_the_network_depends_on_its_seed_alone(tmp_path: Path) -> None:
