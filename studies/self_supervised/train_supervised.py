@@ -1,52 +1,43 @@
-"""The upper bound: the same encoder, trained with all labels to name the class of an image."""
+"""Train the same encoder with all labels to name the class of an image: the upper bound."""
 
-from contextlib import closing
 from functools import partial
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from cae.core.arrays import Images, Labels
-from cae.datasets import prepared
 from cae.datasets.augmentations import Phase, mirror
-from cae.engine import training
 from cae.engine.engine import choose_engine
 from cae.networks import self_supervised
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.residual import dense
-from cae.networks.settings import Train, combine
+from cae.networks.settings import combine
 from cae.networks.tasks import Engine, Task, softmax_cross_entropy
-from stages.runner.project import Project
-from stages.train import ProgressBar
-from studies.self_supervised import PREPARED
+from stages.prepared_images import read_class_names, read_labels, read_training_images
+from stages.runner.project import Project, Results
+from stages.train import Train, fit_task
+from studies.self_supervised import PREPARED, SUPERVISED
+from studies.self_supervised.train import Settings
 
 
-def train(
-    project: Project,
-    settings: self_supervised.Settings,
-    train: Train,
-    images: Images,
-    validation: Images,
-) -> tuple[Autoencoder, pd.DataFrame]:
-    """Train the encoder, or resume; return an autoencoder, whose decoder is untrained, and the history."""
-    recipe = combine(train, settings)
-    folder = project.path(f"{PREPARED}/train_labels.npy").parent
-    labels, validation_labels = (prepared.read_labels(folder, split) for split in ("train", "validation"))
-    autoencoder = self_supervised.build(settings, images.shape[1:], recipe.seed)
-    task = build_task(autoencoder, int(max(labels)) + 1, choose_engine(recipe.engine))
-    checkpoint = project.checkpoint()
-    with checkpoint.lock(), closing(ProgressBar(recipe.epochs)) as bar:
-        history = training.fit(
-            task,
-            add_labels(images, labels),
-            add_labels(validation, validation_labels),
-            recipe,
-            checkpoint,
-            [bar],
-        )
-    return autoencoder, history
+def train_supervised(project: Project, settings: Settings) -> Results:
+    """Return an autoencoder with the trained encoder and an untrained decoder, and the history."""
+    network, epochs = settings.networks[SUPERVISED], settings.epochs[SUPERVISED]
+    # No early stopping: the learning rate has to fall to 0.
+    recipe = combine(Train(epochs=epochs, patience=epochs, shards=settings.shards), network)
+    images, validation = read_training_images(project, PREPARED)
+    labels, validation_labels = (read_labels(project, PREPARED, split) for split in ("train", "validation"))
+    autoencoder = self_supervised.build(network, images.shape[1:], recipe.seed)
+    classes = len(read_class_names(project, PREPARED))
+    task = build_task(autoencoder, classes, choose_engine(recipe.engine))
+    history = fit_task(
+        project, task, recipe, add_labels(images, labels), add_labels(validation, validation_labels)
+    )
+    return {
+        f"models/{SUPERVISED}.keras": autoencoder.network,
+        f"histories/{SUPERVISED}.csv": history,
+    }
 
 
 def add_labels(images: Images, labels: Labels) -> Images:
