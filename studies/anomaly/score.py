@@ -17,7 +17,7 @@ from stages.runner.project import Project, Results
 from studies.anomaly import columns, pretext
 from studies.anomaly.columns import Column
 from studies.anomaly.images import PREPARED, VIEWS, HeldOut, Neighbours, hold_out, read_class
-from studies.anomaly.self_supervised import SelfSupervisedDetector
+from studies.anomaly.pretext_detector import PretextDetector
 
 REMAKE = "Train it again: cd studies/anomaly && dvc repro -f train_pretext"
 Autoencoders = Mapping[tuple[str, int], Autoencoder]
@@ -31,7 +31,7 @@ class Detectors(NamedTuple):
 
     # Their columns name no method, because each gives several scores.
     by_code: Mapping[Column, CodeDetector]
-    self_supervised: Mapping[Column, SelfSupervisedDetector]
+    by_pretext: Mapping[Column, PretextDetector]
     # They need no held-out images, and are fitted to all.
     baselines: Mapping[Column, Detector]
 
@@ -79,11 +79,11 @@ def fit(
     for (view, seed), network in autoencoders.items():
         train, held_out = hold_out(VIEWS[view](images), settings.held_out, seed)
         by_code[Column("", view, seed)] = CodeDetector(network, settings.neighbours).fit(train, held_out)
-    self_supervised: dict[Column, SelfSupervisedDetector] = {}
+    by_pretext: dict[Column, PretextDetector] = {}
     for seed, networks in pretext_networks.items():
         train, held_out = hold_out(VIEWS[pretext.VIEW](images), settings.held_out, seed)
-        detector = SelfSupervisedDetector(networks, settings.neighbours).fit(train, held_out)
-        self_supervised[Column("", pretext.VIEW, seed)] = detector
+        detector = PretextDetector(networks, settings.neighbours).fit(train, held_out)
+        by_pretext[Column("", pretext.VIEW, seed)] = detector
     baselines: dict[Column, Detector] = {}
     code_size = next(iter(autoencoders.values())).code_size
     for view, transform in VIEWS.items():
@@ -96,7 +96,7 @@ def fit(
         rows = anomaly.flatten(transform(images))
         run_in_threads(delayed(detector.fit)(rows) for detector in of_view.values())
         baselines |= of_view
-    return Detectors(by_code, self_supervised, baselines)
+    return Detectors(by_code, by_pretext, baselines)
 
 
 def compute_scores(detectors: Detectors, images: Images) -> dict[Column, Scores]:
@@ -106,14 +106,14 @@ def compute_scores(detectors: Detectors, images: Images) -> dict[Column, Scores]
     """
     scores: dict[Column, Scores] = {}
     views = {view: transform(images) for view, transform in VIEWS.items()}
-    of_networks: list[tuple[Column, CodeDetector | SelfSupervisedDetector]] = [
-        *detectors.self_supervised.items(),
+    of_networks: list[tuple[Column, CodeDetector | PretextDetector]] = [
+        *detectors.by_pretext.items(),
         *detectors.by_code.items(),
     ]
     for column, of_network in of_networks:
         by_method = of_network.score(views[column.view])
         scores |= {column._replace(method=method): values for method, values in by_method.items()}
-    of_seeds = [scores[column._replace(method="self_supervised")] for column in detectors.self_supervised]
+    of_seeds = [scores[column._replace(method="self_supervised")] for column in detectors.by_pretext]
     rows = {view: anomaly.flatten(images) for view, images in views.items()}
     of_baselines = run_in_threads(
         delayed(detector.score)(rows[column.view]) for column, detector in detectors.baselines.items()

@@ -15,8 +15,8 @@ def describe_methods(neighbours: int) -> dict[str, str]:
     return {
         "ensemble": "**sum of the next row over all seeds**",
         "self_supervised": "**sum of the three scores below and of neighbours on 14 × 14 pixels**",
-        "transformations": "tell how an image was turned, shifted and stretched",
-        "positions": "tell where a square was cut out of an image",
+        "transformations": "predict how an image was turned, shifted and stretched",
+        "positions": "predict where a square was cropped from an image",
         "gradient_nearest": f"nearest neighbours by gradients, k = {neighbours}, no network",
         "combined": "sum of the three distances below",
         "code_nearest": f"nearest neighbours by code, k = {neighbours}",

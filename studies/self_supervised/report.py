@@ -19,7 +19,7 @@ from stages.prepared_images import read_images
 from stages.runner.project import Project, Results
 from studies.self_supervised import PREPARED, SUPERVISED, figures
 
-# Of the main pipeline's baselines.
+# Features of the main pipeline's baselines.
 BASELINES = ("pixels", "PCA")
 # In the figure of accuracies by labels, whose lines have four styles.
 SHOWN = {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from cae.core import config, files
+from cae.core import files
 from cae.core.arrays import Images, Labels
 from cae.core.errors import UserError
 from cae.datasets import prepared
@@ -34,7 +34,7 @@ from studies.anomaly import (
     train_pretext,
 )
 from studies.anomaly.columns import Column
-from studies.anomaly.self_supervised import SelfSupervisedDetector, describe_gradients
+from studies.anomaly.pretext_detector import PretextDetector, describe_gradients
 from tests import default
 from tests.studies.running import run
 
@@ -74,7 +74,7 @@ def project(tmp_path: Path) -> Project:
 
 def list_fitted(detector: object) -> bytes:
     """Return everything that was fitted, the weights of networks included."""
-    if isinstance(detector, SelfSupervisedDetector):
+    if isinstance(detector, PretextDetector):
         weights = [[one.tobytes() for one in network.get_weights()] for network in detector.networks.values()]
         return pickle.dumps((weights, detector.small, detector.gradient, detector.sum))
     if isinstance(detector, CodeDetector):
@@ -148,14 +148,10 @@ def test_an_empty_split_is_refused(empty: str, project: Project) -> None:
 
 
 def test_the_committed_parameters_leave_no_smaller_batch() -> None:
-    content = yaml.safe_load((STUDY / "params.yaml").read_text())
-    del content["neighbours"]
-    del content["pretext"]
-    of_train = config.validate(content, train.Settings, STUDY / "params.yaml")
-    content = yaml.safe_load((STUDY / "params.yaml").read_text())
-    content = {name: content[name] for name in train_pretext.Settings.model_fields}
-    of_pretext = config.validate(content, train_pretext.Settings, STUDY / "params.yaml")
-    recipes = (of_train.convolutional, of_pretext.pretext.transformations, of_pretext.pretext.positions)
+    committed = yaml.safe_load((STUDY / "params.yaml").read_text())
+    of_train = train.Settings.model_validate({name: committed[name] for name in train.Settings.model_fields})
+    of_pretext = train_pretext.Pretexts.model_validate(committed["pretext"])
+    recipes = (of_train.convolutional, of_pretext.transformations, of_pretext.positions)
     assert [(6000 - of_train.held_out) % recipe.batch_size for recipe in recipes] == [0, 0, 0]
 
 

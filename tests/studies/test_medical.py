@@ -31,7 +31,7 @@ from tests.studies.running import copy_study, run, run_declared, run_stage
 PARAMS = Path("studies/medical/params.yaml")
 SPLITS = tuple(Splits.model_fields)
 SPACING = (2.0, 1.0, 1.0)
-# Of a head of 24 slices, in tiles of 12 pixels.
+# Parameters for a head of 24 slices, in tiles of 12 pixels.
 SMALL: dict[str, Any] = {
     "seed": 1,
     "brain": {"tissue": [0, 90], "smoothing": 0.5, "margin": 2.0},
@@ -148,7 +148,7 @@ def test_only_the_expected_scan_is_fetched_and_kept(tmp_path: Path) -> None:
     fetch.fetch_scan(tmp_path, [FakeMirror(make_project(MATRIX))], CHECKSUM)
     scan = fetch.fetch_scan(tmp_path, [], CHECKSUM)
     assert np.array_equal(scan.volume, MATRIX)
-    # Of slices, rows and columns.
+    # Distances of slices, rows and columns.
     assert scan.spacing == (1.5, 0.75, 0.5)
 
 
