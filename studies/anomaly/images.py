@@ -16,7 +16,7 @@ PREPARED = "../../data/prepared"
 # Nothing is fitted to a test image.
 FITTED_TO = ("train", "validation")
 # Preprocessing: grey values as they are, or their square roots, which lift the dark parts of a garment.
-VIEWS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
+TRANSFORMS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
 HeldOut = Annotated[int, Field(ge=2, le=5000)]
 Neighbours = Annotated[int, Field(ge=1, le=100)]
 

@@ -35,8 +35,8 @@ from cae.networks.tasks import Engine, Task, softmax_cross_entropy
 Answers = Sequence[npt.NDArray[np.int64]]
 """For each head the right answers for images (...,), as the places of its outputs."""
 
-# The images that the networks are trained on (`images.VIEWS`): both views would take too long.
-VIEW = "roots"
+# The images that the networks are trained on (`images.TRANSFORMS`): two transforms would take too long.
+TRANSFORM = "roots"
 # Quarter turns; the shifts, as shares of the height and the width; and the factors by which rows and columns
 # are stretched. The first of each leaves an image as it is.
 TURNS = 4

@@ -30,16 +30,16 @@ def describe_methods(neighbours: int) -> dict[str, str]:
     }
 
 
-def tabulate_methods() -> pd.DataFrame:
+def tabulate_methods(folder: Path = HERE) -> pd.DataFrame:
     """Compare all methods, mean ± standard deviation over the ten classes, with chance and published ones."""
-    table = pd.read_csv(HERE / "plots/table.csv")
-    ours = table[table["source"].isna()].set_index(["method", "view"])
+    table = pd.read_csv(folder / "plots/table.csv")
+    ours = table[table["source"].isna()].set_index(["method", "transform"])
     neighbours = yaml.safe_load((HERE / "params.yaml").read_text())["neighbours"]
 
-    def write_cell(method: str, view: str, measure: str) -> str:
-        if (method, view) not in ours.index:
+    def write_cell(method: str, transform: str, measure: str) -> str:
+        if (method, transform) not in ours.index:
             return ""
-        mean, sd = ours.loc[(method, view), [measure, f"{measure}_sd"]]
+        mean, sd = ours.loc[(method, transform), [measure, f"{measure}_sd"]]
         return f"{mean:.1f} ± {sd:.1f}"
 
     rows = [

@@ -7,7 +7,7 @@ from cae.engine.engine import choose_engine
 from stages.runner.project import Project, Results
 from stages.train import fit_task
 from studies.anomaly import pretext
-from studies.anomaly.images import VIEWS, HeldOut, hold_out, read_class
+from studies.anomaly.images import TRANSFORMS, HeldOut, hold_out, read_class
 
 
 class Pretexts(Section):
@@ -27,7 +27,7 @@ class Settings(Section):
 
 def train_pretext(project: Project, settings: Settings, label: int) -> Results:
     """Return the trained networks of a class; the held-out images choose the best epoch."""
-    images = VIEWS[pretext.VIEW](read_class(project, label, settings.held_out + 1))
+    images = TRANSFORMS[pretext.TRANSFORM](read_class(project, label, settings.held_out + 1))
     results: Results = {}
     for name, question in pretext.PRETEXTS.items():
         for seed in settings.seeds:

@@ -163,9 +163,9 @@ def test_the_ensemble_is_the_sum_over_the_seeds(project: Project) -> None:
     run(train_pretext.train_pretext, project, train_two, 0)
     run(score.score, project, score_two, 0)
     read = columns.read(project.folder / "scores/0.npy")
-    of_seeds = [read[Column("self_supervised", pretext.VIEW, seed)] for seed in (1, 2)]
+    of_seeds = [read[Column("self_supervised", pretext.TRANSFORM, seed)] for seed in (1, 2)]
     assert not np.array_equal(of_seeds[0], of_seeds[1])
-    assert read[Column("ensemble", pretext.VIEW)] == pytest.approx(of_seeds[0] + of_seeds[1])
+    assert read[Column("ensemble", pretext.TRANSFORM)] == pytest.approx(of_seeds[0] + of_seeds[1])
 
 
 @pytest.mark.parametrize(
@@ -239,8 +239,8 @@ def test_averages_are_over_seeds_before_classes() -> None:
 def test_published_rows_follow_ours_with_their_source() -> None:
     published = pd.read_csv(STUDY / "published.csv")
     assert published["source"].str.len().min() > 0
-    ours = pd.DataFrame({"method": ["nearest"], "view": ["pixels"], "auroc": [0.9]})
-    compared = report.compare(ours.set_index(["method", "view"]), published)
+    ours = pd.DataFrame({"method": ["nearest"], "transform": ["pixels"], "auroc": [0.9]})
+    compared = report.compare(ours.set_index(["method", "transform"]), published)
     assert compared["source"].tolist() == ["", *published["source"]]
     assert compared["auroc"].tolist() == pytest.approx([90, *published["auroc"]])
     assert compared["name"].tolist() == ["nearest, pixels", *("published: " + published["method"])]
@@ -248,7 +248,7 @@ def test_published_rows_follow_ours_with_their_source() -> None:
 
 def test_the_table_by_class_has_the_mean_of_the_seeds() -> None:
     measured = pd.DataFrame(
-        {"method": "combined", "view": "roots", "seed": [1, 2], "class": "Bag", "auroc": [0.8, 0.9]}
+        {"method": "combined", "transform": "roots", "seed": [1, 2], "class": "Bag", "auroc": [0.8, 0.9]}
     )
     by_class = report.tabulate_classes(measured)
     assert by_class["class"].tolist() == ["Bag"]
@@ -264,12 +264,18 @@ def test_columns_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert all(np.array_equal(read[column], written[column]) for column in written)
 
 
-def test_every_method_has_a_title_and_a_row_in_figure_and_table() -> None:
+def test_every_method_has_a_title_and_a_row_in_figure_and_table(tmp_path: Path) -> None:
     assert set(table.describe_methods(5)) == set(methods.TITLES)
-    committed = pd.read_csv(STUDY / "plots/table.csv")
-    (axes,) = figures.plot_methods(committed).axes
+    measured = pd.DataFrame({"method": methods.TITLES.keys()}).assign(transform="roots", seed=0, auroc=0.9)
+    measured = pd.concat(
+        measured.assign(average_precision=0.9, **{"class": name}) for name in default.CLASS_NAMES
+    )
+    published = pd.read_csv(STUDY / "published.csv")
+    compared = report.compare(report.summarise(measured), published)
+    (axes,) = figures.plot_methods(compared).axes
     rows = [text.get_text() for text in axes.get_yticklabels()]
-    assert set(methods.TITLES.values()) <= set(rows)
-    tabulated = table.tabulate_methods()["one class against nine"]
-    assert len(rows) + 1 == len(tabulated)
-    assert sum(bool(re.match("published: ", name)) for name in tabulated) == len(rows) - len(methods.TITLES)
+    assert set(rows) == {*methods.TITLES.values(), *published["method"]}
+    files.write_csv(tmp_path / "plots/table.csv", compared)
+    tabulated = table.tabulate_methods(tmp_path)["one class against nine"]
+    assert len(tabulated) == len(rows) + 1
+    assert sum(bool(re.match("published: ", name)) for name in tabulated) == len(published)
