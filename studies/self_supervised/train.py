@@ -11,15 +11,13 @@ from cae.networks.settings import Epochs
 from stages.runner.project import Project, Results
 from studies.training import train_all_epochs
 
-Shards = Annotated[int, Field(ge=1, le=64)]
-
 
 class Settings(Section):
     """The tasks, and for how long the network of each is trained."""
 
     networks: Mapping[str, self_supervised.Settings]
     epochs: Mapping[str, Epochs]
-    shards: Shards
+    shards: Annotated[int, Field(ge=1, le=64)]
 
 
 def train(project: Project, settings: Settings, name: str) -> Results:

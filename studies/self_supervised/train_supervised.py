@@ -1,24 +1,35 @@
 """Train the same encoder with all labels to name the class of an image: the upper bound."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Annotated
 
 import keras
 import numpy as np
 import tensorflow as tf
+from pydantic import Field
 
 from cae.core.arrays import Images, Labels
+from cae.core.config import Section
 from cae.datasets.augmentations import Phase, mirror
 from cae.engine.engine import choose_engine
 from cae.networks import self_supervised
 from cae.networks.autoencoder import Autoencoder
 from cae.networks.residual import dense
-from cae.networks.settings import combine
+from cae.networks.settings import Epochs, combine
 from cae.networks.tasks import Engine, Task, softmax_cross_entropy
 from stages.prepared_images import read_class_names, read_labels, read_training_images
 from stages.runner.project import Project, Results
 from stages.train import Train, fit_task
 from studies.self_supervised import PREPARED, SUPERVISED
-from studies.self_supervised.train import Settings
+
+
+class Settings(Section):
+    """The encoder, and for how long it is trained."""
+
+    networks: Mapping[str, self_supervised.Settings]
+    epochs: Mapping[str, Epochs]
+    shards: Annotated[int, Field(ge=1, le=64)]
 
 
 def train_supervised(project: Project, settings: Settings) -> Results:
