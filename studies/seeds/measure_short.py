@@ -18,7 +18,7 @@ from stages.runner.project import Project, Results
 COMPARED = 500
 
 
-class Deaths(Section):
+class Short(Section):
     """How many networks were trained."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
@@ -27,7 +27,7 @@ class Deaths(Section):
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    deaths: Deaths
+    short: Short
 
 
 def measure_short(project: Project, settings: Settings, rate: float) -> Results:
@@ -35,7 +35,7 @@ def measure_short(project: Project, settings: Settings, rate: float) -> Results:
     train, validation = read_training_images(project, "../../data/prepared")
     mean_image_loss = compute_loss(validation, MeanImage.fit(train).reconstruct(validation))
     rows = []
-    for seed in range(1, settings.deaths.seeds + 1):
+    for seed in range(1, settings.short.seeds + 1):
         network = load(project.path(f"short/{rate}/{seed}.keras"), validation.shape[1:]).network
         reconstructions = predict(network, validation)
         rows.append(
@@ -46,7 +46,7 @@ def measure_short(project: Project, settings: Settings, rate: float) -> Results:
                 "spread": compute_spread(reconstructions[:COMPARED]),
             }
         )
-    return {f"deaths/{rate}.csv": pd.DataFrame(rows)}
+    return {f"losses/{rate}.csv": pd.DataFrame(rows)}
 
 
 def compute_loss(images: Images, reconstructions: Images) -> float:

@@ -10,7 +10,7 @@ from stages.runner.project import Project, Results
 from studies.training import train_all_epochs
 
 
-class Deaths(Section):
+class Short(Section):
     """How many networks are trained, with the seeds from 1 on, and for how long."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
@@ -20,19 +20,19 @@ class Deaths(Section):
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    deaths: Deaths
+    short: Short
 
 
 def train_short(project: Project, settings: Settings, rate: float) -> Results:
     """Return a trained network per seed."""
     results: Results = {}
-    for seed in range(1, settings.deaths.seeds + 1):
+    for seed in range(1, settings.short.seeds + 1):
         # A killed stage resumes in the network that it was training.
         autoencoder, history = train_all_epochs(
             project,
             "convolutional",
             {"learning_rate": rate},
-            settings.deaths.epochs,
+            settings.short.epochs,
             name=str(seed),
             seed=seed,
         )
