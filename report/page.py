@@ -15,10 +15,10 @@ from stages.runner import inputs
 from stages.runner.project import Project, Results
 
 HERE = Path(__file__).parent
-# It says nothing that depends on other files than the parts: DVC would not make the page again.
+# The text names no missing file: the page depends on the parts alone, so DVC would keep old names.
 MISSING = (
-    '<p class="missing">This part is missing: results of the main pipeline or of a study are. '
-    "<code>make report</code> prints their names.</p>"
+    '<p class="missing">This part was not made: it needs further results of the main pipeline or of a study. '
+    "<code>make report</code> names them.</p>"
 )
 
 
