@@ -36,7 +36,7 @@ from studies.anomaly import (
 from studies.anomaly.columns import Column
 from studies.anomaly.pretext_detector import PretextDetector, describe_gradients
 from tests import default
-from tests.studies.running import run
+from tests.studies.running import copy_study, run, run_declared
 
 STUDY = Path("studies/anomaly")
 # With so few filters the code has 16 numbers, for which few images are enough.
@@ -107,6 +107,18 @@ def test_nothing_is_fitted_to_a_test_image(project: Project, monkeypatch: pytest
     assert {column.method for column in read} == set(methods.TITLES)
     assert len(read) == 2 * (5 + 3 + 1) + 5
     assert all(np.isfinite(values).all() for values in read.values())
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_networks_of_a_class_are_trained_and_score_every_test_image() -> None:
+    question = QUESTION.model_dump(mode="json")
+    recipe = TRAIN.model_dump(mode="json") | {"held_out": 2, "neighbours": 1, "labels": [0]}
+    folder = copy_study("anomaly", recipe | {"pretext": dict.fromkeys(pretext.PRETEXTS, question)})
+    for stage in ("train", "train_pretext", "score"):
+        run_declared("anomaly", stage, "0")
+    read = columns.read(folder / "scores/0.npy")
+    assert {column.method for column in read} == set(methods.TITLES)
+    assert {len(values) for values in read.values()} == {40}
 
 
 def test_a_killed_stage_resumes_after_its_last_network(
