@@ -16,7 +16,7 @@ from stages.settings import Anomaly, Data, Split
 from stages.train import PREPARED, Train, train_network
 from studies.medical.draw import draw_images
 from studies.medical.inv3 import Scan
-from studies.medical.settings import Drawing, Splits
+from studies.medical.settings import Drawing, SplitSlabs
 
 # Some splits hold out too few tiles for the study's rate.
 FALSE_ALARMS = 0.05
@@ -71,9 +71,9 @@ def shift_slabs(drawing: Drawing, places: int) -> Drawing:
     shifted = [splits[index - places] for index in range(len(slabs))]
     chosen = {
         name: tuple(slab for (slab, _), split in zip(slabs, shifted) if split == name)
-        for name in Splits.model_fields
+        for name in SplitSlabs.model_fields
     }
-    return drawing.model_copy(update={"slabs": Splits(**chosen), "seed": drawing.seed + places})
+    return drawing.model_copy(update={"slabs": SplitSlabs(**chosen), "seed": drawing.seed + places})
 
 
 def write(project: Project, results: Results) -> None:

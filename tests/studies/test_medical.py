@@ -25,11 +25,11 @@ from stages.runner.project import Project
 from studies.medical import draw, fetch, inv3, repeat, tiles
 from studies.medical.brain import Mask, find_brain
 from studies.medical.inv3 import Scan, Volume
-from studies.medical.settings import Drawing, Splits
+from studies.medical.settings import Drawing, SplitSlabs
 from tests.studies.running import copy_study, run, run_declared, run_stage
 
 PARAMS = Path("studies/medical/params.yaml")
-SPLITS = tuple(Splits.model_fields)
+SPLITS = tuple(SplitSlabs.model_fields)
 SPACING = (2.0, 1.0, 1.0)
 # Parameters for a head of 24 slices, in tiles of 12 pixels.
 SMALL: dict[str, Any] = {
