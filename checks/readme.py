@@ -74,7 +74,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], pd.DataFrame]]] = {
     "studies/rate/README.md": {"numbers": rate.tabulate_by_size, "bits": rate.tabulate_by_bits},
     "studies/recipe/README.md": {"recipe": recipe.tabulate_losses},
     "studies/score/README.md": {"scores": score.tabulate_scores, "kinds": score.tabulate_kinds},
-    "studies/seeds/README.md": {"noise": seeds.tabulate_noise, "deaths": seeds.tabulate_deaths},
+    "studies/seeds/README.md": {"noise": seeds.tabulate_noise, "failed": seeds.tabulate_failed},
     "studies/self_supervised/README.md": {
         "codes": self_supervised.tabulate_codes,
         "transfer": self_supervised.tabulate_transfer,

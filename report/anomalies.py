@@ -23,7 +23,7 @@ TITLES = {
 }
 NORMAL = "good"  # the class of normal images
 BINS = 40
-# Of the slider.
+# Steps of the slider from its start to its end.
 STEPS = 500
 # Images on either side of the threshold.
 SHOWN = 8

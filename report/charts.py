@@ -33,7 +33,7 @@ STYLES = {
     "wine": ("#882255", "x"),
     "olive": ("#999933", "square_pin"),
 }
-# Of what several charts show.
+# Styles of what several charts show.
 RESIDUAL, DEFAULT, SELF_SUPERVISED, PCA = "blue", "vermilion", "green", "grey"
 HEIGHT = 420
 # Identifiers of Bokeh: random ones, and those that count all models of the process.

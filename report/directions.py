@@ -9,7 +9,7 @@ from cae.figures.codes import find_first_of_each_class
 from cae.metrics import embeddings
 from cae.metrics.principal_components import fit_principal_components
 from report.charts import connect, write_part
-from report.networks import DEFAULT, PREPARED, decode, encode, load_network
+from report.networks import DEFAULT, PREPARED, load_network
 from stages.runner.project import Project, Results
 
 COMPONENTS = 8
@@ -26,8 +26,8 @@ def directions(project: Project) -> Results:
     names = list(prepared.read_class_names(folder))
     network = load_network(project, DEFAULT, images.test)
     shown = images.test[find_first_of_each_class(labels)]
-    codes = encode(network, shown)
-    train = encode(network, images.train)
+    codes = network.encode(shown)
+    train = network.encode(images.train)
     fitted = fit_principal_components(train, COMPONENTS)
     deviations = fitted.project(train).std(axis=0)
     distances = np.linspace(-FARTHEST, FARTHEST, STEPS)
@@ -40,8 +40,8 @@ def directions(project: Project) -> Results:
     sheets = {
         "directions-images": pixels,
         "directions-mixed": mixed.reshape(-1, *pixels.shape[1:]),
-        "directions-moved": decode(network, moved),
-        "directions-between": decode(network, between),
+        "directions-moved": network.decode(moved)[..., 0],
+        "directions-between": network.decode(between)[..., 0],
     }
     return write_part("directions", [show_directions(names), show_interpolation(names)], sheets)
 

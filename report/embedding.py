@@ -21,7 +21,7 @@ from cae.datasets.splits import draw_indices
 from cae.metrics import embeddings, quality
 from cae.networks.autoencoder import predict
 from report.charts import STYLES, build_chart, connect, place_legend, write_part
-from report.networks import DEFAULT, PREPARED, RESIDUAL, SELF_SUPERVISED, encode, load_network
+from report.networks import DEFAULT, PREPARED, RESIDUAL, SELF_SUPERVISED, load_network
 from report.sprites import COLUMNS
 from stages.runner.project import Project, Results
 
@@ -59,8 +59,8 @@ def embedding(project: Project, settings: Settings) -> Results:
     accuracies = []
     for at, path in enumerate(NETWORKS.values()):
         network = load_network(project, path, shown)
-        codes = encode(network, shown)
-        start = embeddings.embed_by_pca(encode(network, images.train), codes)
+        codes = network.encode(shown)
+        start = embeddings.embed_by_pca(network.encode(images.train), codes)
         points = embeddings.embed_by_tsne(codes, start, chosen)
         placed = embeddings.measure(points, codes, labels[indices], chosen.neighbours)
         accuracies.append(placed.accuracy)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-import keras
 import numpy as np
 from bokeh.models import Select, Slider
 
@@ -15,7 +14,6 @@ from cae.datasets import prepared
 from cae.datasets.noise import Noise
 from cae.figures.codes import find_first_of_each_class
 from cae.metrics import quality
-from cae.networks.autoencoder import predict
 from report.charts import (
     DEFAULT,
     PCA,
@@ -28,7 +26,8 @@ from report.charts import (
 )
 from report.networks import PREPARED
 from stages.runner.project import Project, Results
-from studies.denoising import filters, residual_cnn
+from studies.denoising import filters
+from studies.denoising.measure import load_network
 from studies.denoising.methods import AUTOENCODERS, TITLES, WITHOUT_BOTTLENECK
 from studies.denoising.noises import Noises, add_noise
 from studies.denoising.tune import load_filter
@@ -95,9 +94,8 @@ def noise(project: Project, settings: Settings) -> Results:
 def load_method(project: Project, method: str) -> Callable[[Images, float], Images]:
     """Return a function of noisy images and of the strength that validation images chose for a filter."""
     if method in NETWORKS:
-        network = keras.saving.load_model(project.path(f"{STUDY}/models/{method}.keras"), compile=False)
-        run = residual_cnn.denoise if method == WITHOUT_BOTTLENECK else predict
-        return lambda images, _: run(network, images)
+        denoise = load_network(method, project.path(f"{STUDY}/models/{method}.keras"))
+        return lambda images, _: denoise(images)
     return partial(
         filters.apply, load_filter(method, project.path(PREPARED), project.path("../data/baselines"))
     )

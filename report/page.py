@@ -1,4 +1,4 @@
-"""The page: all parts that were made, and the names of those that were not."""
+"""The page: all parts that were made, and a note for each that was not."""
 
 import html
 from functools import partial
@@ -15,6 +15,11 @@ from stages.runner import inputs
 from stages.runner.project import Project, Results
 
 HERE = Path(__file__).parent
+# The text names no missing file: the page depends on the parts alone, so DVC would keep old names.
+MISSING = (
+    '<p class="missing">This part was not made: it needs further results of the main pipeline or of a study. '
+    "<code>make report</code> names them.</p>"
+)
 
 
 def page(project: Project) -> Results:
@@ -34,12 +39,13 @@ def page(project: Project) -> Results:
 
 
 def write_section(project: Project, part: Part) -> str:
-    """Return the section of a part: its content, or which inputs it lacks."""
+    """Return the section of a part: its content, or a note that it is missing."""
     path = project.path("parts") / f"{part.name}.html"
     if path.exists():
         content = path.read_text("utf-8")
     else:
-        content = f'<p class="missing">{html.escape(describe_missing(project, part))}</p>'
+        check_missing(project, part)
+        content = MISSING
     return (
         f'<section id="{part.name}"><h2>{html.escape(part.title)}</h2>\n'
         f'<p id="{part.name}-text">{html.escape(part.introduction)}</p>\n'
@@ -48,13 +54,11 @@ def write_section(project: Project, part: Part) -> str:
     )
 
 
-def describe_missing(project: Project, part: Part) -> str:
-    """Say which inputs of a part are missing; UserError if none is, so that it should have been made."""
+def check_missing(project: Project, part: Part) -> None:
+    """Raise UserError where a part is missing although all its inputs exist."""
     stage = inputs.read_mapping(project.folder / "dvc.yaml")["stages"][part.name]
-    missing = [name for name in stage["deps"] if not inputs.resolve(project.folder, name).exists()]
-    if not missing:
+    if all(inputs.resolve(project.folder, name).exists() for name in stage["deps"]):
         raise UserError(
             f"report/parts/{part.name}.html is missing, although all its inputs exist: "
             f"run `cd report && dvc repro {part.name}` and see what it prints"
         )
-    return f"This part is missing, because these files are: {', '.join(missing)}. Run that study first."

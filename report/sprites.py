@@ -12,7 +12,7 @@ from PIL import Image
 
 # Images in a row of a sheet.
 COLUMNS = 50
-# Of WebP, from 0 to 100: below 60 one sees it.
+# Quality of WebP, from 0 to 100: below 60 one sees the loss.
 QUALITY = 60
 
 

@@ -1,7 +1,6 @@
 """Compute what no network changes: floors, the mean image, PCA, and probes of everything but the code."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -25,7 +24,6 @@ from cae.metrics.principal_components import (
     sample_rows,
 )
 from cae.networks import convolutional
-from cae.networks.autoencoder import predict
 from stages.measured_images import iterate_channels
 from stages.runner.project import Project, Results
 from stages.settings import Data
@@ -108,7 +106,7 @@ def compute_features(
     encoders: Mapping[str, Callable[[Images], Images]] = {
         "PCA": pca.encode,
         "pixels": np.asarray,
-        "untrained": partial(predict, untrained.encoder),
+        "untrained": untrained.encode,
     }
     return {
         name: Splits(*(encoders[name](part).reshape(len(part), -1) for part in images))

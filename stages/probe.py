@@ -23,7 +23,7 @@ from cae.metrics import embeddings, probes
 from cae.metrics.baselines import read
 from cae.metrics.embeddings import Embedding
 from cae.metrics.principal_components import sample_rows
-from cae.networks.autoencoder import Autoencoder, load, predict
+from cae.networks.autoencoder import Autoencoder, load
 from stages.baselines import code_size
 from stages.runner.project import Project, Results
 
@@ -56,7 +56,7 @@ def probe(project: Project, settings: Settings) -> Results:
     folder = project.path("data/prepared")
     images, classes = prepared.read_all_images(folder), prepared.read_classes(folder)
     autoencoder = load(project.path("models/autoencoder.keras"), images.test.shape[1:])
-    codes = Splits(*(predict(autoencoder.encoder, part).reshape(len(part), -1) for part in images))
+    codes = Splits(*(autoencoder.encode(part) for part in images))
     sample = draw_sample(images, codes, classes, settings.embedding)
     # As many training codes as fit into memory.
     fitted = sample_rows(codes.train, settings.embedding.seed, len(codes.train))
@@ -184,8 +184,7 @@ def plot_examples(
 def interpolate(autoencoder: Autoencoder, codes: Rows, ends: npt.NDArray[np.intp]) -> Images:
     """Decode codes on straight lines between those of images: pairs (P, 2) → (P, STEPS, H, W, C)."""
     paths = [embeddings.interpolate(codes[start], codes[end], STEPS) for start, end in ends]
-    shape = (-1, *autoencoder.code_shape)
-    return np.stack([predict(autoencoder.decoder, path.reshape(shape)) for path in paths])
+    return np.stack([autoencoder.decode(path) for path in paths])
 
 
 def plot_embeddings(measured: dict[str, Embedding], sample: Sample, settings: embeddings.Settings) -> Results:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import pandas as pd
+import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -15,12 +16,14 @@ from cae.core import files
 from cae.core.arrays import Images
 from cae.core.config import Section
 from cae.core.errors import UserError
-from cae.datasets import prepared
 from cae.engine import training, workers
 from cae.engine.engine import choose_engine
 from cae.networks import settings as networks
 from cae.networks.autoencoder import Autoencoder, load
 from cae.networks.model import Model
+from cae.networks.settings import Recipe
+from cae.networks.tasks import Task
+from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
 
 PREPARED = "data/prepared"
@@ -42,7 +45,7 @@ class Settings(Section):
 
 def train(project: Project, settings: Settings) -> Results:
     """Return the trained networks, the losses of the best epoch, and the history, a row per epoch."""
-    images, validation = read_images(project)
+    images, validation = read_training_images(project, PREPARED)
     record = partial(files.write_csv, project.folder / HISTORY)
     autoencoder, history = train_network(
         project, settings.model, settings.train, images, validation, record=record
@@ -58,16 +61,6 @@ def train(project: Project, settings: Settings) -> Results:
         "metrics/train.json": summarise(best),
         HISTORY: history,
     }
-
-
-def read_images(project: Project, folder: str = PREPARED) -> tuple[Images, Images]:
-    """Map the images of training and validation, (N, H, W, C), from a folder as dvc.yaml names it."""
-    # dvc.yaml declares these two files, not their folder.
-    images, validation = (
-        prepared.read_images(project.path(f"{folder}/{split}_images.npy").parent, split)
-        for split in ("train", "validation")
-    )
-    return images, validation
 
 
 def train_network(
@@ -98,27 +91,44 @@ def train_network(
             training failed.
     """
     recipe = networks.combine(train, model.settings)
-    checkpoint = project.checkpoint(name)
     strategy = workers.build_strategy()
     workers.check_same(strategy, project.inputs.parts if project.inputs else {})
-    chief = workers.is_chief(strategy)
-    with checkpoint.lock() if chief else nullcontext(), strategy.scope(), workers.explain_failures():
+    with strategy.scope(), workers.explain_failures():
         autoencoder = model.build(images.shape[1:], recipe.seed)
         if train.start_from is not None:
             copy_weights(load(project.path(train.start_from)).network, autoencoder.network)
         task = model.task(autoencoder, choose_engine(recipe.engine))
-        with closing(ProgressBar(recipe.epochs)) as bar:
-            history = training.fit(
-                task,
-                images,
-                validation,
-                recipe,
-                checkpoint,
-                # Only one worker shows and writes anything.
-                callbacks=[bar] if chief else [],
-                record=record if chief else None,
-            )
+        history = fit_task(project, task, recipe, images, validation, name, record)
     return autoencoder, history
+
+
+def fit_task(
+    project: Project,
+    task: Task,
+    recipe: Recipe,
+    images: Images,
+    validation: Images,
+    name: str = "",
+    record: Callable[[pd.DataFrame], None] | None = None,
+) -> pd.DataFrame:
+    """Train a task's network in place, or resume a training that was killed; return the history.
+
+    Call it in the scope of the `tf.distribute` strategy to use. Arguments and errors are those of
+    `train_network`.
+    """
+    checkpoint = project.checkpoint(name)
+    # Only one worker shows and writes anything.
+    chief = workers.is_chief(tf.distribute.get_strategy())
+    with checkpoint.lock() if chief else nullcontext(), closing(ProgressBar(recipe.epochs)) as bar:
+        return training.fit(
+            task,
+            images,
+            validation,
+            recipe,
+            checkpoint,
+            callbacks=[bar] if chief else [],
+            record=record if chief else None,
+        )
 
 
 def find_best(history: pd.DataFrame) -> "pd.Series[float]":

@@ -1,6 +1,5 @@
 """Tables of studies with the stage detect: every method, over all anomalies and by class."""
 
-import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,6 @@ METRICS = {
     "caught": "share of anomalies above the threshold",
     "false_alarms": "share of normal images above it",
 }
-
-
-def read_metrics(study: Path) -> dict[str, float]:
-    """Read the metrics of training and detection."""
-    return {
-        name: value
-        for stage in ("train", "detect")
-        for name, value in json.loads((study / f"metrics/{stage}.json").read_text()).items()
-    }
 
 
 def read_chosen(study: Path) -> str:

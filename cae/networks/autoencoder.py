@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from cae.core.arrays import Images
+from cae.core.arrays import Images, Rows
 from cae.core.blocks import BLOCK, block_size
 from cae.core.errors import UserError
 
@@ -33,6 +33,14 @@ class Autoencoder(NamedTuple):
     def code_size(self) -> int:
         """How many numbers the code of one image has."""
         return math.prod(self.code_shape)
+
+    def encode(self, images: Images) -> Rows:
+        """Encode images (N, H, W, C) in blocks: codes as rows (N, D) float32."""
+        return np.asarray(predict(self.encoder, images)).reshape(len(images), -1)
+
+    def decode(self, codes: Rows) -> Images:
+        """Decode codes (…, D) in blocks: images (N, H, W, C) float32 in [0, 1], N the product of …."""
+        return np.asarray(predict(self.decoder, codes.reshape(-1, *self.code_shape)))
 
 
 def compose(encoder: keras.Model, decoder: keras.Model) -> Autoencoder:

@@ -1,1 +1,1 @@
-"""How well each class of Fashion-MNIST is told from the nine others by networks trained on it alone."""
+"""How well networks trained on one class of Fashion-MNIST detect the nine others."""

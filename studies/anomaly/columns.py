@@ -16,19 +16,19 @@ class Column(NamedTuple):
     """Which score a column holds."""
 
     method: str
-    view: str  # a key of `images.VIEWS`
+    transform: str  # a key of `images.TRANSFORMS`
     seed: int | None = None  # None for a method without random numbers
 
     @property
     def name(self) -> str:
-        """The column's name in the file: METHOD/VIEW/SEED."""
+        """The column's name in the file: METHOD/TRANSFORM/SEED."""
         return "/".join(str(part) for part in self if part is not None)
 
     @classmethod
     def parse(cls, name: str) -> Self:
         """Return the column of this name."""
-        method, view, *seed = name.split("/")
-        return cls(method, view, *map(int, seed))
+        method, transform, *seed = name.split("/")
+        return cls(method, transform, *map(int, seed))
 
 
 def to_array(columns: Mapping[Column, Scores]) -> npt.NDArray[Any]:

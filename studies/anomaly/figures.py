@@ -6,22 +6,23 @@ from matplotlib.figure import Figure
 from cae.figures.style import BLUE, GREY, ORANGE, WIDTH, StyledFigure, styled
 from studies.anomaly.methods import TITLES
 
-# How each view of the images is drawn, and what the legend says.
-VIEWS = {"roots": (BLUE, "o", "square roots of grey values"), "pixels": (ORANGE, "s", "grey values")}
+# The style of each transform of the images, and what the legend says.
+TRANSFORMS = {"roots": (BLUE, "o", "square roots of grey values"), "pixels": (ORANGE, "s", "grey values")}
 
 
 @styled
 def plot_methods(table: pd.DataFrame) -> Figure:
     """Plot the mean AUROC of every method and its standard deviation over the classes, in per cent.
 
-    `table` has the columns of plots/table.csv: method, view, auroc, auroc_sd; published rows have no view.
+    `table` has the columns of plots/table.csv: method, transform, auroc, auroc_sd; published rows have no
+    transform.
     """
-    published = table[table["view"].isna()]
-    best = table[table["view"].notna()].groupby("method")["auroc"].max().sort_values(ascending=False)
+    published = table[table["transform"].isna()]
+    best = table[table["transform"].notna()].groupby("method")["auroc"].max().sort_values(ascending=False)
     rows = {method: row for row, method in enumerate([*best.index, *published["method"]])}
     figure = StyledFigure(figsize=(WIDTH, 1.6 + 0.36 * len(rows)))
     axes = figure.subplots()
-    series = [(*look, table[table["view"] == view]) for view, look in VIEWS.items()]
+    series = [(*look, table[table["transform"] == name]) for name, look in TRANSFORMS.items()]
     for offset, (colour, marker, label, part) in zip(
         (-0.12, 0.12, 0), [*series, (GREY, "^", "published", published)], strict=True
     ):

@@ -1,7 +1,6 @@
 """The images of one class that networks and detectors are fitted to."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,19 +8,20 @@ from pydantic import Field
 
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.datasets import prepared
 from cae.datasets.splits import draw_indices
+from stages.prepared_images import read_class_names, read_images, read_labels
+from stages.runner.project import Project
 
 PREPARED = "../../data/prepared"
 # Nothing is fitted to a test image.
 FITTED_TO = ("train", "validation")
 # Preprocessing: grey values as they are, or their square roots, which lift the dark parts of a garment.
-VIEWS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
+TRANSFORMS: Mapping[str, Any] = {"pixels": np.asarray, "roots": np.sqrt}
 HeldOut = Annotated[int, Field(ge=2, le=5000)]
 Neighbours = Annotated[int, Field(ge=1, le=100)]
 
 
-def read_class(folder: Path, label: int, needed: int) -> Images:
+def read_class(project: Project, label: int, needed: int) -> Images:
     """Read the images (N, H, W, C) of one class that are not in the test split.
 
     Raises:
@@ -29,14 +29,14 @@ def read_class(folder: Path, label: int, needed: int) -> Images:
     """
     images = np.concatenate(
         [
-            prepared.read_images(folder, split)[prepared.read_labels(folder, split) == label]
+            read_images(project, PREPARED, split)[read_labels(project, PREPARED, split) == label]
             for split in FITTED_TO
         ]
     )
     if len(images) < needed:
         raise UserError(
             f"the training and validation splits have {len(images)} images of "
-            f"{prepared.read_class_names(folder)[label]}, but the anomaly study needs {needed}: raise "
+            f"{read_class_names(project, PREPARED)[label]}, but the anomaly study needs {needed}: raise "
             "split.train in the main pipeline's params.yaml, or lower held_out in studies/anomaly/params.yaml"
         )
     return images

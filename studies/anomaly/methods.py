@@ -3,8 +3,8 @@
 TITLES = {
     "ensemble": "self-supervised sum of all seeds",
     "self_supervised": "self-supervised sum",
-    "transformations": "transformations told",
-    "positions": "positions of cuts told",
+    "transformations": "predicting transformations",
+    "positions": "predicting positions of crops",
     "gradient_nearest": "nearest neighbours by gradients",
     "combined": "sum of three distances",
     "code_nearest": "nearest neighbours by code",

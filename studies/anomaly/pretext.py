@@ -1,4 +1,4 @@
-"""Networks that tell what was done to an image of one class: how it was changed, or where a part was cut.
+"""Networks that predict what was done to an image of one class: how it was changed, or where a part was cut.
 
 Trained on one class alone, such a network becomes unsure on images of others. The score of an image is
 therefore how improbable the right answers are to the network:
@@ -9,8 +9,8 @@ therefore how improbable the right answers are to the network:
 Geometric Transformations (2018), https://arxiv.org/abs/1805.10917; with a head for each kind of
 transformation: Hendrycks et al. (2019), https://arxiv.org/abs/1906.12340, section 4.
 
-`positions`: a square is cut out of an image and turned; the network tells where it was. The idea of Doersch,
-Gupta, Efros: Unsupervised Visual Representation Learning by Context Prediction (2015),
+`positions`: a square is cut out of an image and turned; the network predicts where it was. The idea of
+Doersch, Gupta, Efros: Unsupervised Visual Representation Learning by Context Prediction (2015),
 https://arxiv.org/abs/1505.05192.
 """
 
@@ -35,8 +35,8 @@ from cae.networks.tasks import Engine, Task, softmax_cross_entropy
 Answers = Sequence[npt.NDArray[np.int64]]
 """For each head the right answers for images (...,), as the places of its outputs."""
 
-# The images that the networks are trained on (`images.VIEWS`): both views would take too long.
-VIEW = "roots"
+# The images that the networks are trained on (`images.TRANSFORMS`): two transforms would take too long.
+TRANSFORM = "roots"
 # Quarter turns; the shifts, as shares of the height and the width; and the factors by which rows and columns
 # are stretched. The first of each leaves an image as it is.
 TURNS = 4
@@ -50,7 +50,7 @@ PLACES = 5
 class Settings(Recipe):
     """The size of a network, and how it is trained."""
 
-    # Of each convolution, 3 × 3; the image is halved after it.
+    # Filters of each convolution, 3 × 3; the image is halved after it.
     filters: Annotated[tuple[Width, ...], Field(min_length=1, max_length=5, strict=False)]
     # Numbers of the two hidden layers after the convolutions.
     widths: Annotated[tuple[Width, Width], Field(strict=False)]

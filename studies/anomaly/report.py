@@ -16,9 +16,9 @@ from studies.anomaly.columns import Column
 from studies.anomaly.methods import TITLES
 
 MEASURES = ["auroc", "average_precision"]
-# The ROC curves compare these scores of one view; the first also ranks the images of the other figure.
+# The ROC curves compare these scores of one transform; the first also ranks the images of the other figure.
 SHOWN = ("self_supervised", "nearest", "reconstruction_error")
-VIEW = "roots"
+TRANSFORM = "roots"
 
 
 def report(project: Project) -> Results:
@@ -30,11 +30,15 @@ def report(project: Project) -> Results:
     published = files.read_csv(project.path("published.csv"), remake="git checkout studies")
     measured = measure(scores, labels, class_names)
     averages = summarise(measured)
-    auroc = averages.xs(VIEW, level="view")["auroc"]
+    auroc = averages.xs(TRANSFORM, level="transform")["auroc"]
     table = compare(averages, published)
-    shown = {TITLES[method]: [find_first(of_class, method, VIEW) for of_class in scores] for method in SHOWN}
+    shown = {
+        TITLES[method]: [find_first(of_class, method, TRANSFORM) for of_class in scores] for method in SHOWN
+    }
     top = averages.reset_index().sort_values("auroc").iloc[-1]
-    print(f"best: {top['method']} on {top['view']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}")
+    print(
+        f"best: {top['method']} on {top['transform']}, mean AUROC {top['auroc']:.2%} ± {top['auroc_sd']:.2%}"
+    )
     return {
         "metrics/auroc.json": {str(name): float(auroc[name]) for name in auroc.index},
         "plots/table.csv": table,
@@ -49,15 +53,15 @@ def report(project: Project) -> Results:
     }
 
 
-def find_first(scores: Mapping[Column, Scores], method: str, view: str) -> Scores:
+def find_first(scores: Mapping[Column, Scores], method: str, transform: str) -> Scores:
     """Return the scores of a method; of several seeds those of the first."""
-    return next(values for column, values in scores.items() if column[:2] == (method, view))
+    return next(values for column, values in scores.items() if column[:2] == (method, transform))
 
 
 def measure(
     scores: Sequence[Mapping[Column, Scores]], labels: Labels, class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Measure every column of every class: method, view, seed (0 if none is used), class and measures."""
+    """Measure every column of every class: method, transform, seed (0 where none is), class and measures."""
     return pd.DataFrame(
         column._replace(seed=column.seed or 0)._asdict()
         | {"class": class_names[label]}
@@ -68,12 +72,12 @@ def measure(
 
 
 def summarise(measured: pd.DataFrame) -> pd.DataFrame:
-    """Average over classes: for each (method, view) the mean of each measure, its `_sd` and `_sd_of_seeds`.
+    """Average over classes: by method and transform the mean of each measure, its `_sd` and `_sd_of_seeds`.
 
     `_sd` is the standard deviation over the ten classes, each averaged over the seeds; `_sd_of_seeds` that
     over the seeds of the mean over the classes, missing where a method needs no seed. Both divide by n − 1.
     """
-    keys = ["method", "view"]
+    keys = ["method", "transform"]
     classes = measured.groupby([*keys, "class"], sort=False)[MEASURES].mean().groupby(keys, sort=False)
     seeds = measured.groupby([*keys, "seed"], sort=False)[MEASURES].mean().groupby(keys, sort=False)
     parts = (classes.mean(), classes.std().add_suffix("_sd"), seeds.std().add_suffix("_sd_of_seeds"))
@@ -83,12 +87,12 @@ def summarise(measured: pd.DataFrame) -> pd.DataFrame:
 def compare(averages: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Put our rows, in per cent, above the published ones; our rows have an empty `source`."""
     ours = (averages * 100).reset_index().assign(source="")
-    ours["name"] = ours["method"] + ", " + ours["view"]
+    ours["name"] = ours["method"] + ", " + ours["transform"]
     theirs = published.assign(name="published: " + published["method"])
     return pd.concat([ours, theirs], ignore_index=True)
 
 
 def tabulate_classes(measured: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate AUROC, averaged over the seeds: one row per class, one column `METHOD, VIEW` per score."""
-    named = measured.assign(name=measured["method"] + ", " + measured["view"])
+    """Tabulate AUROC, averaged over the seeds: a row per class, a column `METHOD, TRANSFORM` per score."""
+    named = measured.assign(name=measured["method"] + ", " + measured["transform"])
     return named.pivot_table("auroc", "class", "name", sort=False).reset_index()

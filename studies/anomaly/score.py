@@ -12,15 +12,16 @@ from cae.core.config import Increasing, Section, Seed
 from cae.datasets import prepared
 from cae.metrics import anomaly
 from cae.metrics.anomaly import CodeDetector, Detector
-from cae.networks.autoencoder import Autoencoder, load
+from cae.networks.autoencoder import Autoencoder, load, load_safely
 from stages.runner.project import Project, Results
 from studies.anomaly import columns, pretext
 from studies.anomaly.columns import Column
-from studies.anomaly.images import PREPARED, VIEWS, HeldOut, Neighbours, hold_out, read_class
-from studies.anomaly.self_supervised import SelfSupervisedDetector
+from studies.anomaly.images import PREPARED, TRANSFORMS, HeldOut, Neighbours, hold_out, read_class
+from studies.anomaly.pretext_detector import PretextDetector
 
+REMAKE = "Train it again: cd studies/anomaly && dvc repro -f train_pretext"
 Autoencoders = Mapping[tuple[str, int], Autoencoder]
-"""By view and seed."""
+"""By transform and seed."""
 PretextNetworks = Mapping[int, Mapping[str, keras.Model]]
 """By seed and pretext task."""
 
@@ -30,7 +31,7 @@ class Detectors(NamedTuple):
 
     # Their columns name no method, because each gives several scores.
     by_code: Mapping[Column, CodeDetector]
-    self_supervised: Mapping[Column, SelfSupervisedDetector]
+    by_pretext: Mapping[Column, PretextDetector]
     # They need no held-out images, and are fitted to all.
     baselines: Mapping[Column, Detector]
 
@@ -51,21 +52,21 @@ def score(project: Project, settings: Settings, label: int) -> Results:
     anomaly.check_test_labels(labels, label, prepared.read_class_names(folder)[label])
     models = project.path(f"models/{label}")
     autoencoders = {
-        (view, seed): load(models / f"{view}-{seed}.keras", test.shape[1:])
-        for view in VIEWS
+        (transform, seed): load(models / f"{transform}-{seed}.keras", test.shape[1:])
+        for transform in TRANSFORMS
         for seed in settings.seeds
     }
     pretext_models = project.path(f"models/pretext/{label}")
     pretext_networks = {
         seed: {
-            name: keras.saving.load_model(pretext_models / f"{name}-{seed}.keras", compile=False)
+            name: load_safely(pretext_models / f"{name}-{seed}.keras", "network", REMAKE)
             for name in pretext.PRETEXTS
         }
         for seed in settings.seeds
     }
     code_size = next(iter(autoencoders.values())).code_size
     # PCA needs an image for every component, nearest neighbours one for every neighbour.
-    images = read_class(folder, label, settings.held_out + max(code_size, settings.neighbours))
+    images = read_class(project, label, settings.held_out + max(code_size, settings.neighbours))
     scores = compute_scores(fit(autoencoders, pretext_networks, images, settings), test)
     return {f"scores/{label}.npy": columns.to_array(scores)}
 
@@ -75,27 +76,27 @@ def fit(
 ) -> Detectors:
     """Fit all detectors to normal images (N, H, W, C) alone."""
     by_code: dict[Column, CodeDetector] = {}
-    for (view, seed), network in autoencoders.items():
-        train, held_out = hold_out(VIEWS[view](images), settings.held_out, seed)
-        by_code[Column("", view, seed)] = CodeDetector(network, settings.neighbours).fit(train, held_out)
-    self_supervised: dict[Column, SelfSupervisedDetector] = {}
+    for (transform, seed), network in autoencoders.items():
+        train, held_out = hold_out(TRANSFORMS[transform](images), settings.held_out, seed)
+        by_code[Column("", transform, seed)] = CodeDetector(network, settings.neighbours).fit(train, held_out)
+    by_pretext: dict[Column, PretextDetector] = {}
     for seed, networks in pretext_networks.items():
-        train, held_out = hold_out(VIEWS[pretext.VIEW](images), settings.held_out, seed)
-        detector = SelfSupervisedDetector(networks, settings.neighbours).fit(train, held_out)
-        self_supervised[Column("", pretext.VIEW, seed)] = detector
+        train, held_out = hold_out(TRANSFORMS[pretext.TRANSFORM](images), settings.held_out, seed)
+        detector = PretextDetector(networks, settings.neighbours).fit(train, held_out)
+        by_pretext[Column("", pretext.TRANSFORM, seed)] = detector
     baselines: dict[Column, Detector] = {}
     code_size = next(iter(autoencoders.values())).code_size
-    for view, transform in VIEWS.items():
+    for transform, apply in TRANSFORMS.items():
         detectors = anomaly.build_baseline_detectors(settings.neighbours, code_size)
-        of_view = {Column(name, view): detector for name, detector in detectors.items()}
-        of_view |= {
-            Column("isolation_forest", view, seed): anomaly.build_isolation_forest(seed)
+        of_transform = {Column(name, transform): detector for name, detector in detectors.items()}
+        of_transform |= {
+            Column("isolation_forest", transform, seed): anomaly.build_isolation_forest(seed)
             for seed in settings.seeds
         }
-        rows = anomaly.flatten(transform(images))
-        run_in_threads(delayed(detector.fit)(rows) for detector in of_view.values())
-        baselines |= of_view
-    return Detectors(by_code, self_supervised, baselines)
+        rows = anomaly.flatten(apply(images))
+        run_in_threads(delayed(detector.fit)(rows) for detector in of_transform.values())
+        baselines |= of_transform
+    return Detectors(by_code, by_pretext, baselines)
 
 
 def compute_scores(detectors: Detectors, images: Images) -> dict[Column, Scores]:
@@ -104,21 +105,21 @@ def compute_scores(detectors: Detectors, images: Images) -> dict[Column, Scores]
     `ensemble` is the sum of `self_supervised` over the seeds.
     """
     scores: dict[Column, Scores] = {}
-    views = {view: transform(images) for view, transform in VIEWS.items()}
-    of_networks: list[tuple[Column, CodeDetector | SelfSupervisedDetector]] = [
-        *detectors.self_supervised.items(),
+    transformed = {transform: apply(images) for transform, apply in TRANSFORMS.items()}
+    of_networks: list[tuple[Column, CodeDetector | PretextDetector]] = [
+        *detectors.by_pretext.items(),
         *detectors.by_code.items(),
     ]
     for column, of_network in of_networks:
-        by_method = of_network.score(views[column.view])
+        by_method = of_network.score(transformed[column.transform])
         scores |= {column._replace(method=method): values for method, values in by_method.items()}
-    of_seeds = [scores[column._replace(method="self_supervised")] for column in detectors.self_supervised]
-    rows = {view: anomaly.flatten(images) for view, images in views.items()}
+    of_seeds = [scores[column._replace(method="self_supervised")] for column in detectors.by_pretext]
+    rows = {transform: anomaly.flatten(part) for transform, part in transformed.items()}
     of_baselines = run_in_threads(
-        delayed(detector.score)(rows[column.view]) for column, detector in detectors.baselines.items()
+        delayed(detector.score)(rows[column.transform]) for column, detector in detectors.baselines.items()
     )
     return {
-        Column("ensemble", pretext.VIEW): np.sum(of_seeds, axis=0),
+        Column("ensemble", pretext.TRANSFORM): np.sum(of_seeds, axis=0),
         **scores,
         **dict(zip(detectors.baselines, of_baselines, strict=True)),
     }

@@ -15,8 +15,8 @@ def describe_methods(neighbours: int) -> dict[str, str]:
     return {
         "ensemble": "**sum of the next row over all seeds**",
         "self_supervised": "**sum of the three scores below and of neighbours on 14 × 14 pixels**",
-        "transformations": "tell how an image was turned, shifted and stretched",
-        "positions": "tell where a square was cut out of an image",
+        "transformations": "predict how an image was turned, shifted and stretched",
+        "positions": "predict where a square was cropped from an image",
         "gradient_nearest": f"nearest neighbours by gradients, k = {neighbours}, no network",
         "combined": "sum of the three distances below",
         "code_nearest": f"nearest neighbours by code, k = {neighbours}",
@@ -30,16 +30,16 @@ def describe_methods(neighbours: int) -> dict[str, str]:
     }
 
 
-def tabulate_methods() -> pd.DataFrame:
+def tabulate_methods(folder: Path = HERE) -> pd.DataFrame:
     """Compare all methods, mean ± standard deviation over the ten classes, with chance and published ones."""
-    table = pd.read_csv(HERE / "plots/table.csv")
-    ours = table[table["source"].isna()].set_index(["method", "view"])
+    table = pd.read_csv(folder / "plots/table.csv")
+    ours = table[table["source"].isna()].set_index(["method", "transform"])
     neighbours = yaml.safe_load((HERE / "params.yaml").read_text())["neighbours"]
 
-    def write_cell(method: str, view: str, measure: str) -> str:
-        if (method, view) not in ours.index:
+    def write_cell(method: str, transform: str, measure: str) -> str:
+        if (method, transform) not in ours.index:
             return ""
-        mean, sd = ours.loc[(method, view), [measure, f"{measure}_sd"]]
+        mean, sd = ours.loc[(method, transform), [measure, f"{measure}_sd"]]
         return f"{mean:.1f} ± {sd:.1f}"
 
     rows = [

@@ -92,7 +92,7 @@ def plot_examples(clean: GreyLevels, denoised: Mapping[str, GreyLevels], shown: 
         grid = panel.subplots(len(rows), len(clean), squeeze=False)
         for row, images in zip(grid, rows.values(), strict=True):
             for axes, image in zip(row, images[place], strict=True):
-                # Smoothed between pixels, so many small images would take twice the bytes.
+                # Not smoothed between pixels: that would double the size of the PNG.
                 axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         format_image_grid(grid, list(rows) if place == 0 else [""] * len(rows))
         for axes in grid[:, 0]:

@@ -12,6 +12,7 @@ from cae.core import files
 from cae.core.arrays import Images, Indices, Labels
 from cae.datasets import prepared
 from cae.datasets.noise import Noise
+from cae.figures.codes import find_first_of_each_class
 from cae.metrics import quality
 from stages.runner.project import Results
 from studies.denoising.noises import Noises, add_noise
@@ -56,7 +57,7 @@ def measure(denoise: Denoise, test: Images, labels: Labels, noises: Noises, seed
 
 def choose_examples(labels: Labels) -> Indices:
     """Return the indices of the test images in figures."""
-    return np.unique(labels, return_index=True)[1][::CLASS_STEP]
+    return find_first_of_each_class(labels)[::CLASS_STEP]
 
 
 def compute_metrics(clean: Images, denoised: Images) -> dict[str, float]:

@@ -1,26 +1,28 @@
 """Train one network for all kinds of noise at once."""
 
-from contextlib import closing
+from collections.abc import Mapping
 from typing import Annotated
 
 import keras
 import pandas as pd
 from pydantic import Field
 
-from cae.core.arrays import Images
 from cae.core.config import Section
-from cae.datasets import prepared
 from cae.datasets.noise import Noise
-from cae.engine import training
 from cae.engine.engine import choose_engine
 from cae.networks import convolutional, residual
-from cae.networks.model import Model
 from cae.networks.settings import NetworkSettings
+from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
-from stages.train import ProgressBar, Train, train_network
+from stages.train import fit_task
 from studies.denoising import residual_cnn
-from studies.denoising.methods import AUTOENCODERS
+from studies.training import PREPARED, train_all_epochs
 
+# The networks of the main pipeline, with their default settings.
+NETWORKS: Mapping[str, NetworkSettings] = {
+    "convolutional": convolutional.Settings(),
+    "residual": residual.Settings(),
+}
 Count = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -41,45 +43,26 @@ class Settings(Section):
 
 def train(project: Project, settings: Settings, network: str) -> Results:
     """Return a trained network and its history, a row per epoch."""
-    images, validation = (
-        prepared.read_images(project.path(f"../../data/prepared/{split}_images.npy").parent, split)
-        for split in ("train", "validation")
-    )
-    if network in AUTOENCODERS:
+    if network in NETWORKS:
         epochs = getattr(settings.epochs, network)
-        autoencoder, history = train_network(
-            project,
-            build_model(network, settings.training_noise),
-            # With such patience one bad epoch does not stop training before the learning rate has fallen.
-            Train(epochs=epochs, patience=epochs),
-            images,
-            validation,
-        )
+        noisy = append_noise(NETWORKS[network], settings.training_noise)
+        autoencoder, history = train_all_epochs(project, network, noisy, epochs)
         trained = autoencoder.network
     else:
-        trained, history = train_without_bottleneck(project, settings, images, validation)
+        trained, history = train_without_bottleneck(project, settings)
     return {f"models/{network}.keras": trained, f"histories/{network}.csv": history}
 
 
-def build_model(name: str, noise: Noise) -> Model:
-    """Return a network of the main pipeline with its default settings, and noise after its augmentations."""
-    defaults: dict[str, NetworkSettings] = {
-        "convolutional": convolutional.Settings(),
-        "residual": residual.Settings(),
-    }
-    augmentations = (*defaults[name].augmentations, noise)
-    settings = defaults[name].model_copy(update={"augmentations": augmentations})
-    return Model.model_validate({"name": name, name: settings})
+def append_noise(settings: NetworkSettings, noise: Noise) -> NetworkSettings:
+    """Return the settings of a network with noise after its augmentations."""
+    return settings.model_copy(update={"augmentations": (*settings.augmentations, noise)})
 
 
-def train_without_bottleneck(
-    project: Project, settings: Settings, images: Images, validation: Images
-) -> tuple[keras.Model, pd.DataFrame]:
+def train_without_bottleneck(project: Project, settings: Settings) -> tuple[keras.Model, pd.DataFrame]:
     """Train the residual CNN, or resume a training that was killed."""
+    images, validation = read_training_images(project, PREPARED)
     recipe = settings.residual_cnn
     network = residual_cnn.build(recipe, images.shape[1:], recipe.seed)
     augmentations = (*recipe.augmentations, settings.training_noise)
     task = residual_cnn.task(network, augmentations, choose_engine(recipe.engine))
-    checkpoint = project.checkpoint()
-    with checkpoint.lock(), closing(ProgressBar(recipe.epochs)) as bar:
-        return network, training.fit(task, images, validation, recipe, checkpoint, [bar])
+    return network, fit_task(project, task, recipe, images, validation)

@@ -33,7 +33,7 @@ def tune(project: Project, settings: Settings, method: str) -> Results:
     """Return the metrics of a filter with its chosen strengths, and some images that it denoised."""
     folder = project.path("../../data/prepared")
     clean = prepared.read_images(folder, "validation")[: settings.tuning_images]
-    denoise = load_filter(method, folder, project.path("../../data/baselines/pca_mean.npy").parent)
+    denoise = load_filter(method, folder, project.path("../../data/baselines"))
     grid = getattr(settings.grids, method)
     strengths = {
         noise: find_strength(denoise, grid, clean, noise, settings.seed) for noise in settings.noises.all

@@ -75,7 +75,7 @@ def draw_coordinates(tile: GreyLevels, generator: np.random.Generator) -> tuple[
     size = len(tile)
     row, column = generator.uniform(size / 4, size * 3 / 4, 2)
     angle = generator.uniform(0, np.pi)
-    # Of the middle of a pixel.
+    # Coordinates of the middle of a pixel.
     down, right = np.arange(size)[:, None] + 0.5 - row, np.arange(size) + 0.5 - column
     return right * np.cos(angle) + down * np.sin(angle), down * np.cos(angle) - right * np.sin(angle)
 

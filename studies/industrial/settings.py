@@ -15,7 +15,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Bands = Increasing[Annotated[int, Field(ge=0)]]
 
 
-class Splits(Section):
+class SplitBands(Section):
     """The bands of the normal texture that each split is cut from."""
 
     train: Bands
@@ -60,7 +60,7 @@ class Drawing(Section):
     normal: Texture
     size: Annotated[int, Field(ge=16, le=64)]
     stride: Annotated[int, Field(ge=1, le=64)]
-    bands: Splits
+    bands: SplitBands
     seed: Seed
     marked: Annotated[int, Field(ge=0, le=254)]
     scratch: Scratch

@@ -16,7 +16,7 @@ from studies.drawing import write_png
 from studies.medical.brain import Mask, find_brain
 from studies.medical.inv3 import Scan, Volume
 from studies.medical.lesions import Lesion, compute_change, draw_lesion
-from studies.medical.settings import Drawing, Splits
+from studies.medical.settings import Drawing, SplitSlabs
 from studies.medical.tiles import Tile, list_tiles
 
 FOLDER = "data/images"
@@ -55,7 +55,7 @@ def draw_images(scan: Scan, drawing: Drawing) -> Results:
     brain = find_brain(scan, drawing.brain)
     images: dict[str, npt.NDArray[Any]] = {
         f"{split}/good/{tile.name}.png": to_stored(tile.cut(scan.volume, drawing.side))
-        for split in Splits.model_fields
+        for split in SplitSlabs.model_fields
         for tile in list_tiles(brain, split, drawing)
     }
     rows = []

@@ -10,12 +10,13 @@ from cae.metrics import probes
 from cae.networks.model import Model
 from stages import baselines, detect, prepare, runner
 from stages.baselines import Baselines
+from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
 from stages.settings import Anomaly, Data, Split
-from stages.train import Train, read_images, train_network
+from stages.train import PREPARED, Train, train_network
 from studies.medical.draw import draw_images
 from studies.medical.inv3 import Scan
-from studies.medical.settings import Drawing, Splits
+from studies.medical.settings import Drawing, SplitSlabs
 
 # Some splits hold out too few tiles for the study's rate.
 FALSE_ALARMS = 0.05
@@ -54,7 +55,7 @@ def repeat(project: Project, settings: Settings, places: int) -> Results:
                 baselines.Settings(baselines=settings.baselines, data=data, probes=settings.probes),
             ),
         )
-        images, validation = read_images(scratch)
+        images, validation = read_training_images(scratch, PREPARED)
         autoencoder, _ = train_network(project, settings.model, settings.train, images, validation)
         write(scratch, {"models/autoencoder.keras": autoencoder.network})
         found = detect.detect(
@@ -70,9 +71,9 @@ def shift_slabs(drawing: Drawing, places: int) -> Drawing:
     shifted = [splits[index - places] for index in range(len(slabs))]
     chosen = {
         name: tuple(slab for (slab, _), split in zip(slabs, shifted) if split == name)
-        for name in Splits.model_fields
+        for name in SplitSlabs.model_fields
     }
-    return drawing.model_copy(update={"slabs": Splits(**chosen), "seed": drawing.seed + places})
+    return drawing.model_copy(update={"slabs": SplitSlabs(**chosen), "seed": drawing.seed + places})
 
 
 def write(project: Project, results: Results) -> None:

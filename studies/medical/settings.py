@@ -22,7 +22,7 @@ class Brain(Section):
     margin: Annotated[float, Field(ge=0, le=50)]
 
 
-class Splits(Section):
+class SplitSlabs(Section):
     """The slices of each split."""
 
     train: Slabs
@@ -68,7 +68,7 @@ class Drawing(Section):
 
     seed: Seed
     brain: Brain
-    slabs: Splits
+    slabs: SplitSlabs
     gap: Annotated[int, Field(ge=1, le=100)]
     side: Annotated[int, Field(ge=12, le=252)]
     # The rest of a tile is then smaller than its middle half, where lesions have their centres.

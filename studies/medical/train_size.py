@@ -1,8 +1,8 @@
 """Train a residual network with some size of the code."""
 
 from cae.core.config import Section
-from cae.datasets import prepared
 from cae.networks.model import Model
+from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
 from stages.train import Train, find_best, train_network
 
@@ -22,10 +22,7 @@ class Settings(Section):
 
 def train_size(project: Project, settings: Settings, size: int) -> Results:
     """Return the network, and its best epoch."""
-    images, validation = (
-        prepared.read_images(project.path(f"data/prepared/{split}_images.npy").parent, split)
-        for split in ("train", "validation")
-    )
+    images, validation = read_training_images(project, "data/prepared")
     model = settings.residual.model
     network = model.settings.model_copy(update={"code_size": size})
     model = model.model_copy(update={model.name: network})

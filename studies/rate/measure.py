@@ -13,7 +13,7 @@ from cae.datasets.splits import Splits
 from cae.metrics import baselines, probes, quality
 from cae.metrics.baselines import PrincipalComponents
 from cae.metrics.probes import LinearProbe
-from cae.networks.autoencoder import load, predict
+from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results
 from studies.rate.quantiser import Quantiser
 
@@ -41,7 +41,7 @@ def measure(project: Project, settings: Settings, size: int) -> Results:
     _, components = baselines.read(project.path("../../data/baselines"))
     pca = PrincipalComponents(size, components)
     methods = {
-        "residual": Method(partial(predict, network.encoder), partial(predict, network.decoder)),
+        "residual": Method(network.encode, network.decode),
         "PCA": Method(pca.encode, partial(pca.decode, image_shape=image_shape)),
     }
     return {

@@ -4,11 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-import stages.train
-from cae.core.config import Increasing, Section, validate
+from cae.core.config import Increasing, Section
 from cae.networks.settings import CodeSize, Epochs
 from stages.runner.project import Project, Results
-from stages.train import read_images, train_network
+from studies.training import train_all_epochs
 
 
 class Settings(Section):
@@ -32,12 +31,7 @@ class Settings(Section):
 def train(project: Project, settings: Settings, size: int) -> Results:
     """Return the trained network and its history."""
     epochs = settings.epochs[settings.code_sizes.index(size)]
-    run = {
-        "model": {"name": "residual", "residual": {"code_size": size}},
-        # No early stopping: the learning rate has to fall to 0.
-        "train": {"epochs": epochs, "patience": epochs, "shards": settings.shards},
-    }
-    chosen = validate(run, stages.train.Settings, project.folder / "params.yaml")
-    images = read_images(project, "../../data/prepared")
-    autoencoder, history = train_network(project, chosen.model, chosen.train, *images)
+    autoencoder, history = train_all_epochs(
+        project, "residual", {"code_size": size}, epochs, shards=settings.shards
+    )
     return {f"models/{size}.keras": autoencoder.network, f"histories/{size}.csv": history}

@@ -4,7 +4,7 @@ import pandas as pd
 
 from cae.core import files
 from stages.runner.project import Project, Results
-from studies.score.measure import FOLDERS
+from studies.score import FOLDERS
 
 COMBINATION = ["network", "score", "smoothing"]
 

@@ -18,7 +18,7 @@ Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 """(H, W)."""
 KINDS = ("paste", "flat", "spot", "curve", "blur", "displace", "noise")
-# Of the side of an image: rectangles, radii of spots, half widths of curves.
+# Sides of rectangles, radii of spots and half widths of curves, as shares of the side of an image.
 SIDES, RADII, HALF_WIDTHS = (0.14, 0.45), (0.07, 0.29), (0.014, 0.045)
 # Changes of grey values.
 CONTRASTS = (0.03, 0.4)

@@ -7,27 +7,21 @@ import pandas as pd
 from pydantic import Field
 from sklearn.metrics import roc_auc_score
 
-from cae.core.arrays import Images
 from cae.core.config import Section, Seed
 from cae.core.errors import UserError
-from cae.datasets import prepared
 from cae.metrics import error_maps, scores
 from cae.metrics.error_maps import ErrorMaps
 from cae.metrics.principal_components import sample_rows
 from cae.metrics.score_settings import ScoreName, ScoreSettings
 from cae.metrics.scores import NormalTiles
 from cae.networks.model import Model
+from stages.prepared_images import read_images
 from stages.runner.project import Project, Results
 from stages.train import Train, train_network
+from studies.score import FOLDERS
 from studies.score.defects import KINDS, Defective, draw_defects
 
-# Their images are declared by the stage: no split but training and validation.
-FOLDERS = {
-    "industrial": "../industrial/data/prepared",
-    "medical": "../medical/data/prepared",
-    "fashion_mnist": "../../data/prepared",
-}
-# Of training images, held out from the fit of a score to standardise it.
+# Every tenth training image is held out from the fit of a score, to standardise it.
 HELD_OUT = 10
 
 
@@ -48,7 +42,7 @@ class Settings(Section):
 def measure(project: Project, settings: Settings, data: str) -> Results:
     """Train the networks, and return a table: a row for each network, score, smoothing and kind of defect."""
     images, validation = (
-        np.array(sample_rows(read(project, data, split), settings.seed, most))
+        np.array(sample_rows(read_images(project, FOLDERS[data], split), settings.seed, most))
         for split, most in (("train", settings.images), ("validation", settings.validation))
     )
     normal = np.repeat(validation, settings.draws, axis=0)
@@ -56,14 +50,14 @@ def measure(project: Project, settings: Settings, data: str) -> Results:
         kind: draw_defects(normal, images, kind, np.random.default_rng((settings.seed, place)))
         for place, kind in enumerate(KINDS)
     }
+    held_out = np.arange(len(images)) % HELD_OUT == 0
+    tiles = NormalTiles(images[~held_out], images[held_out])
     rows = []
     for name, model in settings.networks.items():
         autoencoder, _ = train_network(project, model, settings.train, images, validation, name)
         for score in get_args(ScoreName):
             try:
-                fitted = scores.fit(
-                    ScoreSettings(score=score), autoencoder, NormalTiles(images, images[::HELD_OUT])
-                )
+                fitted = scores.fit(ScoreSettings(score=score), autoencoder, tiles)
             except UserError as error:
                 print(f"{name}: {error}")
                 continue
@@ -76,12 +70,6 @@ def measure(project: Project, settings: Settings, data: str) -> Results:
                         {"network": name, "score": score, "smoothing": smoothing, "kind": kind, **found}
                     )
     return {f"scores/{data}.csv": pd.DataFrame(rows)}
-
-
-def read(project: Project, data: str, split: str) -> Images:
-    """Map the images of a split."""
-    # dvc.yaml declares these files, not their folder.
-    return prepared.read_images(project.path(f"{FOLDERS[data]}/{split}_images.npy").parent, split)
 
 
 def compare(normal: ErrorMaps, errors: ErrorMaps, defective: Defective, smoothing: float) -> dict[str, float]:

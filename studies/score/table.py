@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from studies.score import FOLDERS
+
 STUDY = Path(__file__).parent
 
 
@@ -23,7 +25,7 @@ def tabulate_scores(folder: Path = STUDY) -> pd.DataFrame:
 def tabulate_kinds(folder: Path = STUDY) -> pd.DataFrame:
     """Compare the scores by the kind of defect, at the smoothing that is best for them."""
     best = pd.read_csv(folder / "tables/scores.csv").drop_duplicates(["network", "score"])
-    rows = pd.concat([pd.read_csv(path) for path in sorted((folder / "scores").glob("*.csv"))])
+    rows = pd.concat([pd.read_csv(folder / f"scores/{data}.csv") for data in sorted(FOLDERS)])
     chosen = best[["network", "score", "smoothing"]].merge(rows, how="left")
     means = chosen.pivot_table(
         index=["network", "score"], columns="kind", values="auroc", aggfunc="mean", sort=False

@@ -11,14 +11,14 @@ from cae.core.config import Section
 from cae.metrics import quality
 from cae.metrics.baselines import MeanImage
 from cae.networks.autoencoder import load, predict
+from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
-from stages.train import read_images
 
 # Validation images whose reconstructions are compared with one another.
 COMPARED = 500
 
 
-class Deaths(Section):
+class Short(Section):
     """How many networks were trained."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
@@ -27,26 +27,26 @@ class Deaths(Section):
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    deaths: Deaths
+    short: Short
 
 
 def measure_short(project: Project, settings: Settings, rate: float) -> Results:
     """Return a table with a row per seed: seed, val_loss, mean_image_loss, spread."""
-    train, validation = read_images(project, "../../data/prepared")
-    mean_image = MeanImage.fit(train).reconstruct(validation)
+    train, validation = read_training_images(project, "../../data/prepared")
+    mean_image_loss = compute_loss(validation, MeanImage.fit(train).reconstruct(validation))
     rows = []
-    for seed in range(1, settings.deaths.seeds + 1):
+    for seed in range(1, settings.short.seeds + 1):
         network = load(project.path(f"short/{rate}/{seed}.keras"), validation.shape[1:]).network
         reconstructions = predict(network, validation)
         rows.append(
             {
                 "seed": seed,
                 "val_loss": compute_loss(validation, reconstructions),
-                "mean_image_loss": compute_loss(validation, mean_image),
+                "mean_image_loss": mean_image_loss,
                 "spread": compute_spread(reconstructions[:COMPARED]),
             }
         )
-    return {f"deaths/{rate}.csv": pd.DataFrame(rows)}
+    return {f"losses/{rate}.csv": pd.DataFrame(rows)}
 
 
 def compute_loss(images: Images, reconstructions: Images) -> float:

@@ -40,18 +40,18 @@ class Settings(Section):
 
 
 def report(project: Project, settings: Settings) -> Results:
-    """Return the standard deviation of every metric, tables of metrics and of dead networks, and a figure."""
+    """Return the standard deviation of every metric, tables of metrics and failed networks, and a figure."""
     main = {name: files.read_csv(project.path(f"../../{name}")) for name in TABLES}
     runs = {settings.train.seed: collect_metrics(main)}
     runs |= {seed: json.loads(project.path(f"runs/{seed}.json").read_text()) for seed in settings.seeds}
-    deaths = {rate: files.read_csv(project.path(f"deaths/{rate}.csv")) for rate in settings.learning_rates}
+    losses = {rate: files.read_csv(project.path(f"losses/{rate}.csv")) for rate in settings.learning_rates}
     values = tabulate_runs(runs)
     noise = tabulate_noise(values)
     return {
         "metrics/seeds.json": {f"{row['metric']}_sd": row["sd"] for row in noise.to_dict("records")},
         "plots/noise.csv": noise,
         "plots/metrics.png": plot_metrics(values, settings.train.seed),
-        "plots/deaths.csv": count_dead(deaths),
+        "plots/failed.csv": count_failed(losses),
     }
 
 
@@ -85,23 +85,23 @@ def tabulate_noise(values: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("metric").reset_index()
 
 
-def count_dead(deaths: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
-    """Count the dead networks, those no better than the mean image: a row per learning rate.
+def count_failed(losses: Mapping[float, pd.DataFrame]) -> pd.DataFrame:
+    """Count the failed networks, those no better than the mean image: a row per learning rate.
 
-    Columns: learning_rate, networks, dead, least, most, same, mean_image_loss and, of the other networks,
+    Columns: learning_rate, networks, failed, least, most, same, mean_image_loss and, of the other networks,
     median_loss and worst_loss. `least` to `most` is the 95 % interval of Clopper and Pearson for the share of
-    dead networks among all seeds; `same` networks reconstruct all images alike.
+    failed networks among all seeds; `same` networks reconstruct all images alike.
     """
     rows = []
-    for rate, networks in deaths.items():
-        dead = networks["val_loss"] >= networks["mean_image_loss"]
-        others = networks.loc[~dead, "val_loss"]
-        interval = binomtest(int(dead.sum()), len(networks)).proportion_ci(0.95, method="exact")
+    for rate, networks in losses.items():
+        failed = networks["val_loss"] >= networks["mean_image_loss"]
+        others = networks.loc[~failed, "val_loss"]
+        interval = binomtest(int(failed.sum()), len(networks)).proportion_ci(0.95, method="exact")
         rows.append(
             {
                 "learning_rate": rate,
                 "networks": len(networks),
-                "dead": int(dead.sum()),
+                "failed": int(failed.sum()),
                 "least": float(interval.low),
                 "most": float(interval.high),
                 "same": int((networks["spread"] <= SAME).sum()),

@@ -4,14 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-import stages.train
-from cae.core.config import Section, validate
+from cae.core.config import Section
 from cae.networks.settings import Epochs
 from stages.runner.project import Project, Results
-from stages.train import read_images, train_network
+from studies.training import train_all_epochs
 
 
-class Deaths(Section):
+class Short(Section):
     """How many networks are trained, with the seeds from 1 on, and for how long."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
@@ -21,23 +20,22 @@ class Deaths(Section):
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    deaths: Deaths
+    short: Short
 
 
 def train_short(project: Project, settings: Settings, rate: float) -> Results:
     """Return a trained network per seed."""
-    epochs = settings.deaths.epochs
-    images = read_images(project, "../../data/prepared")
     results: Results = {}
-    for seed in range(1, settings.deaths.seeds + 1):
-        run = {
-            "model": {"name": "convolutional", "convolutional": {"learning_rate": rate}},
-            # No early stopping: the learning rate falls to 0 in every run.
-            "train": {"epochs": epochs, "patience": epochs, "seed": seed},
-        }
-        chosen = validate(run, stages.train.Settings, project.folder / "params.yaml")
+    for seed in range(1, settings.short.seeds + 1):
         # A killed stage resumes in the network that it was training.
-        autoencoder, history = train_network(project, chosen.model, chosen.train, *images, name=str(seed))
+        autoencoder, history = train_all_epochs(
+            project,
+            "convolutional",
+            {"learning_rate": rate},
+            settings.short.epochs,
+            name=str(seed),
+            seed=seed,
+        )
         results[f"short/{rate}/{seed}.keras"] = autoencoder.network
         print(f"rate {rate:g}, seed {seed}: validation {history['val_loss'].min():.5f}", flush=True)
     return results

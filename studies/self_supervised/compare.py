@@ -1,7 +1,6 @@
 """Probe features that no self-supervised network learns, for the classes of the images."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -15,7 +14,7 @@ from cae.networks import self_supervised
 from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results
 from studies.self_supervised import PREPARED, features
-from studies.self_supervised.measure import encode, probe
+from studies.self_supervised.measure import probe
 
 Count = Annotated[int, Field(ge=1, le=60_000)]
 
@@ -38,13 +37,13 @@ def compare(project: Project, settings: Settings, name: str) -> Results:
 def encode_by_default_network(project: Project, _: Settings, images: Splits[Images]) -> Splits[Rows]:
     """Compute the codes of the default network."""
     network = load(project.path("../../models/autoencoder.keras"), images.test.shape[1:])
-    return features.compute_all(images, partial(encode, network.encoder))
+    return Splits(*map(network.encode, images))
 
 
 def encode_untrained(_: Project, __: Settings, images: Splits[Images]) -> Splits[Rows]:
     """Compute the codes of the self-supervised network before training."""
     network = self_supervised.build(self_supervised.Settings(), images.test.shape[1:], features.SEED)
-    return features.compute_all(images, partial(encode, network.encoder))
+    return Splits(*map(network.encode, images))
 
 
 def compute_hog(_: Project, __: Settings, images: Splits[Images]) -> Splits[Rows]:

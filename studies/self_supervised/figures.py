@@ -48,7 +48,7 @@ def plot_cost(table: pd.DataFrame) -> Figure:
 
 
 @styled
-def plot_maps(drawn: Mapping[str, Embedding], labels: Labels, class_names: Sequence[str]) -> Figure:
+def plot_embeddings(drawn: Mapping[str, Embedding], labels: Labels, class_names: Sequence[str]) -> Figure:
     """Plot the t-SNE embeddings of several codes of the same images side by side."""
     figure = StyledFigure(figsize=(WIDTH, 5.6))
     panels = figure.subplots(1, len(drawn))

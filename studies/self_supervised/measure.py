@@ -1,19 +1,17 @@
 """Probe the codes of one network for the classes of the images."""
 
-from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from cae.core.arrays import Images, Rows
+from cae.core.arrays import Rows
 from cae.core.config import Section
 from cae.datasets import prepared
 from cae.datasets.splits import Splits
 from cae.metrics import probes, quality
 from cae.networks.autoencoder import load, predict
 from stages.runner.project import Project, Results
-from studies.self_supervised import PREPARED, features
+from studies.self_supervised import PREPARED
 
 
 class Settings(Section):
@@ -26,14 +24,9 @@ def measure(project: Project, settings: Settings, name: str) -> Results:
     """Return the accuracy of probes, and the squared error of reconstructions."""
     images = prepared.read_all_images(project.path(PREPARED))
     network = load(project.path(f"models/{name}.keras"), images.test.shape[1:])
-    rows = features.compute_all(images, partial(encode, network.encoder))
+    rows = Splits(*map(network.encode, images))
     error = float(quality.mse(images.test, predict(network.network, images.test)).mean())
     return {f"runs/{name}.json": {"mse": error, **probe(project, settings.probes, name, rows)}}
-
-
-def encode(encoder: Any, images: Images) -> Rows:
-    """Images → codes (N, D)."""
-    return np.asarray(predict(encoder, images)).reshape(len(images), -1)
 
 
 def probe(project: Project, settings: probes.Settings, name: str, rows: Splits[Rows]) -> dict[str, Any]:

@@ -3,22 +3,23 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import pandas as pd
+from pydantic import Field
 
 from cae.core import files
 from cae.core.config import Section
-from cae.datasets import prepared
 from cae.figures import codes
 from cae.networks import self_supervised
 from cae.networks.autoencoder import ENCODER, load
 from cae.networks.settings import Epochs
+from stages.prepared_images import read_images
 from stages.runner.project import Project, Results
 from studies.self_supervised import PREPARED, SUPERVISED, figures
 
-# Of the main pipeline's baselines.
+# Features of the main pipeline's baselines.
 BASELINES = ("pixels", "PCA")
 # In the figure of accuracies by labels, whose lines have four styles.
 SHOWN = {
@@ -35,13 +36,15 @@ NAMES = ("contrastive", "vicreg", "masked", "words", "prototypes", "contrastive_
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
+    compared: Annotated[tuple[str, ...], Field(strict=False)]
     networks: Mapping[str, self_supervised.Settings]
     epochs: Mapping[str, Epochs]
 
 
 def report(project: Project, settings: Settings) -> Results:
     """Return the table of all codes, and figures."""
-    runs = {path.stem: json.loads(path.read_text()) for path in sorted(project.path("runs").glob("*.json"))}
+    names = sorted([*settings.networks, *settings.compared])
+    runs = {name: json.loads(project.path(f"runs/{name}.json").read_text()) for name in names}
     baselines = files.read_csv(project.path("../../data/baselines") / "accuracies.csv")
     table = tabulate(runs, baselines)
     cost = tabulate_cost(project, settings, runs)
@@ -102,7 +105,7 @@ def tabulate_cost(project: Project, settings: Settings, runs: Mapping[str, Any])
     A step costs three times as many as the encoder, for each view: forward, and the gradients of inputs and
     of weights. Those of the decoder, of projections and of targets are not counted.
     """
-    images = prepared.read_images(project.path(f"{PREPARED}/train_images.npy").parent, "train")
+    images = read_images(project, PREPARED, "train")
     rows = []
     for name, network in settings.networks.items():
         if network.reconstruction or name == SUPERVISED:

@@ -1,4 +1,4 @@
-"""Train the network on one task, without labels, or with all of them for the upper bound."""
+"""Train the network on one task, without labels."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -7,11 +7,9 @@ from pydantic import Field
 
 from cae.core.config import Section
 from cae.networks import self_supervised
-from cae.networks.model import Model
 from cae.networks.settings import Epochs
 from stages.runner.project import Project, Results
-from stages.train import Train, read_images, train_network
-from studies.self_supervised import PREPARED, SUPERVISED, supervised
+from studies.training import train_all_epochs
 
 
 class Settings(Section):
@@ -24,14 +22,8 @@ class Settings(Section):
 
 def train(project: Project, settings: Settings, name: str) -> Results:
     """Return the trained network and its history."""
-    images, validation = read_images(project, PREPARED)
-    epochs = settings.epochs[name]
-    # No early stopping: the learning rate has to fall to 0.
-    recipe = Train(epochs=epochs, patience=epochs, shards=settings.shards)
-    network = settings.networks[name]
-    if name == SUPERVISED:
-        autoencoder, history = supervised.train(project, network, recipe, images, validation)
-    else:
-        model = Model.model_validate({"name": "self_supervised", "self_supervised": network})
-        autoencoder, history = train_network(project, model, recipe, images, validation)
+    network, epochs = settings.networks[name], settings.epochs[name]
+    autoencoder, history = train_all_epochs(
+        project, "self_supervised", network, epochs, shards=settings.shards
+    )
     return {f"models/{name}.keras": autoencoder.network, f"histories/{name}.csv": history}

@@ -4,7 +4,6 @@ No encoder has seen such images: they were trained on Fashion-MNIST.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,6 @@ from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results
 from studies.self_supervised import features
 from studies.self_supervised.features import Compute
-from studies.self_supervised.measure import encode
 
 DOMAINS = ("industrial", "medical")
 
@@ -52,8 +50,7 @@ def build_encoders(project: Project, settings: Settings, shape: tuple[int, ...])
     networks = {name: load(project.path(path), shape) for name, path in paths.items()}
     untrained = self_supervised.build(self_supervised.Settings(), shape, features.SEED)
     encoders: dict[str, Compute] = {
-        name: partial(encode, network.encoder)
-        for name, network in {**networks, "untrained": untrained}.items()
+        name: network.encode for name, network in {**networks, "untrained": untrained}.items()
     }
     return encoders | {"pixels": lambda images: np.asarray(images).reshape(len(images), -1)}
 

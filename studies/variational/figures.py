@@ -54,7 +54,7 @@ def plot_samples(new: Images, between: Images) -> Figure:
     axes = figure.subplots(1, 2, squeeze=False)
     titles = ("New images: codes drawn from N(0, 1)", "From one test image's code to the next one's")
     for place, images, title in zip(axes[0], (new, between), titles, strict=True):
-        # Smoothed between pixels, so many small images would take twice the bytes.
+        # Not smoothed between pixels: that would double the size of the PNG.
         place.imshow(tile(images)[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         place.set_title(title, fontsize=12)
     format_image_grid(axes, ("",))

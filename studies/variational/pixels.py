@@ -3,16 +3,15 @@
 import numpy as np
 
 from cae.core.arrays import Images
-from cae.datasets import prepared
+from stages.prepared_images import read_images
 from stages.runner.project import Project
+
+PREPARED = "../../data/prepared"
 
 
 def read_test_images(project: Project, seed: int) -> tuple[Images, Images]:
     """Read the grey test images and make the binary ones, (N, H, W, 1) each."""
-    validation, test = (
-        prepared.read_images(project.path(f"../../data/prepared/{split}_images.npy").parent, split)
-        for split in ("validation", "test")
-    )
+    validation, test = (read_images(project, PREPARED, split) for split in ("validation", "test"))
     return test, binarise(validation, test, seed)
 
 

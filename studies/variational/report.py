@@ -11,15 +11,15 @@ from pydantic import AfterValidator, Field
 from cae.core import files
 from cae.core.arrays import Images
 from cae.core.config import Increasing, Section, Seed
-from cae.datasets import prepared
 from cae.figures.codes import find_first_of_each_class
 from cae.figures.style import SERIES_STYLES
 from cae.metrics import embeddings
 from cae.networks.autoencoder import Autoencoder, load, predict
+from stages.prepared_images import read_labels
 from stages.runner.project import Project, Results
 from studies.variational import BETA, FLOOR, OURS, SAMPLES, figures
 from studies.variational.bound import ACTIVE
-from studies.variational.pixels import read_test_images
+from studies.variational.pixels import PREPARED, read_test_images
 
 Runs = Mapping[float, Mapping[str, Mapping[str, Any]]]
 """Weight → what `measure` returns."""
@@ -57,8 +57,7 @@ def report(project: Project, settings: Settings) -> Results:
     networks = {beta: load(project.path(f"models/{beta}.keras"), test.shape[1:]) for beta in settings.betas}
     per_pixel = files.read_csv(project.path("../../data/baselines/floors.csv")).set_index("split")["floor"]
     floor = -float(per_pixel["test"]) * test[0].size
-    labels = prepared.read_labels(project.path("../../data/prepared/test_labels.npy").parent, "test")
-    first = find_first_of_each_class(labels)
+    first = find_first_of_each_class(read_labels(project, PREPARED, "test"))
     reconstructions = {beta: predict(one.network, test[first]) for beta, one in networks.items()}
     likelihoods, units = tabulate_likelihoods(likelihood, floor, published), tabulate_units(runs)
     new = draw_images(networks[BETA], settings.codes_seed)
@@ -133,12 +132,12 @@ def draw_images(network: Autoencoder, seed: int) -> Images:
     """Decode codes drawn from N(0, 1): (SIDE, SIDE, H, W, 1)."""
     generator = np.random.default_rng((seed, SAMPLES))
     codes = generator.standard_normal((SIDE**2, network.code_size), np.float32)
-    return predict(network.decoder, codes).reshape(SIDE, SIDE, *network.decoder.output_shape[1:])
+    return network.decode(codes).reshape(SIDE, SIDE, *network.decoder.output_shape[1:])
 
 
 def interpolate(network: Autoencoder, images: Images) -> Images:
     """Decode codes on the line from each image's code to the next one's: (N, SIDE, H, W, 1)."""
-    start = predict(network.encoder, images)
+    start = network.encode(images)
     steps = embeddings.interpolate(start, np.roll(start, -1, axis=0), SIDE).swapaxes(0, 1)
-    decoded = predict(network.decoder, steps.reshape(-1, network.code_size))
+    decoded = network.decode(steps)
     return decoded.reshape(*steps.shape[:2], *decoded.shape[1:])

@@ -1,10 +1,9 @@
 """Train the variational network with one weight of the divergence."""
 
-import stages.train
-from cae.core.config import Section, validate
+from cae.core.config import Section
 from cae.networks.settings import Epochs
 from stages.runner.project import Project, Results
-from stages.train import read_images, train_network
+from studies.training import train_all_epochs
 
 
 class Settings(Section):
@@ -17,12 +16,6 @@ class Settings(Section):
 
 def train(project: Project, settings: Settings, beta: float) -> Results:
     """Return the trained network and its history."""
-    run = {
-        "model": {"name": "variational", "variational": {"beta": beta, "codes": settings.codes}},
-        # No early stopping: the learning rate has to fall to 0.
-        "train": {"epochs": settings.epochs, "patience": settings.epochs},
-    }
-    chosen = validate(run, stages.train.Settings, project.folder / "params.yaml")
-    images = read_images(project, "../../data/prepared")
-    autoencoder, history = train_network(project, chosen.model, chosen.train, *images)
+    network = {"beta": beta, "codes": settings.codes}
+    autoencoder, history = train_all_epochs(project, "variational", network, settings.epochs)
     return {f"models/{beta}.keras": autoencoder.network, f"histories/{beta}.csv": history}

@@ -20,6 +20,14 @@ def test_the_whole_is_the_decoder_behind_the_encoder() -> None:
     assert [*encoder.layers, *decoder.layers] == network.layers
 
 
+def test_codes_are_rows_that_are_decoded_to_images() -> None:
+    network = default.autoencoder(seed=1)
+    codes = network.encode(IMAGES)
+    np.testing.assert_array_equal(codes, np.reshape(network.encoder(IMAGES), (3, network.code_size)))
+    np.testing.assert_array_equal(network.decode(codes), autoencoder.predict(network.network, IMAGES))
+    assert network.decode(codes[:, np.newaxis]).shape == IMAGES.shape
+
+
 def test_the_halves_share_the_weights_of_the_whole() -> None:
     encoder, decoder, network = default.autoencoder(seed=1)
     weights = [*encoder.weights, *decoder.weights]

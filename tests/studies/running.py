@@ -58,9 +58,9 @@ def copy_study(name: str, params: Mapping[str, Any]) -> Path:
     """Copy what a study's stages depend on into the current folder, with other parameters."""
     folder = Path("studies") / name
     folder.mkdir(parents=True)
-    for pattern in ("*.py", "*.csv", "dvc.yaml"):
-        for file in (ROOT / folder).glob(pattern):
-            shutil.copyfile(file, folder / file.name)
+    for pattern in ("studies/*.py", f"{folder}/*.py", f"{folder}/*.csv", f"{folder}/dvc.yaml"):
+        for file in ROOT.glob(pattern):
+            shutil.copyfile(file, file.relative_to(ROOT))
     (folder / "params.yaml").write_text(yaml.safe_dump(dict(params)))
     return folder
 

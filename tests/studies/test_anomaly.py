@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from cae.core import config, files
+from cae.core import files
 from cae.core.arrays import Images, Labels
 from cae.core.errors import UserError
 from cae.datasets import prepared
@@ -34,9 +34,9 @@ from studies.anomaly import (
     train_pretext,
 )
 from studies.anomaly.columns import Column
-from studies.anomaly.self_supervised import SelfSupervisedDetector, describe_gradients
+from studies.anomaly.pretext_detector import PretextDetector, describe_gradients
 from tests import default
-from tests.studies.running import run
+from tests.studies.running import copy_study, run, run_declared
 
 STUDY = Path("studies/anomaly")
 # With so few filters the code has 16 numbers, for which few images are enough.
@@ -74,7 +74,7 @@ def project(tmp_path: Path) -> Project:
 
 def list_fitted(detector: object) -> bytes:
     """Return everything that was fitted, the weights of networks included."""
-    if isinstance(detector, SelfSupervisedDetector):
+    if isinstance(detector, PretextDetector):
         weights = [[one.tobytes() for one in network.get_weights()] for network in detector.networks.values()]
         return pickle.dumps((weights, detector.small, detector.gradient, detector.sum))
     if isinstance(detector, CodeDetector):
@@ -109,6 +109,18 @@ def test_nothing_is_fitted_to_a_test_image(project: Project, monkeypatch: pytest
     assert all(np.isfinite(values).all() for values in read.values())
 
 
+@pytest.mark.usefixtures("pipeline")
+def test_networks_of_a_class_are_trained_and_score_every_test_image() -> None:
+    question = QUESTION.model_dump(mode="json")
+    recipe = TRAIN.model_dump(mode="json") | {"held_out": 2, "neighbours": 1, "labels": [0]}
+    folder = copy_study("anomaly", recipe | {"pretext": dict.fromkeys(pretext.PRETEXTS, question)})
+    for stage in ("train", "train_pretext", "score"):
+        run_declared("anomaly", stage, "0")
+    read = columns.read(folder / "scores/0.npy")
+    assert {column.method for column in read} == set(methods.TITLES)
+    assert {len(values) for values in read.values()} == {40}
+
+
 def test_a_killed_stage_resumes_after_its_last_network(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,9 +142,9 @@ def test_a_killed_stage_resumes_after_its_last_network(
 def test_the_images_of_a_class_are_those_of_both_splits_in_their_order(project: Project) -> None:
     folder = project.path(images.PREPARED)
     parts = [prepared.read_images(folder, name)[1::3] for name in images.FITTED_TO]
-    assert np.array_equal(images.read_class(folder, 1, needed=73), np.concatenate(parts))
+    assert np.array_equal(images.read_class(project, 1, needed=73), np.concatenate(parts))
     with pytest.raises(UserError, match=r"73 images of Pullover, but .* needs 74: raise split\.train"):
-        images.read_class(folder, 2, needed=74)
+        images.read_class(project, 2, needed=74)
 
 
 @pytest.mark.parametrize("empty", ["train", "test"])
@@ -148,14 +160,10 @@ def test_an_empty_split_is_refused(empty: str, project: Project) -> None:
 
 
 def test_the_committed_parameters_leave_no_smaller_batch() -> None:
-    content = yaml.safe_load((STUDY / "params.yaml").read_text())
-    del content["neighbours"]
-    del content["pretext"]
-    of_train = config.validate(content, train.Settings, STUDY / "params.yaml")
-    content = yaml.safe_load((STUDY / "params.yaml").read_text())
-    content = {name: content[name] for name in train_pretext.Settings.model_fields}
-    of_pretext = config.validate(content, train_pretext.Settings, STUDY / "params.yaml")
-    recipes = (of_train.convolutional, of_pretext.pretext.transformations, of_pretext.pretext.positions)
+    committed = yaml.safe_load((STUDY / "params.yaml").read_text())
+    of_train = train.Settings.model_validate({name: committed[name] for name in train.Settings.model_fields})
+    of_pretext = train_pretext.Pretexts.model_validate(committed["pretext"])
+    recipes = (of_train.convolutional, of_pretext.transformations, of_pretext.positions)
     assert [(6000 - of_train.held_out) % recipe.batch_size for recipe in recipes] == [0, 0, 0]
 
 
@@ -167,9 +175,9 @@ def test_the_ensemble_is_the_sum_over_the_seeds(project: Project) -> None:
     run(train_pretext.train_pretext, project, train_two, 0)
     run(score.score, project, score_two, 0)
     read = columns.read(project.folder / "scores/0.npy")
-    of_seeds = [read[Column("self_supervised", pretext.VIEW, seed)] for seed in (1, 2)]
+    of_seeds = [read[Column("self_supervised", pretext.TRANSFORM, seed)] for seed in (1, 2)]
     assert not np.array_equal(of_seeds[0], of_seeds[1])
-    assert read[Column("ensemble", pretext.VIEW)] == pytest.approx(of_seeds[0] + of_seeds[1])
+    assert read[Column("ensemble", pretext.TRANSFORM)] == pytest.approx(of_seeds[0] + of_seeds[1])
 
 
 @pytest.mark.parametrize(
@@ -243,8 +251,8 @@ def test_averages_are_over_seeds_before_classes() -> None:
 def test_published_rows_follow_ours_with_their_source() -> None:
     published = pd.read_csv(STUDY / "published.csv")
     assert published["source"].str.len().min() > 0
-    ours = pd.DataFrame({"method": ["nearest"], "view": ["pixels"], "auroc": [0.9]})
-    compared = report.compare(ours.set_index(["method", "view"]), published)
+    ours = pd.DataFrame({"method": ["nearest"], "transform": ["pixels"], "auroc": [0.9]})
+    compared = report.compare(ours.set_index(["method", "transform"]), published)
     assert compared["source"].tolist() == ["", *published["source"]]
     assert compared["auroc"].tolist() == pytest.approx([90, *published["auroc"]])
     assert compared["name"].tolist() == ["nearest, pixels", *("published: " + published["method"])]
@@ -252,7 +260,7 @@ def test_published_rows_follow_ours_with_their_source() -> None:
 
 def test_the_table_by_class_has_the_mean_of_the_seeds() -> None:
     measured = pd.DataFrame(
-        {"method": "combined", "view": "roots", "seed": [1, 2], "class": "Bag", "auroc": [0.8, 0.9]}
+        {"method": "combined", "transform": "roots", "seed": [1, 2], "class": "Bag", "auroc": [0.8, 0.9]}
     )
     by_class = report.tabulate_classes(measured)
     assert by_class["class"].tolist() == ["Bag"]
@@ -268,12 +276,18 @@ def test_columns_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert all(np.array_equal(read[column], written[column]) for column in written)
 
 
-def test_every_method_has_a_title_and_a_row_in_figure_and_table() -> None:
+def test_every_method_has_a_title_and_a_row_in_figure_and_table(tmp_path: Path) -> None:
     assert set(table.describe_methods(5)) == set(methods.TITLES)
-    committed = pd.read_csv(STUDY / "plots/table.csv")
-    (axes,) = figures.plot_methods(committed).axes
+    measured = pd.DataFrame({"method": methods.TITLES.keys()}).assign(transform="roots", seed=0, auroc=0.9)
+    measured = pd.concat(
+        measured.assign(average_precision=0.9, **{"class": name}) for name in default.CLASS_NAMES
+    )
+    published = pd.read_csv(STUDY / "published.csv")
+    compared = report.compare(report.summarise(measured), published)
+    (axes,) = figures.plot_methods(compared).axes
     rows = [text.get_text() for text in axes.get_yticklabels()]
-    assert set(methods.TITLES.values()) <= set(rows)
-    tabulated = table.tabulate_methods()["one class against nine"]
-    assert len(rows) + 1 == len(tabulated)
-    assert sum(bool(re.match("published: ", name)) for name in tabulated) == len(rows) - len(methods.TITLES)
+    assert set(rows) == {*methods.TITLES.values(), *published["method"]}
+    files.write_csv(tmp_path / "plots/table.csv", compared)
+    tabulated = table.tabulate_methods(tmp_path)["one class against nine"]
+    assert len(tabulated) == len(rows) + 1
+    assert sum(bool(re.match("published: ", name)) for name in tabulated) == len(published)

@@ -1,8 +1,6 @@
 """The denoising study: the same noise for all methods, filters, networks, and the tables of their results."""
 
-import shutil
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -10,22 +8,18 @@ import pandas as pd
 import pytest
 import yaml
 
-from cae.core import config, files
+from cae.core import files
 from cae.core.arrays import Images
-from cae.datasets import prepared
 from cae.datasets.augmentations import Mirror, Phase
 from cae.datasets.noise import Noise
 from cae.engine.engine import choose_engine
 from cae.metrics import quality
 from cae.metrics.baselines import PrincipalComponents
 from cae.metrics.principal_components import Components
-from cae.networks import convolutional, residual
 from cae.networks.autoencoder import predict
-from stages.runner.project import Project
 from studies.denoising import (
     figures,
     filters,
-    measure,
     measuring,
     methods,
     report,
@@ -36,8 +30,7 @@ from studies.denoising import (
 )
 from studies.denoising.noises import Noises, add_noise
 from studies.denoising.wiener import Wiener
-from tests import default
-from tests.studies.running import run
+from tests.studies.running import copy_study, run_declared
 
 PARAMS = Path("studies/denoising/params.yaml")
 COMMITTED = yaml.safe_load(PARAMS.read_text())
@@ -50,12 +43,6 @@ GAUSSIAN = Noise(kind="gaussian", strength=0.2)
 TRAINING = Phase(training=True, epoch=0)
 CNN = residual_cnn.Settings(width=4, depth=2, epochs=2, batch_size=8, learning_rate=0.01)
 every_filter = pytest.mark.parametrize("name", filters.BY_NAME)
-
-
-def validate(kind: type[config.Section], **changes: Any) -> Any:
-    """Return the settings of a stage from the committed parameters."""
-    content = {key: value for key, value in COMMITTED.items() if key in kind.model_fields}
-    return config.validate(content | changes, kind, PARAMS)
 
 
 def test_every_kind_of_noise_is_measured_with_every_strength_and_shown_with_the_middle_one() -> None:
@@ -147,12 +134,13 @@ def test_only_training_images_are_mirrored_and_before_the_noise() -> None:
 
 
 @pytest.mark.parametrize("name", methods.AUTOENCODERS)
-def test_networks_of_the_main_pipeline_keep_their_augmentations_and_get_noise_after_them(name: str) -> None:
-    defaults = {"convolutional": convolutional.Settings(), "residual": residual.Settings()}[name]
-    model = train.build_model(name, GAUSSIAN)
-    assert model.name == name
-    expected = defaults.model_copy(update={"augmentations": (*defaults.augmentations, GAUSSIAN)})
-    assert model.settings == expected
+def test_networks_of_the_main_pipeline_keep_their_settings_and_get_noise_after_their_augmentations(
+    name: str,
+) -> None:
+    defaults = train.NETWORKS[name]
+    noisy = train.append_noise(defaults, GAUSSIAN)
+    assert noisy.augmentations == (*defaults.augmentations, GAUSSIAN)
+    assert noisy.model_dump(exclude={"augmentations"}) == defaults.model_dump(exclude={"augmentations"})
 
 
 def test_the_network_depends_on_its_seed_alone(tmp_path: Path) -> None:
@@ -163,40 +151,29 @@ def test_the_network_depends_on_its_seed_alone(tmp_path: Path) -> None:
     assert first != other
 
 
-def test_all_stages_run_on_few_images(tmp_path: Path) -> None:
-    folder, project = tmp_path / "data/prepared", Project(tmp_path / "studies/denoising")
-    files.write_json(folder / prepared.CLASS_NAMES, list(default.CLASS_NAMES))
-    labels = np.array([1, 0, 0, 2, 3, 1], np.uint8)
-    for split, images in (("train", np.repeat(CLEAN, 8, axis=0)), ("validation", CLEAN), ("test", CLEAN)):
-        files.write_array(folder / f"{split}_images.npy", images)
-        files.write_array(folder / f"{split}_labels.npy", np.resize(labels, len(images)))
-    settings = validate(train.Settings, epochs={"convolutional": 1, "residual": 1}, residual_cnn=CNN)
-    for network in ("convolutional", methods.WITHOUT_BOTTLENECK):
-        results = run(train.train, project, settings, network)
-        assert set(results) == {f"models/{network}.keras", f"histories/{network}.csv"}
-        results = run(measure.measure, project, validate(measure.Settings), network)
-        assert set(results) == {f"runs/{network}.csv", f"runs/{network}.npy"}
-    history = files.read_csv(project.folder / "histories/residual_cnn.csv")
+@pytest.mark.usefixtures("pipeline")
+def test_all_stages_run_on_few_images() -> None:
+    grids = {name: grid[::6] for name, grid in COMMITTED["grids"].items()}
+    epochs = {"convolutional": 1, "residual": 1}
+    small = {
+        "grids": grids,
+        "epochs": epochs,
+        "residual_cnn": CNN.model_dump(mode="json"),
+        "tuning_images": 2,
+    }
+    folder = copy_study("denoising", COMMITTED | small)
+    for network in COMMITTED["networks"]:
+        run_declared("denoising", "train", network)
+        run_declared("denoising", "measure", network)
+    history = files.read_csv(folder / "histories/residual_cnn.csv")
     assert history["epoch"].tolist() == [1, 2]
     assert history["val_loss"][1] < history["val_loss"][0]
-
-    (project.folder / "../../data/baselines").resolve().mkdir(parents=True)
-    for name, array in {
-        "mean_image": CLEAN[0],
-        "pca_mean": np.zeros(784),
-        "pca_directions": np.eye(784),
-    }.items():
-        files.write_array(tmp_path / f"data/baselines/{name}.npy", array)
-    grids = {name: grid[::6] for name, grid in COMMITTED["grids"].items()}
     for method in filters.Grids.model_fields:
-        run(tune.tune, project, validate(tune.Settings, grids=grids, tuning_images=2), method)
-    assert files.read_csv(project.folder / "runs/noisy.csv")["chosen"].tolist() == [0.0] * 10
-    # To train the residual network takes long, and differs from the convolutional in its settings alone.
-    for kind in ("csv", "npy"):
-        shutil.copy(project.folder / f"runs/convolutional.{kind}", project.folder / f"runs/residual.{kind}")
-    results = run(report.report, project, validate(report.Settings, grids=grids))
-    assert len(results["plots/denoising.csv"]) == len(methods.TITLES) * 10
-    assert len(list((project.folder / "plots/figures").glob("*.png"))) == 2
+        run_declared("denoising", "tune", method)
+    assert files.read_csv(folder / "runs/noisy.csv")["chosen"].tolist() == [0.0] * 10
+    run_declared("denoising", "report")
+    assert len(files.read_csv(folder / "plots/denoising.csv")) == len(methods.TITLES) * 10
+    assert len(list((folder / "plots/figures").glob("*.png"))) == 2
 
 
 def test_a_method_is_measured_with_every_noise_and_shown_with_some(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ import yaml
 from cae.core import config
 from cae.core.errors import UserError
 from cae.datasets.sources import open_source
-from stages.runner.project import Project
 from studies.industrial import defects, draw, textures
 from studies.industrial.textures import GreyLevels
-from tests.studies.running import run
+from tests.studies.running import ROOT, copy_study, run_declared
 
 PARAMS = Path("studies/industrial/params.yaml")
 COMMITTED: dict[str, Any] = yaml.safe_load(PARAMS.read_text())["drawing"]
@@ -96,9 +95,14 @@ def test_an_invisible_defect_is_refused() -> None:
         defects.draw_defect(black, "hole", DRAWING, 5)
 
 
-def test_the_folder_is_read_as_mvtec_with_its_splits_and_masks(tmp_path: Path) -> None:
-    results = run(draw.draw, Project(tmp_path), validate(FEW))
-    source = open_source(tmp_path / "data/images")
+@pytest.mark.usefixtures("pipeline")
+def test_the_folder_is_read_as_mvtec_with_its_splits_and_masks() -> None:
+    # Other sections are declared by other stages.
+    parameters = yaml.safe_load((ROOT / PARAMS).read_text())
+    folder = copy_study("industrial", parameters | {"drawing": FEW})
+    run_declared("industrial", "draw")
+    drawn = draw.draw_images(validate(FEW).drawing)
+    source = open_source(folder / "data/images")
     assert source.normal == "good"
     samples = list(source)
     found = {(sample.split, sample.label, sample.mask and sample.mask.parent.name) for sample in samples}
@@ -106,8 +110,7 @@ def test_the_folder_is_read_as_mvtec_with_its_splits_and_masks(tmp_path: Path) -
     others = {("test", name, None) for name in textures.TEXTURES if name != DRAWING.normal}
     assert found == good | others | {("test", kind, kind) for kind in defects.KINDS}
     for sample in samples:
-        written = results[f"data/images/{sample.name}"].keywords["pixels"]
-        np.testing.assert_array_equal(sample.pixels, written)
+        np.testing.assert_array_equal(sample.pixels, drawn[sample.name])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import io
+import json
 import plistlib
+import shutil
 import tarfile
 from collections.abc import Sequence
 from itertools import product
@@ -19,22 +21,17 @@ from cae.core import config, files
 from cae.core.errors import UserError
 from cae.datasets.mirrors import MirrorError
 from cae.datasets.sources import open_source
-from cae.networks import residual
-from cae.networks.model import Model
-from stages import prepare
 from stages.runner.project import Project
-from stages.settings import Anomaly, Data, Split
-from stages.train import Train
-from studies.medical import detect_size, draw, fetch, inv3, repeat, tiles, train_size
+from studies.medical import draw, fetch, inv3, repeat, tiles
 from studies.medical.brain import Mask, find_brain
 from studies.medical.inv3 import Scan, Volume
-from studies.medical.settings import Drawing, Splits
-from tests.studies.running import run
+from studies.medical.settings import Drawing, SplitSlabs
+from tests.studies.running import copy_study, run, run_declared, run_stage
 
 PARAMS = Path("studies/medical/params.yaml")
-SPLITS = tuple(Splits.model_fields)
+SPLITS = tuple(SplitSlabs.model_fields)
 SPACING = (2.0, 1.0, 1.0)
-# Of a head of 24 slices, in tiles of 12 pixels.
+# Parameters for a head of 24 slices, in tiles of 12 pixels.
 SMALL: dict[str, Any] = {
     "seed": 1,
     "brain": {"tissue": [0, 90], "smoothing": 0.5, "margin": 2.0},
@@ -151,7 +148,7 @@ def test_only_the_expected_scan_is_fetched_and_kept(tmp_path: Path) -> None:
     fetch.fetch_scan(tmp_path, [FakeMirror(make_project(MATRIX))], CHECKSUM)
     scan = fetch.fetch_scan(tmp_path, [], CHECKSUM)
     assert np.array_equal(scan.volume, MATRIX)
-    # Of slices, rows and columns.
+    # Distances of slices, rows and columns.
     assert scan.spacing == (1.5, 0.75, 0.5)
 
 
@@ -273,18 +270,24 @@ def test_the_seed_changes_lesions_alone(head: Scan) -> None:
 # Other sizes of the code.
 
 
+@pytest.mark.usefixtures("pipeline")
 def test_a_network_with_another_code_size_is_trained_and_measured(project: Project) -> None:
-    data, anomaly = Data(source=draw.FOLDER, window=(1024, 1104)), Anomaly(smoothing=2.0, false_alarms=0.3)
-    split = Split(train=0.6, validation=0.1, test=0.15, threshold=0.15)
-    run(prepare.prepare, project, prepare.Settings(data=data, split=split, anomaly=anomaly))
-    network = residual.Settings(code_size=32, width=8, batch_size=8, augmentations=())
-    model = Model.model_validate({"name": "residual", "residual": network})
-    settings = train_size.Settings(residual=train_size.Residual(model=model, train=Train(epochs=2)))
-    results = run(train_size.train_size, project, settings, 3)
-    assert results["trained/3.json"].keys() == {"best_epoch", "val_loss"}
-    results = run(detect_size.detect_size, project, detect_size.Settings(data=data, anomaly=anomaly), 3)
+    network = {"code_size": 32, "width": 8, "batch_size": 8, "augmentations": []}
+    params = {
+        "anomaly": {"smoothing": 2.0, "false_alarms": 0.3},
+        "data": {"source": draw.FOLDER, "window": [1024, 1104]},
+        "model": {"name": "discriminative"},
+        "residual": {"model": {"name": "residual", "residual": network}, "train": {"epochs": 2}},
+        "split": {"train": 0.6, "validation": 0.1, "test": 0.15, "threshold": 0.15},
+    }
+    folder = copy_study("medical", params)
+    shutil.copytree(project.folder / "data", folder / "data")
+    run_stage("stages.prepare", folder, "prepare")
+    run_declared("medical", "train_size", "3")
+    run_declared("medical", "detect_size", "3")
+    metrics = json.loads((folder / "sizes/3.json").read_text())
     expected = {"best_epoch", "val_loss", "auroc", "pixel_auroc", "aupro", "caught", "false_alarms"}
-    assert results["sizes/3.json"].keys() == expected
+    assert metrics.keys() == expected
 
 
 # The parameters.
@@ -333,12 +336,11 @@ def test_every_split_gets_as_many_slabs_and_the_splits_stay_apart() -> None:
     assert shifted.slabs.train[0] == (36, 40)
 
 
-@pytest.mark.usefixtures("project")
-def test_the_study_is_repeated_on_other_splits(tmp_path: Path, head: Scan) -> None:
-    files.write_array(tmp_path / "data/volume.npy", head.volume)
-    files.write_json(tmp_path / "data/spacing.json", list(SPACING))
+@pytest.mark.usefixtures("pipeline")
+def test_the_study_is_repeated_on_other_splits(head: Scan) -> None:
     small = {"name": "discriminative", "discriminative": {"width": 2, "filters": 2, "batch_size": 16}}
-    settings = config.validate(
+    folder = copy_study(
+        "medical",
         {
             "anomaly": {"score": "segmentation", "smoothing": 2.0},
             "baselines": {"components": 4},
@@ -349,10 +351,10 @@ def test_the_study_is_repeated_on_other_splits(tmp_path: Path, head: Scan) -> No
             "split": {"train": 0.6, "validation": 0.1, "test": 0.15, "threshold": 0.15},
             "train": {"epochs": 1},
         },
-        repeat.Settings,
-        PARAMS,
     )
-    results = repeat.repeat(Project(tmp_path), settings, 1)
-    table = results["repeats/1.csv"].set_index("method")
+    files.write_array(folder / "data/volume.npy", head.volume)
+    files.write_json(folder / "data/spacing.json", list(SPACING))
+    run_declared("medical", "repeat", "1")
+    table = files.read_csv(folder / "repeats/1.csv").set_index("method")
     assert {"segmentation", "mean image"} <= set(table.index)
     assert table["auroc"].notna().all()

@@ -1,4 +1,4 @@
-"""The seeds study: how much metrics vary between seeds, and which networks count as dead."""
+"""The seeds study: how much metrics vary between seeds, and which networks count as failed."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.studies.running import PARAMS, copy_study, run, run_declared
 
 STUDY = Path("studies/seeds")
 SHORT = {"seeds": 2, "epochs": 1}
-SEEDS = {"seeds": [2], "learning_rates": [0.002], "deaths": SHORT}
+SEEDS = {"seeds": [2], "learning_rates": [0.002], "short": SHORT}
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -47,7 +47,7 @@ def test_another_seed_is_measured_as_the_main_pipeline_does_and_compared_with_it
         assert noise.loc[name, ["least", "most"]].tolist() == sorted(both)
         deviation = json.loads((STUDY / "metrics/seeds.json").read_text())[f"{name}_sd"]
         assert deviation == pytest.approx(np.std(both, ddof=1)) != 0
-    assert list(pd.read_csv(STUDY / "deaths/0.002.csv")["seed"]) == [1, 2]
+    assert list(pd.read_csv(STUDY / "losses/0.002.csv")["seed"]) == [1, 2]
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -89,27 +89,27 @@ def make_networks(*losses: float, spread: float = 0.3) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("losses", "dead", "median", "worst"),
+    ("losses", "failed", "median", "worst"),
     [((0.3, 0.32, 0.5, 0.4), 2, 0.31, 0.32), ((0.3, 0.35), 0, 0.325, 0.35), ((0.5, 0.6), 2, np.nan, np.nan)],
 )
-def test_networks_no_better_than_the_mean_image_are_counted_as_dead(
-    losses: tuple[float, ...], dead: int, median: float, worst: float
+def test_networks_no_better_than_the_mean_image_are_counted_as_failed(
+    losses: tuple[float, ...], failed: int, median: float, worst: float
 ) -> None:
-    (row,) = report.count_dead({0.01: make_networks(*losses)}).to_dict("records")
-    assert (row["networks"], row["dead"]) == (len(losses), dead)
+    (row,) = report.count_failed({0.01: make_networks(*losses)}).to_dict("records")
+    assert (row["networks"], row["failed"]) == (len(losses), failed)
     assert [row["median_loss"], row["worst_loss"]] == pytest.approx([median, worst], nan_ok=True)
 
 
-def test_none_of_twenty_dead_does_not_rule_deaths_out() -> None:
-    (row,) = report.count_dead({0.01: make_networks(*[0.3] * 20)}).to_dict("records")
-    # With a share p, none of 20 is dead in more than 2.5 % of cases while (1 − p)^20 > 0.025.
+def test_none_of_twenty_failed_does_not_rule_failures_out() -> None:
+    (row,) = report.count_failed({0.01: make_networks(*[0.3] * 20)}).to_dict("records")
+    # With a share p, none of 20 fails in more than 2.5 % of cases while (1 − p)^20 > 0.025.
     assert (row["least"], row["most"]) == (0, pytest.approx(1 - 0.025 ** (1 / 20)))
 
 
 def test_networks_that_reconstruct_all_images_alike_are_counted_apart() -> None:
     networks = pd.concat([make_networks(0.5, spread=1e-6), make_networks(0.5, 0.3)])
-    (row,) = report.count_dead({0.01: networks}).to_dict("records")
-    assert (row["dead"], row["same"]) == (2, 1)
+    (row,) = report.count_failed({0.01: networks}).to_dict("records")
+    assert (row["failed"], row["same"]) == (2, 1)
 
 
 def test_the_spread_is_that_of_the_pixel_that_differs_most() -> None:
@@ -119,5 +119,5 @@ def test_the_spread_is_that_of_the_pixel_that_differs_most() -> None:
     assert measure_short.compute_spread(images) == 0.25
 
 
-def test_where_all_networks_are_dead_the_table_has_no_loss() -> None:
+def test_where_all_networks_failed_the_table_has_no_loss() -> None:
     assert (table.format_loss(np.nan), table.format_loss(0.28)) == ("–", "0.2800")

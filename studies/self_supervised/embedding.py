@@ -7,7 +7,6 @@ from cae.metrics import embeddings
 from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results
 from studies.self_supervised import PREPARED, figures
-from studies.self_supervised.measure import encode
 
 NETWORKS = {"default network": "../../models/autoencoder.keras", "prototypes": "models/prototypes.keras"}
 
@@ -18,7 +17,7 @@ class Settings(Section):
     embedding: embeddings.Settings
 
 
-def maps(project: Project, settings: Settings) -> Results:
+def embedding(project: Project, settings: Settings) -> Results:
     """Return the figure of both embeddings."""
     folder = project.path(PREPARED)
     images, labels = prepared.read_all_images(folder), prepared.read_labels(folder, "test")
@@ -26,10 +25,10 @@ def maps(project: Project, settings: Settings) -> Results:
     indices = draw_indices(len(labels), {"sample": min(chosen.images, len(labels))}, chosen.seed)["sample"]
     drawn = {}
     for name, path in NETWORKS.items():
-        encoder = load(project.path(path), images.test.shape[1:]).encoder
-        codes = encode(encoder, images.test[indices])
-        linear = embeddings.embed_by_pca(encode(encoder, images.train), codes)
+        network = load(project.path(path), images.test.shape[1:])
+        codes = network.encode(images.test[indices])
+        linear = embeddings.embed_by_pca(network.encode(images.train), codes)
         points = embeddings.embed_by_tsne(codes, linear, chosen)
         drawn[name] = embeddings.measure(points, codes, labels[indices], chosen.neighbours)
-    figure = figures.plot_maps(drawn, labels[indices], prepared.read_class_names(folder))
-    return {"plots/maps/embeddings.png": figure}
+    figure = figures.plot_embeddings(drawn, labels[indices], prepared.read_class_names(folder))
+    return {"plots/embeddings.png": figure}

@@ -1,4 +1,4 @@
-"""A detector that adds up four scores: two distances to normal images, two answers to pretext questions."""
+"""A detector that adds up four scores: two distances to normal images, two losses of pretext networks."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -15,7 +15,7 @@ from studies.anomaly.pretext import PRETEXTS
 CELL = 4  # pixels a side
 
 
-class SelfSupervisedDetector:
+class PretextDetector:
     """The anomaly scores by networks that answer pretext questions, and by distances between images, by name.
 
     `transformations`, `positions`: how improbable the right answers are to a network (`pretext.score`).
