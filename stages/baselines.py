@@ -11,7 +11,7 @@ from rich.progress import track
 from cae.core.arrays import Images, Rows
 from cae.core.config import Section, Seed
 from cae.datasets import prepared
-from cae.datasets.prepared import Classes, Prepared
+from cae.datasets.prepared import Classes, PreparedSplit
 from cae.datasets.splits import Splits
 from cae.metrics import baselines as fitted
 from cae.metrics import probes, quality
@@ -75,7 +75,7 @@ def probe_baselines(
     images: Splits[Images], classes: Classes, components: Components, settings: Settings
 ) -> pd.DataFrame:
     """Probe the features of the baselines for classes; tabulate the accuracies."""
-    pca = PrincipalComponents(min(code_size(images.train), len(components.directions)), components)
+    pca = PrincipalComponents(min(default_code_size(images.train), len(components.directions)), components)
     features = compute_features(images, pca, settings)
     outcomes = probes.run_probes(features, classes.labels, settings.probes)
     finished = track(outcomes, "probing the baselines", probes.count_runs(len(features), settings.probes))
@@ -90,7 +90,7 @@ def fit_components(train: Images, settings: Baselines) -> Components:
     return fit_principal_components(rows, min(settings.components, *rows.shape))
 
 
-def code_size(images: Images) -> int:
+def default_code_size(images: Images) -> int:
     """Return how many numbers per image the default network's code has."""
     return convolutional.code_size(convolutional.Settings().filters, images.shape[1:])
 
@@ -114,7 +114,7 @@ def compute_features(
     }
 
 
-def compute_floors(splits: Splits[Prepared], data: Data) -> pd.DataFrame:
+def compute_floors(splits: Splits[PreparedSplit], data: Data) -> pd.DataFrame:
     """Tabulate the least cross-entropy that any reconstruction can have: columns split, images, floor.
 
     Only normal images count; a split without any has no floor.

@@ -18,7 +18,7 @@ from cae.core.words import make_printable
 from cae.datasets import prepared
 from cae.datasets.intensity import FULL_RANGES, Window
 from cae.datasets.masks import Mask, read_masks
-from cae.datasets.prepared import Prepared, SampleInfo
+from cae.datasets.prepared import PreparedSplit, SampleInfo
 from cae.datasets.resizing import resize
 from cae.figures import anomalies as figures
 from cae.figures.anomalies import Example
@@ -30,12 +30,12 @@ from cae.metrics.detection import Detection
 from cae.metrics.principal_components import sample_rows
 from cae.metrics.score_settings import ScoreName
 from cae.metrics.scores import NormalTiles, Score
-from cae.metrics.scoring import (
+from cae.metrics.tiled_scores import (
     ComputeErrors,
     ScoredImage,
     compute_squared_errors,
+    iterate_tiled,
     score_images,
-    tile_prepared,
 )
 from cae.networks import end_to_end
 from cae.networks.autoencoder import Autoencoder, load
@@ -70,7 +70,7 @@ def detect(project: Project, settings: Settings) -> Results:
     detections = {}
     for name, compute_errors in methods.items():
         images, normal = (
-            score_images(tile_prepared(split), preprocessing, compute_errors) for split in (test, held_out)
+            score_images(iterate_tiled(split), preprocessing, compute_errors) for split in (test, held_out)
         )
         masks = read_masks(project.path(source), test.samples)
         detections[name] = detection.detect_anomalies(
@@ -80,7 +80,7 @@ def detect(project: Project, settings: Settings) -> Results:
     threshold = None if ours.threshold is None else ours.threshold.value
     metrics = detection.measure(ours, test.samples)
     print_result(metrics, held_out.samples)
-    images = score_images(tile_prepared(test), preprocessing, score.compute_errors)
+    images = score_images(iterate_tiled(test), preprocessing, score.compute_errors)
     masks = read_masks(project.path(source), test.samples)
     model, metadata = build_detector(score, test.samples[0], settings, threshold)
     return {
@@ -161,7 +161,7 @@ def write_error_maps(
 
 
 def find_examples(
-    test: Prepared,
+    test: PreparedSplit,
     compute_errors: ComputeErrors,
     masks: Iterable[Mask | None],
     ours: Detection,
@@ -170,7 +170,7 @@ def find_examples(
     """Return from each class the test image with the median score."""
     indices = detection.find_medians(ours.scores, test.samples, COLUMNS)
     chosen = np.isin(np.arange(len(test.samples)), indices)
-    tiled = (image for image, is_chosen in zip(tile_prepared(test), chosen) if is_chosen)
+    tiled = (image for image, is_chosen in zip(iterate_tiled(test), chosen) if is_chosen)
     images = score_images(tiled, settings.data.preprocessing, compute_errors)
     masks_of_chosen = (mask for mask, is_chosen in zip(masks, chosen) if is_chosen)
     examples = {

@@ -14,7 +14,7 @@ from cae.core.arrays import Images, Indices, Labels, Scores
 from cae.core.config import Section
 from cae.datasets import prepared
 from cae.datasets.noise import Noise, add_noise
-from cae.datasets.prepared import Classes, Prepared
+from cae.datasets.prepared import Classes, PreparedSplit
 from cae.figures import reconstructions as figures
 from cae.figures.reconstructions import Method
 from cae.metrics import baselines, quality
@@ -108,12 +108,14 @@ def evaluate(project: Project, settings: Settings) -> Results:
     }
 
 
-def measure(reconstruct: Reconstruct, test: Prepared, indices: Indices, settings: Settings) -> Measurement:
+def measure(
+    reconstruct: Reconstruct, test: PreparedSplit, indices: Indices, settings: Settings
+) -> Measurement:
     """Measure reconstructions of normal test images, block by block; noisy ones against the clean images."""
     generator = np.random.default_rng(NOISE_SEED)
     metrics, errors = [], []
     for clean in iterate_blocks(test.images, indices):
-        noisy = draw_noise(clean, settings, generator)
+        noisy = add_training_noise(clean, settings, generator)
         pair = [
             separate_channels(crop(images, test, settings.data)) for images in (clean, reconstruct(noisy))
         ]
@@ -123,7 +125,7 @@ def measure(reconstruct: Reconstruct, test: Prepared, indices: Indices, settings
     return Measurement(joined, np.concatenate(errors))
 
 
-def draw_noise(images: Images, settings: Settings, generator: np.random.Generator) -> Images:
+def add_training_noise(images: Images, settings: Settings, generator: np.random.Generator) -> Images:
     """Return images with the noise that the network was trained on; without it the images themselves."""
     for noise in settings.noises:
         images = add_noise(images, noise, generator)
@@ -177,7 +179,7 @@ def find_labels(folder: Path, indices: Indices) -> TestLabels | None:
 
 def plot_images(
     autoencoder: Autoencoder,
-    test: Prepared,
+    test: PreparedSplit,
     indices: Indices,
     errors: Scores,
     settings: Settings,
@@ -196,7 +198,7 @@ def plot_images(
 
     def select(places: Indices) -> figures.Examples:
         clean = test.images[indices[places]]
-        noisy = draw_noise(clean, settings, np.random.default_rng(NOISE_SEED))
+        noisy = add_training_noise(clean, settings, np.random.default_rng(NOISE_SEED))
         return figures.Examples(
             crop(clean, test, settings.data),
             crop(predict(autoencoder.network, noisy), test, settings.data),

@@ -6,7 +6,7 @@ import numpy as np
 
 from cae.core.arrays import Images, Indices
 from cae.core.blocks import block_size
-from cae.datasets.prepared import Prepared
+from cae.datasets.prepared import PreparedSplit
 from stages.settings import Data
 
 
@@ -17,13 +17,13 @@ def iterate_blocks(images: Images, indices: Indices) -> Iterator[Images]:
         yield images[indices[start : start + size]]
 
 
-def iterate_channels(split: Prepared, data: Data) -> Iterator[Images]:
+def iterate_channels(split: PreparedSplit, data: Data) -> Iterator[Images]:
     """Yield the normal images of a split in blocks (N, H, W, 1), one image per channel."""
     for block in iterate_blocks(split.images, split.find_normal()):
         yield separate_channels(crop(block, split, data))
 
 
-def crop(images: Images, split: Prepared, data: Data) -> Images:
+def crop(images: Images, split: PreparedSplit, data: Data) -> Images:
     """Cut off edges that were added by mirroring: (N, h, w, C) → (N, H, W, C); tiles have none."""
     if data.tiles is not None or not split.samples:
         return images

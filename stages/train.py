@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import pandas as pd
-import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -52,8 +51,11 @@ def train(project: Project, settings: Settings) -> Results:
     )
     best = find_best(history)
     print(f"best epoch {int(best['epoch'])}: validation {describe_losses(best)}")
-    warn(float(best["val_loss"]), training.compute_mean_image_loss(images, validation), settings)
-    if not workers.is_chief(workers.build_strategy()):
+    warn_if_nothing_learned(
+        float(best["val_loss"]), training.compute_mean_image_loss(images, validation), settings
+    )
+    # Only one worker writes results.
+    if not workers.is_chief():
         return {}
     return {
         "models/autoencoder.keras": autoencoder.network,
@@ -118,7 +120,7 @@ def fit_task(
     """
     checkpoint = project.checkpoint(name)
     # Only one worker shows and writes anything.
-    chief = workers.is_chief(tf.distribute.get_strategy())
+    chief = workers.is_chief()
     with checkpoint.lock() if chief else nullcontext(), closing(ProgressBar(recipe.epochs)) as bar:
         return training.fit(
             task,
@@ -164,7 +166,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     target.set_weights(source.get_weights())
 
 
-def warn(val_loss: float, mean_image_loss: float, settings: Settings) -> None:
+def warn_if_nothing_learned(val_loss: float, mean_image_loss: float, settings: Settings) -> None:
     """Warn where the network has learned nothing about single images, and say what to change."""
     if val_loss >= mean_image_loss:
         print(

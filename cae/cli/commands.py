@@ -26,9 +26,9 @@ from cae.datasets.samples import Sample
 from cae.datasets.sources import open_source
 from cae.figures.error_maps import colour_error_map
 from cae.metrics.error_maps import check_smoothing
-from cae.metrics.scores import measure_reconstruction
-from cae.metrics.scoring import compute_scores, map_tiles
+from cae.metrics.scores import build_reconstruction_score
 from cae.metrics.thresholds import CONFIDENCE, Threshold
+from cae.metrics.tiled_scores import compute_scores, map_tiles
 from cae.networks import end_to_end, onnx_export
 from cae.networks.resizable import ResizableAutoencoder
 
@@ -208,7 +208,7 @@ def build_detector(
     size = size or network.image_shape[:2]
     if min(size) < 1:
         raise UserError(f"the size is {size[0]}×{size[1]}, but both sides must be at least 1")
-    score = measure_reconstruction(network.resize(*map(next_valid_side, size)))
+    score = build_reconstruction_score(network.resize(*map(next_valid_side, size)))
     preprocessing = Preprocessing(window)
     scorer = Scorer.of_network(Reader(network, preprocessing), scoring.smoothing)
     threshold = fit_threshold(scoring, scorer, skip_bad, size)

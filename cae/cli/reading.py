@@ -19,8 +19,8 @@ from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.samples import Sample, Source
 from cae.datasets.tiles import Tiling
 from cae.metrics.error_maps import ErrorMaps
-from cae.metrics.scores import Score, measure_reconstruction
-from cae.metrics.scoring import (
+from cae.metrics.scores import Score, build_reconstruction_score
+from cae.metrics.tiled_scores import (
     ComputeErrors,
     Reconstruction,
     ScoredImage,
@@ -129,7 +129,7 @@ class Scorer(NamedTuple):
 
         @lru_cache(CACHED_SIZES)
         def measure(height: int, width: int) -> Score:
-            return measure_reconstruction(network.resize(height, width))
+            return build_reconstruction_score(network.resize(height, width))
 
         def compute_errors(tiles: Images) -> ErrorMaps:
             return measure(*tiles.shape[1:3]).compute_errors(tiles)

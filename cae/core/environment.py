@@ -90,7 +90,7 @@ def configure_tensorflow() -> None:
     tf.get_logger().setLevel("ERROR")
 
 
-def check() -> None:
+def check_variables() -> None:
     """Check that the environment is as training needs it, and configure TensorFlow.
 
     Raises:

@@ -100,7 +100,7 @@ def blur(images: Images) -> Images:
 
 def draw_shapes(count: int, height: int, width: int, generator: np.random.Generator) -> Values:
     """Draw shapes (N, H, W) from 0, outside of a defect, to 1, inside."""
-    noise = draw_noise(count, height, width, generator)
+    noise = draw_smooth_noise(count, height, width, generator)
     side = min(height, width)
     centres = generator.uniform(0.07, 0.93, (2, count, 1, 1)) * [[[[height]]], [[[width]]]]
     radii = generator.uniform(0.1, 0.57, (count, 1, 1)) * side
@@ -117,7 +117,7 @@ def draw_shapes(count: int, height: int, width: int, generator: np.random.Genera
     return np.clip((noise - levels) / soft, 0, 1)
 
 
-def draw_noise(count: int, height: int, width: int, generator: np.random.Generator) -> Values:
+def draw_smooth_noise(count: int, height: int, width: int, generator: np.random.Generator) -> Values:
     """Draw smooth noise (N, H, W) in [−1, 1]: lattices, turned and stretched, linear between points."""
     points = generator.random((count, LATTICE, LATTICE), np.float32) * 2 - 1
     direction = generator.uniform(-1, 1, (2, count, 1, 1))

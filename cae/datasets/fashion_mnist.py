@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cae.core.errors import UserError
+from cae.datasets.downloads import AptDownload, InstalledPackage, KerasDownload, Mirror, fetch_files
 from cae.datasets.formats import idx
-from cae.datasets.mirrors import AptDownload, InstalledPackage, KerasDownload, Mirror, fetch_files
 from cae.datasets.safety import describe_error, open_unpacked
 
 # SHA-256 of the unpacked IDX files, header included: the gzip wrapper differs from mirror to mirror.

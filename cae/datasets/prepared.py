@@ -70,7 +70,7 @@ class SampleInfo(NamedTuple):
         return NO_CLASS if self.label is None else self.label
 
 
-class Prepared(NamedTuple):
+class PreparedSplit(NamedTuple):
     """The tiles of one split, and the samples that they are cut from, in one order."""
 
     images: Images
@@ -163,16 +163,16 @@ def read_classes(folder: Path) -> Classes | None:
     return Classes(Splits(*(np.array(found[split], np.uint8) for split in Splits._fields)), tuple(names))
 
 
-def read_split(folder: Path, split: str) -> Prepared:
+def read_split(folder: Path, split: str) -> PreparedSplit:
     """Map the tiles of a split, and read its samples; of Fashion-MNIST every image is a normal sample."""
     images = read_images(folder, split)
     if (folder / SAMPLES).exists():
-        return Prepared(images, [sample for sample in read_samples(folder) if sample.split == split])
+        return PreparedSplit(images, [sample for sample in read_samples(folder) if sample.split == split])
     height, width = images.shape[1:3]
     names = [f"{split}#{index}" for index in range(len(images))]
     size, shape = (height, width), images.shape[1:]
     rest = (None, size, size, 1, shape, "uint8", split)
-    return Prepared(images, [SampleInfo(name, None, split, name, *rest) for name in names])
+    return PreparedSplit(images, [SampleInfo(name, None, split, name, *rest) for name in names])
 
 
 def read_samples(folder: Path) -> list[SampleInfo]:

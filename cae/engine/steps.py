@@ -114,7 +114,7 @@ class Steps:
     """
 
     def __init__(self, task: Task, optimizer: keras.optimizers.Adam, shards: int) -> None:
-        environment.check()
+        environment.check_variables()
         if type(optimizer) is not keras.optimizers.Adam:
             raise ValueError(
                 f"The optimizer is {type(optimizer).__name__}, but must be keras.optimizers.Adam."

@@ -65,8 +65,8 @@ def fit(
     Raises:
         UserError: a loss is not a finite number.
     """
-    if task.adapt is not None:
-        task.adapt(train, recipe.seed)
+    if task.fit_targets is not None:
+        task.fit_targets(train, recipe.seed)
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
     steps = Steps(task, optimizer, recipe.shards)
     stopping = keras.callbacks.EarlyStopping(
@@ -95,7 +95,7 @@ def fit(
         logs["learning_rate"] = float(rates[0])
         history.append({"epoch": epoch + 1, **logs})
         listeners.on_epoch_end(epoch, logs)
-        if workers.is_chief(steps.strategy):
+        if workers.is_chief():
             checkpoint.save(collect_state(network, optimizer, stopping, history))
         if record:
             record(pd.DataFrame(history))
@@ -142,7 +142,7 @@ def train_epoch(
     for done, batches in split_into_calls(train, order, recipe.batch_size):
         first = done // recipe.batch_size
         listeners.on_train_batch_begin(first)
-        inputs, targets = steps.task.examples(batches, draws, phase)
+        inputs, targets = steps.task.draw_examples(batches, draws, phase)
         losses = np.asarray(steps.train(inputs, targets, rates[first : first + len(batches)]))
         check_finite(losses, epoch, recipe)
         total += sum_columns(losses) * batches.shape[1]
@@ -158,7 +158,7 @@ def evaluate(steps: Steps, validation: Images, recipe: Recipe, epoch: int) -> np
     total = np.zeros(len(steps.task.losses))
     batch_size = max(1, min(VALIDATION_BATCH, MOST_VALUES // find_largest_output(steps.task.network)))
     for _, batches in split_into_calls(validation, np.arange(len(validation)), batch_size):
-        losses = np.asarray(steps.evaluate(*steps.task.examples(batches, draws, phase)))
+        losses = np.asarray(steps.evaluate(*steps.task.draw_examples(batches, draws, phase)))
         total += sum_columns(losses) * batches.shape[1]
     check_finite(total, epoch, recipe)
     return total / len(validation)
@@ -228,7 +228,7 @@ def collect_state(
 def load_state(checkpoint: Checkpoint) -> State | None:
     """Load the chief's stored state, on every worker: workers may have disks of their own."""
     strategy = tf.distribute.get_strategy()
-    stored = checkpoint.load() if workers.is_chief(strategy) else None
+    stored = checkpoint.load() if workers.is_chief() else None
     content = workers.broadcast_from_chief(strategy, stored.to_bytes() if stored else b"")
     return State.from_bytes(content) if content else None
 

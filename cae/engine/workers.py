@@ -121,10 +121,10 @@ def check_shards(strategy: tf.distribute.Strategy, shards: int) -> None:
         )
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether this process writes the results: worker 0, or the only process."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_id in (None, 0)
+def is_chief() -> bool:
+    """Return whether this process writes the results: worker 0 of TF_CONFIG, or the only process."""
+    config = os.environ.get("TF_CONFIG")
+    return config is None or json.loads(config)["task"]["index"] == 0
 
 
 def broadcast_from_chief(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
@@ -132,7 +132,7 @@ def broadcast_from_chief(strategy: tf.distribute.Strategy, content: bytes) -> by
     if strategy.cluster_resolver is None:
         return content
     # A sum to which the other workers add zeros: first of the length, then of the bytes.
-    own = content if is_chief(strategy) else b""
+    own = content if is_chief() else b""
     (length,) = sum_over_workers(strategy, np.array([len(own)]))
     padded = np.frombuffer(own.ljust(length, b"\0"), np.uint8).astype(np.int64)
     return sum_over_workers(strategy, padded).astype(np.uint8).tobytes()

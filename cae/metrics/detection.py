@@ -14,8 +14,8 @@ from cae.core.words import make_printable
 from cae.datasets.masks import Mask
 from cae.datasets.prepared import SampleInfo
 from cae.metrics.localisation import Localisation
-from cae.metrics.scoring import ScoredImage, compute_scores
 from cae.metrics.thresholds import CONFIDENCE, Threshold
+from cae.metrics.tiled_scores import ScoredImage, compute_scores
 
 Value = TypeVar("Value", bound=np.generic)
 

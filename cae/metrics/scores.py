@@ -35,7 +35,7 @@ from cae.metrics.local_features import Whitening
 from cae.metrics.principal_components import sample_rows
 from cae.metrics.score_settings import ScoreName, ScoreSettings
 from cae.networks.autoencoder import Autoencoder, predict
-from cae.networks.discriminative import find_defects
+from cae.networks.discriminative import get_defect_model
 from cae.networks.end_to_end import TILES, name_operations
 
 # Training images whose codes and features are fitted to, at most.
@@ -108,7 +108,7 @@ def fit(settings: ScoreSettings, autoencoder: Autoencoder, normal: NormalTiles) 
     """
     check(settings, autoencoder, len(normal.train), len(normal.held_out))
     if settings.score == "reconstruction":
-        return measure_reconstruction(autoencoder)
+        return build_reconstruction_score(autoencoder)
     inputs = build_inputs(autoencoder)
     model = build_model(inputs, SCORES[settings.score](inputs, normal, settings))
     if settings.score == "segmentation":
@@ -117,7 +117,7 @@ def fit(settings: ScoreSettings, autoencoder: Autoencoder, normal: NormalTiles) 
     return Score(model, 2 * float(np.sqrt(errors.max())) or 1.0)
 
 
-def measure_reconstruction(autoencoder: Autoencoder) -> Score:
+def build_reconstruction_score(autoencoder: Autoencoder) -> Score:
     """Compute the squared error of every pixel, the mean over channels; nothing is fitted."""
     inputs = build_inputs(autoencoder)
     squared = ops.square(inputs.reconstruction - inputs.image)
@@ -133,7 +133,7 @@ def build_model(inputs: ScoreInputs, errors: keras.KerasTensor) -> keras.Model:
 def build_inputs(autoencoder: Autoencoder) -> ScoreInputs:
     """Take the layers of a network apart, as far as scores need it."""
     image = keras.Input(autoencoder.network.input_shape[1:], name="image")
-    finder = find_defects(autoencoder)
+    finder = get_defect_model(autoencoder)
     maps, code, defects = local_features.run_encoder(
         autoencoder.encoder, image, [] if finder is None else finder.outputs
     )
@@ -288,7 +288,7 @@ def check(settings: ScoreSettings, autoencoder: Autoencoder, train: int, held_ou
             "anomaly.score local compares the outputs of convolutions, but the encoder has none: choose "
             "model.name convolutional, or anomaly.score nearest, mahalanobis, sum or reconstruction"
         )
-    if name == "segmentation" and find_defects(autoencoder) is None:
+    if name == "segmentation" and get_defect_model(autoencoder) is None:
         raise UserError(
             "anomaly.score segmentation needs a network that has learned from drawn defects: choose "
             "model.name discriminative, or another score"

@@ -9,8 +9,8 @@ import keras
 from keras import layers
 from pydantic import AfterValidator, Field
 
-from cae.networks import autoencoder, tasks
-from cae.networks.autoencoder import Autoencoder
+from cae.networks import tasks
+from cae.networks.autoencoder import DECODER, ENCODER, Autoencoder, chain
 from cae.networks.settings import BatchSize, NetworkSettings
 from cae.networks.tasks import Engine, Task
 
@@ -52,7 +52,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     check_shape(image_shape)
     seeds = itertools.count(seed * 100)
     filters = settings.filters
-    return autoencoder.chain(
+    return chain(
         encoder(filters, image_shape, seeds),
         decoder(filters, code_shape(filters, image_shape), image_shape, seeds),
     )
@@ -69,23 +69,23 @@ def check_shape(image_shape: Shape) -> None:
 
 def encoder(filters: Sequence[int], image_shape: Shape, seeds: Iterator[int]) -> keras.Sequential:
     """Build images (N, H, W, C) → codes (N, ⌈H/8⌉, ⌈W/8⌉, filters[2]) ≥ 0; each kernel takes a seed."""
-    chain: list[keras.Layer] = []
+    stack: list[keras.Layer] = []
     for count in filters:
         # "same" pooling rounds 7 up to 4; with 3 the decoder could not come back to 28.
-        chain += [convolution(count, next(seeds)), layers.MaxPooling2D(2, padding="same")]
-    return keras.Sequential([keras.Input(image_shape, name="image"), *chain], name=autoencoder.ENCODER)
+        stack += [convolution(count, next(seeds)), layers.MaxPooling2D(2, padding="same")]
+    return keras.Sequential([keras.Input(image_shape, name="image"), *stack], name=ENCODER)
 
 
 def decoder(
     filters: Sequence[int], code_shape: Shape, image_shape: Shape, seeds: Iterator[int]
 ) -> keras.Sequential:
     """Build codes → images (N, H, W, C) in [0, 1], with the encoder's numbers of filters in reverse."""
-    chain: list[keras.Layer] = []
+    stack: list[keras.Layer] = []
     # "valid" takes 16 down to 14, the half of 28.
     for count, padding in zip(reversed(filters), ("same", "same", "valid"), strict=True):
-        chain += [convolution(count, next(seeds), padding=padding), layers.UpSampling2D(2)]
-    chain.append(convolution(image_shape[-1], next(seeds), activation="sigmoid"))
-    return keras.Sequential([keras.Input(code_shape, name="code"), *chain], name=autoencoder.DECODER)
+        stack += [convolution(count, next(seeds), padding=padding), layers.UpSampling2D(2)]
+    stack.append(convolution(image_shape[-1], next(seeds), activation="sigmoid"))
+    return keras.Sequential([keras.Input(code_shape, name="code"), *stack], name=DECODER)
 
 
 def code_shape(filters: Sequence[int], image_shape: Shape) -> Shape:

@@ -24,8 +24,8 @@ from pydantic import Field
 from cae.core.arrays import Images
 from cae.datasets.augmentations import Augmentation, Phase, augment
 from cae.datasets.defects import draw_defects
-from cae.networks import autoencoder, convolutional
-from cae.networks.autoencoder import ENCODER, Autoencoder
+from cae.networks import convolutional
+from cae.networks.autoencoder import ENCODER, Autoencoder, compose
 from cae.networks.convolutional import MOST_FILTERS, convolution
 from cae.networks.settings import BatchSize, NetworkSettings
 from cae.networks.tasks import Engine, Task
@@ -62,7 +62,7 @@ def build(settings: Settings, image_shape: tuple[int, ...], seed: int) -> Autoen
     defects = convolution(1, next(seeds), activation="linear")(large)
     sizes = (wide, narrow, filters)
     decoder = convolutional.decoder(sizes, code.shape[1:], image_shape, seeds)
-    return autoencoder.compose(keras.Model(image, [code, defects]), decoder)
+    return compose(keras.Model(image, [code, defects]), decoder)
 
 
 def convolve_twice(
@@ -80,10 +80,12 @@ def join(
     return layers.Activation("relu")(layers.Add()([doubled, large]))
 
 
-def find_defects(network: Autoencoder) -> keras.Model | None:
+def get_defect_model(autoencoder: Autoencoder) -> keras.Model | None:
     """Return images (N, H, W, C) → the logit of each pixel (N, H, W, 1); None for another network."""
-    models = [layer for layer in network.network.layers if layer.name == ENCODER and len(layer.outputs) == 2]
-    height, width, _ = network.network.input_shape[1:]
+    models = [
+        layer for layer in autoencoder.network.layers if layer.name == ENCODER and len(layer.outputs) == 2
+    ]
+    height, width, _ = autoencoder.network.input_shape[1:]
     if not models or models[0].outputs[1].shape[1:] != (height, width, 1):
         return None
     return keras.Model(models[0].input, models[0].outputs[1], name="defects")

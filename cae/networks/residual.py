@@ -17,8 +17,8 @@ import keras
 from keras import layers
 
 from cae.datasets.augmentations import Mirror, Shift
-from cae.networks import autoencoder, tasks
-from cae.networks.autoencoder import Autoencoder
+from cae.networks import tasks
+from cae.networks.autoencoder import Autoencoder, compose
 from cae.networks.settings import Augmentations, CodeSize, DenseSettings, WarmUp, Width
 from cae.networks.tasks import Engine, Task
 
@@ -49,7 +49,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     image, code = keras.Input(image_shape, name="image"), keras.Input((code_size,), name="code")
     row = layers.Reshape((pixels,))(image)
     logits = layers.Reshape(image_shape)(two_paths(code, pixels, width, seeds))
-    return autoencoder.compose(
+    return compose(
         keras.Model(image, two_paths(row, code_size, width, seeds)),
         keras.Model(code, layers.Activation("sigmoid")(logits)),
     )

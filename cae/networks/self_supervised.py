@@ -39,8 +39,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from cae.core.arrays import Images
 from cae.datasets.augmentations import Phase, mirror
 from cae.datasets.views import Views, cover, draw_view
-from cae.networks import autoencoder
-from cae.networks.autoencoder import ENCODER, Autoencoder
+from cae.networks.autoencoder import ENCODER, Autoencoder, compose
 from cae.networks.convolutional import check_filters
 from cae.networks.prototypes import Prototypes
 from cae.networks.residual import dense, two_paths
@@ -123,9 +122,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
         hidden = dense(PROJECTION_WIDTH, seeds, activation="gelu")(row)
     projection = keras.Model(row, dense(size, seeds)(hidden), name=PROJECTION)
     outputs = [encoded] if settings.task == "masked" else [encoded, projection(encoded)]
-    return autoencoder.compose(
-        keras.Model(image, outputs), keras.Model(code, layers.Activation("sigmoid")(logits))
-    )
+    return compose(keras.Model(image, outputs), keras.Model(code, layers.Activation("sigmoid")(logits)))
 
 
 def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:

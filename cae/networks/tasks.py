@@ -39,10 +39,10 @@ class Task(NamedTuple):
     # the last is "loss", the cross-entropy, by which networks are compared.
     losses: Mapping[str, Loss]
     # Clean images (..., H, W, C), a generator and the moment → inputs and targets.
-    examples: Callable[[Images, np.random.Generator, Phase], tuple[Tensors, Tensors]]
+    draw_examples: Callable[[Images, np.random.Generator, Phase], tuple[Tensors, Tensors]]
     arithmetic: ModuleType
     # Called before training with the training images (N, H, W, C) and the seed, if the targets need it.
-    adapt: Callable[[Images, int], None] | None = None
+    fit_targets: Callable[[Images, int], None] | None = None
 
 
 def reconstruct(

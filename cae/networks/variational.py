@@ -25,8 +25,7 @@ from pydantic import Field, model_validator
 from cae.core.arrays import Images
 from cae.datasets.augmentations import Phase, augment
 from cae.datasets.noise import draw_normal
-from cae.networks import autoencoder
-from cae.networks.autoencoder import ENCODER, Autoencoder
+from cae.networks.autoencoder import ENCODER, Autoencoder, compose
 from cae.networks.residual import dense
 from cae.networks.settings import BatchSize, CodeSize, DenseSettings, Rate, WarmUp, Width
 from cae.networks.tasks import Engine, Task, log_sum_exp
@@ -78,9 +77,7 @@ def build(settings: Settings, image_shape: Shape, seed: int) -> Autoencoder:
     for _ in range(2):
         hidden = hidden_layer(hidden, width, kind, seeds)
     logits = layers.Reshape(image_shape)(dense(pixels, seeds)(hidden))
-    return autoencoder.compose(
-        keras.Model(image, posterior), keras.Model(code, layers.Activation("sigmoid")(logits))
-    )
+    return compose(keras.Model(image, posterior), keras.Model(code, layers.Activation("sigmoid")(logits)))
 
 
 def hidden_layer(rows: keras.KerasTensor, width: int, kind: str, seeds: Iterator[int]) -> keras.KerasTensor:
@@ -90,14 +87,14 @@ def hidden_layer(rows: keras.KerasTensor, width: int, kind: str, seeds: Iterator
     return layers.Multiply()([dense(width, seeds)(rows), dense(width, seeds, activation="sigmoid")(rows)])
 
 
-def posterior(network: Autoencoder) -> keras.Model:
+def posterior(autoencoder: Autoencoder) -> keras.Model:
     """Return images (N, H, W, C) → [mean (N, D), log variance (N, D)] of their codes, sharing its layers."""
-    return network.network.get_layer(ENCODER)
+    return autoencoder.network.get_layer(ENCODER)
 
 
-def decoder_to_logits(network: Autoencoder) -> keras.Model:
+def decoder_to_logits(autoencoder: Autoencoder) -> keras.Model:
     """Return codes (N, D) → logits (N, H, W, C): the decoder without its sigmoid, sharing its layers."""
-    return keras.Model(network.decoder.input, network.decoder.layers[-1].input)
+    return keras.Model(autoencoder.decoder.input, autoencoder.decoder.layers[-1].input)
 
 
 def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:

@@ -9,7 +9,7 @@ from cae.core.arrays import Images
 from cae.core.config import Section
 from cae.datasets import prepared
 from cae.figures import anomalies
-from cae.metrics import anomaly
+from cae.metrics import detectors
 from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results
 from studies.anomaly.images import PREPARED, Neighbours
@@ -30,15 +30,15 @@ def distribution(project: Project, settings: Settings) -> Results:
     train, validation, test = prepared.read_all_images(project.path(PREPARED))
     autoencoder = load(project.path("../../models/autoencoder.keras"), test.shape[1:])
     digits = read_digits(test.shape[1:])
-    detector = anomaly.CodeDetector(autoencoder, settings.neighbours).fit(train, validation)
-    pca = anomaly.PcaDetector(autoencoder.code_size).fit(anomaly.flatten(train))
+    detector = detectors.CodeDetector(autoencoder, settings.neighbours).fit(train, validation)
+    pca = detectors.PcaDetector(autoencoder.code_size).fit(detectors.flatten(train))
     normal, anomalous = (
-        detector.score(images) | {"pca_error": pca.score(anomaly.flatten(images))}
+        detector.score(images) | {"pca_error": pca.score(detectors.flatten(images))}
         for images in (test, digits)
     )
     is_anomalous = np.repeat([False, True], [len(test), len(digits)])
     measured = {
-        name: anomaly.measure_detection(np.concatenate([normal[name], anomalous[name]]), is_anomalous)
+        name: detectors.measure_detection(np.concatenate([normal[name], anomalous[name]]), is_anomalous)
         for name in normal
     }
     auroc = {name: values["auroc"] for name, values in measured.items()}

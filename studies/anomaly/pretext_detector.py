@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from cae.core.arrays import Images, Rows, Scores
-from cae.metrics import anomaly
-from cae.metrics.anomaly import Detector
+from cae.metrics import detectors
+from cae.metrics.detectors import Detector
 from studies.anomaly import pretext
 from studies.anomaly.pretext import PRETEXTS
 
@@ -26,13 +26,13 @@ class PretextDetector:
 
     def __init__(self, networks: Mapping[str, keras.Model], neighbours: int) -> None:
         self.networks = networks
-        self.small: Detector = anomaly.NearestDetector(neighbours)
-        self.gradient: Detector = anomaly.NearestDetector(neighbours)
-        self.sum = anomaly.ScoreSum()
+        self.small: Detector = detectors.NearestDetector(neighbours)
+        self.gradient: Detector = detectors.NearestDetector(neighbours)
+        self.sum = detectors.ScoreSum()
 
     def fit(self, images: Images, held_out: Images) -> Self:
         """Fit the distances to the networks' training images, and the sum to held-out normal images."""
-        self.small.fit(anomaly.halve(images))
+        self.small.fit(detectors.halve(images))
         self.gradient.fit(describe_gradients(images))
         self.sum.fit(self.compute_parts(held_out))
         return self
@@ -47,7 +47,7 @@ class PretextDetector:
     def compute_parts(self, images: Images) -> dict[str, Scores]:
         """Compute the scores to add up."""
         return {
-            "small_nearest": self.small.score(anomaly.halve(images)),
+            "small_nearest": self.small.score(detectors.halve(images)),
             "gradient_nearest": self.gradient.score(describe_gradients(images)),
             **{
                 name: pretext.score(PRETEXTS[name], network, images)

@@ -9,7 +9,7 @@ from cae.core import files
 from cae.core.arrays import Labels, Scores
 from cae.datasets import prepared
 from cae.figures import anomalies
-from cae.metrics import anomaly
+from cae.metrics import detectors
 from stages.runner.project import Project, Results
 from studies.anomaly import columns, figures
 from studies.anomaly.columns import Column
@@ -65,7 +65,7 @@ def measure(
     return pd.DataFrame(
         column._replace(seed=column.seed or 0)._asdict()
         | {"class": class_names[label]}
-        | anomaly.measure_detection(values, labels != label)
+        | detectors.measure_detection(values, labels != label)
         for label, of_class in enumerate(scores)
         for column, values in of_class.items()
     )

@@ -10,8 +10,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from cae.core.arrays import Images, Scores
 from cae.core.config import Increasing, Section, Seed
 from cae.datasets import prepared
-from cae.metrics import anomaly
-from cae.metrics.anomaly import CodeDetector, Detector
+from cae.metrics.detectors import (
+    CodeDetector,
+    Detector,
+    build_baseline_detectors,
+    build_isolation_forest,
+    check_test_labels,
+    flatten,
+)
 from cae.networks.autoencoder import Autoencoder, load, load_safely
 from stages.runner.project import Project, Results
 from studies.anomaly import columns, pretext
@@ -49,7 +55,7 @@ def score(project: Project, settings: Settings, label: int) -> Results:
     folder = project.path(PREPARED)
     test, labels = prepared.read_images(folder, "test"), prepared.read_labels(folder, "test")
     # The only use of the test labels: to refuse a split that cannot be measured.
-    anomaly.check_test_labels(labels, label, prepared.read_class_names(folder)[label])
+    check_test_labels(labels, label, prepared.read_class_names(folder)[label])
     models = project.path(f"models/{label}")
     autoencoders = {
         (transform, seed): load(models / f"{transform}-{seed}.keras", test.shape[1:])
@@ -87,15 +93,15 @@ def fit(
     baselines: dict[Column, Detector] = {}
     code_size = next(iter(autoencoders.values())).code_size
     for transform, apply in TRANSFORMS.items():
-        detectors = anomaly.build_baseline_detectors(settings.neighbours, code_size)
-        of_transform = {Column(name, transform): detector for name, detector in detectors.items()}
-        of_transform |= {
-            Column("isolation_forest", transform, seed): anomaly.build_isolation_forest(seed)
+        built = build_baseline_detectors(settings.neighbours, code_size)
+        fitted = {Column(name, transform): detector for name, detector in built.items()}
+        fitted |= {
+            Column("isolation_forest", transform, seed): build_isolation_forest(seed)
             for seed in settings.seeds
         }
-        rows = anomaly.flatten(apply(images))
-        run_in_threads(delayed(detector.fit)(rows) for detector in of_transform.values())
-        baselines |= of_transform
+        rows = flatten(apply(images))
+        run_in_threads(delayed(detector.fit)(rows) for detector in fitted.values())
+        baselines |= fitted
     return Detectors(by_code, by_pretext, baselines)
 
 
@@ -114,7 +120,7 @@ def compute_scores(detectors: Detectors, images: Images) -> dict[Column, Scores]
         by_method = of_network.score(transformed[column.transform])
         scores |= {column._replace(method=method): values for method, values in by_method.items()}
     of_seeds = [scores[column._replace(method="self_supervised")] for column in detectors.by_pretext]
-    rows = {transform: anomaly.flatten(part) for transform, part in transformed.items()}
+    rows = {transform: flatten(part) for transform, part in transformed.items()}
     of_baselines = run_in_threads(
         delayed(detector.score)(rows[column.transform]) for column, detector in detectors.baselines.items()
     )

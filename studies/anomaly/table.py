@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cae.metrics import anomaly
+from cae.metrics import detectors
 
 HERE = Path(__file__).parent
 
@@ -25,8 +25,8 @@ def describe_methods(neighbours: int) -> dict[str, str]:
         "reconstruction_error": "reconstruction error of the autoencoder",
         "pca_error": "baseline: PCA error, 128 components",
         "nearest": f"baseline: nearest neighbours, k = {neighbours}",
-        "one_class_svm": f"baseline: one-class SVM, ν = {anomaly.NU}",
-        "isolation_forest": f"baseline: isolation forest, {anomaly.TREES} trees",
+        "one_class_svm": f"baseline: one-class SVM, ν = {detectors.NU}",
+        "isolation_forest": f"baseline: isolation forest, {detectors.TREES} trees",
     }
 
 

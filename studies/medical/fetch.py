@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cae.core.errors import UserError
-from cae.datasets.mirrors import AptDownload, InstalledPackage, Mirror, fetch_files
+from cae.datasets.downloads import AptDownload, InstalledPackage, Mirror, fetch_files
 from stages.runner.project import Project, Results
 from studies.medical import inv3
 from studies.medical.inv3 import Scan

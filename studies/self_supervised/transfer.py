@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cae.core.config import Section
 from cae.datasets import prepared
-from cae.metrics.anomaly import NearestDetector, measure_detection
+from cae.metrics.detectors import NearestDetector, measure_detection
 from cae.networks import self_supervised
 from cae.networks.autoencoder import load
 from stages.runner.project import Project, Results

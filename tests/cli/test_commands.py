@@ -20,8 +20,8 @@ from cae.datasets.resizing import resize
 from cae.datasets.sources import open_source
 from cae.datasets.tiles import Tiling
 from cae.figures.error_maps import colour_error_map
-from cae.metrics.scores import measure_reconstruction
-from cae.metrics.scoring import (
+from cae.metrics.scores import build_reconstruction_score
+from cae.metrics.tiled_scores import (
     Reconstruction,
     ScoredImage,
     reconstruct_images,
@@ -44,7 +44,9 @@ def reconstruct(images: Path, preprocessing: Preprocessing) -> list[Reconstructi
 
 def score(images: Path, preprocessing: Preprocessing) -> list[ScoredImage]:
     """Score images by their reconstruction error, as the detect stage does."""
-    compute_errors = measure_reconstruction(ResizableAutoencoder(DEFAULT_MODEL).autoencoder).compute_errors
+    compute_errors = build_reconstruction_score(
+        ResizableAutoencoder(DEFAULT_MODEL).autoencoder
+    ).compute_errors
     tiled = tile_samples(open_source(images), preprocessing)
     return list(score_images(tiled, preprocessing, compute_errors))
 

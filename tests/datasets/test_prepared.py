@@ -67,7 +67,7 @@ def test_normal_images_are_found_by_their_tiles(tmp_path: Path) -> None:
         sample._replace(normal=sample.label == "a")
         for sample in write(tmp_path, ["b", "a", "a"], ["test", "test", "test"])
     ]
-    split = prepared.Prepared(prepared.read_images(tmp_path, "test"), samples)
+    split = prepared.PreparedSplit(prepared.read_images(tmp_path, "test"), samples)
     assert split.find_normal().tolist() == [1, 2, 3, 4, 5]
 
 

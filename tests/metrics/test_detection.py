@@ -8,8 +8,8 @@ from cae.datasets.prepared import SampleInfo
 from cae.metrics import detection
 from cae.metrics.detection import Detection
 from cae.metrics.localisation import Localisation
-from cae.metrics.scoring import ScoredImage
 from cae.metrics.thresholds import Threshold
+from cae.metrics.tiled_scores import ScoredImage
 
 SAMPLES = [
     SampleInfo(

@@ -14,7 +14,7 @@ from cae.core import files
 from cae.core.arrays import Images, Rows
 from cae.core.errors import UserError
 from cae.metrics import local_features, scores
-from cae.metrics.anomaly import CodeDetector
+from cae.metrics.detectors import CodeDetector
 from cae.metrics.error_maps import ErrorMaps
 from cae.metrics.score_settings import ScoreName, ScoreSettings
 from cae.metrics.scores import NormalTiles, Score
@@ -48,7 +48,7 @@ def test_errors_of_reconstruction_are_squared() -> None:
 
 
 def test_segmentation_gives_the_probability_of_a_defect() -> None:
-    defects = discriminative.find_defects(build(name=SEGMENTATION))
+    defects = discriminative.get_defect_model(build(name=SEGMENTATION))
     assert defects is not None
     expected = 1 / (1 + np.exp(-predict(defects, OTHERS)[..., 0]))
     np.testing.assert_allclose(fit(SEGMENTATION).compute_errors(OTHERS), expected, rtol=1e-5)

@@ -29,7 +29,7 @@ def test_codes_reconstructions_and_defects_have_their_shapes() -> None:
     network = build()
     assert network.code_shape == (2, 3, 2)
     assert network.network.output_shape == (None, 12, 20, 1)
-    defects = discriminative.find_defects(network)
+    defects = discriminative.get_defect_model(network)
     assert defects is not None
     assert defects.output_shape == (None, 12, 20, 1)
 
@@ -38,7 +38,7 @@ def test_its_output_is_found_in_a_saved_network(tmp_path: Path) -> None:
     network = build()
     files.write_model(tmp_path / "network.keras", network.network)
     loaded = autoencoder.load(tmp_path / "network.keras")
-    found, expected = (discriminative.find_defects(one) for one in (loaded, network))
+    found, expected = (discriminative.get_defect_model(one) for one in (loaded, network))
     assert found is not None
     assert expected is not None
     np.testing.assert_array_equal(found(IMAGES), expected(IMAGES))
@@ -46,7 +46,7 @@ def test_its_output_is_found_in_a_saved_network(tmp_path: Path) -> None:
 
 def test_other_networks_find_no_defects() -> None:
     other = convolutional.build(convolutional.Settings(filters=(4, 3, 2)), (12, 20, 1), seed=1)
-    assert discriminative.find_defects(other) is None
+    assert discriminative.get_defect_model(other) is None
     with pytest.raises(UserError, match="segmentation needs a network that has learned from drawn defects"):
         scores.fit(ScoreSettings(score="segmentation"), other, NormalTiles(IMAGES, IMAGES))
 

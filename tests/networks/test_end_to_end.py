@@ -16,7 +16,7 @@ from cae.datasets.intensity import apply_window
 from cae.datasets.resizing import pad_by_mirroring
 from cae.datasets.samples import Sample
 from cae.metrics import error_maps
-from cae.metrics.scores import measure_reconstruction
+from cae.metrics.scores import build_reconstruction_score
 from cae.networks import convolutional, end_to_end, residual
 from cae.networks.autoencoder import Autoencoder, predict
 
@@ -66,7 +66,7 @@ def test_it_gives_what_the_steps_give_one_after_another(
 ) -> None:
     pixels = draw_pixels(dtype, side, side, channels)
     model = end_to_end.build(
-        measure_reconstruction(network(channels)).model, (side, side), window, smoothing, None
+        build_reconstruction_score(network(channels)).model, (side, side), window, smoothing, None
     )
     check_outputs(
         model.predict(pixels, verbose=0), compute_by_steps(network(channels), pixels, window, smoothing)
@@ -76,14 +76,14 @@ def test_it_gives_what_the_steps_give_one_after_another(
 @pytest.mark.parametrize(("size", "smoothing"), [((1, 28), 1.5), ((3, 5), 4.0)])
 def test_few_pixels_are_mirrored_more_than_once(size: tuple[int, int], smoothing: float) -> None:
     pixels = draw_pixels(np.uint8, *size, 1)
-    model = end_to_end.build(measure_reconstruction(network(1)).model, size, (0, 255), smoothing, None)
+    model = end_to_end.build(build_reconstruction_score(network(1)).model, size, (0, 255), smoothing, None)
     check_outputs(model.predict(pixels, verbose=0), compute_by_steps(network(1), pixels, (0, 255), smoothing))
 
 
 def test_a_network_with_dense_layers_does_as_well() -> None:
     dense = residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), seed=1)
     pixels = draw_pixels(np.uint8, 23, 28, 1)
-    model = end_to_end.build(measure_reconstruction(dense).model, (23, 28), (0, 255), None, None)
+    model = end_to_end.build(build_reconstruction_score(dense).model, (23, 28), (0, 255), None, None)
     check_outputs(model.predict(pixels, verbose=0), compute_by_steps(dense, pixels, (0, 255), None))
 
 
@@ -91,7 +91,7 @@ def test_an_anomaly_has_a_score_above_the_threshold() -> None:
     pixels = draw_pixels(np.uint8, 28, 28, 1)
     scores = compute_by_steps(network(1), pixels, (0, 255), None)["score"]
     found = end_to_end.build(
-        measure_reconstruction(network(1)).model,
+        build_reconstruction_score(network(1)).model,
         (28, 28),
         (0, 255),
         None,
@@ -103,17 +103,17 @@ def test_an_anomaly_has_a_score_above_the_threshold() -> None:
 
 def test_images_larger_than_the_network_are_refused() -> None:
     with pytest.raises(ValueError, match=r"images of \(28, 29\) are larger than those of the network"):
-        end_to_end.build(measure_reconstruction(network(1)).model, (28, 29), (0, 255), None, None)
+        end_to_end.build(build_reconstruction_score(network(1)).model, (28, 29), (0, 255), None, None)
 
 
 def test_it_shares_the_layers_of_the_network() -> None:
-    model = end_to_end.build(measure_reconstruction(network(1)).model, (28, 28), (0, 255), None, None)
+    model = end_to_end.build(build_reconstruction_score(network(1)).model, (28, 28), (0, 255), None, None)
     assert all(one is other for one, other in zip(model.weights, network(1).network.weights, strict=True))
 
 
 def test_it_is_written_with_the_same_bytes_whatever_was_made_before(tmp_path: Path) -> None:
     for name in ("a.keras", "b.keras"):
-        model = end_to_end.build(measure_reconstruction(network(1)).model, (23, 23), (0, 255), 1.5, 0.1)
+        model = end_to_end.build(build_reconstruction_score(network(1)).model, (23, 23), (0, 255), 1.5, 0.1)
         files.write_model(tmp_path / name, model)
         keras.layers.Conv2D(1, 3)(keras.ops.square(keras.Input((8, 8, 1))))
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
@@ -129,7 +129,7 @@ numpy.savez("found.npz", **model.predict(numpy.load("pixels.npy"), verbose=0))
 @pytest.mark.slow
 def test_plain_keras_loads_it_in_safe_mode(tmp_path: Path) -> None:
     pixels = draw_pixels(np.uint16, 23, 23, 3)
-    model = end_to_end.build(measure_reconstruction(network(3)).model, (23, 23), (1000, 4095), 1.5, 0.1)
+    model = end_to_end.build(build_reconstruction_score(network(3)).model, (23, 23), (1000, 4095), 1.5, 0.1)
     files.write_model(tmp_path / "whole.keras", model)
     np.save(tmp_path / "pixels.npy", pixels)
     # Isolated: nothing of this project can be imported.

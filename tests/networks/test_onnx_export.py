@@ -10,7 +10,7 @@ import pytest
 
 from cae.core.errors import UserError
 from cae.datasets.preprocessing import Preprocessing
-from cae.metrics.scores import measure_reconstruction
+from cae.metrics.scores import build_reconstruction_score
 from cae.networks import end_to_end, onnx_export, residual
 from tests import default
 
@@ -22,7 +22,7 @@ Pixels = npt.NDArray[Any]
 
 
 def build(side: int, smoothing: float | None) -> keras.Model:
-    score = measure_reconstruction(default.autoencoder(seed=1))
+    score = build_reconstruction_score(default.autoencoder(seed=1))
     return end_to_end.build(score.model, (side, side), (0, 255), smoothing, 0.06)
 
 
@@ -58,7 +58,7 @@ def test_dense_layers_are_converted_and_metadata_is_kept() -> None:
     from onnxruntime import InferenceSession
 
     dense = residual.build(residual.Settings(code_size=4, width=8), (28, 28, 1), 1)
-    model = end_to_end.build(measure_reconstruction(dense).model, (28, 28), (0, 255), None, None)
+    model = end_to_end.build(build_reconstruction_score(dense).model, (28, 28), (0, 255), None, None)
     content = onnx_export.convert(model, end_to_end.make_metadata((0, 255), Preprocessing(), None, None, 1.0))
     pixels = draw_pixels(3, 28)
     found, expected = run(content, pixels), model.predict(pixels, verbose=0)

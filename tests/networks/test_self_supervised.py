@@ -30,14 +30,14 @@ def build(engine: str = "fast", **changes: Any) -> tuple[Autoencoder, Task]:
     settings = self_supervised.Settings.model_validate(values)
     network = self_supervised.build(settings, IMAGES.shape[1:], seed=1)
     task = self_supervised.task(settings, network, choose_engine(engine))
-    if task.adapt is not None:
-        task.adapt(IMAGES, 1)
+    if task.fit_targets is not None:
+        task.fit_targets(IMAGES, 1)
     return network, task
 
 
 def compute_gradients(task: Task, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
     """Return the gradient of the objective to the variables of the encoder, by their paths."""
-    inputs, targets = task.examples(IMAGES, np.random.default_rng(seed), TRAINING)
+    inputs, targets = task.draw_examples(IMAGES, np.random.default_rng(seed), TRAINING)
     variables = task.network.get_layer(ENCODER).trainable_variables
     with tf.GradientTape() as tape:
         objective = task.losses["objective"](targets, task.forward(inputs))
@@ -74,7 +74,7 @@ def test_vicreg_compares_views_and_wants_columns_that_vary_apart(arithmetic: Mod
 def test_the_first_view_is_the_target_and_only_training_mirrors_it(task: str) -> None:
     _, built = build(task=task)
     for phase, can_be_mirrored in ((TRAINING, True), (VALIDATION, False)):
-        _, (target,) = built.examples(IMAGES, np.random.default_rng(0), phase)
+        _, (target,) = built.draw_examples(IMAGES, np.random.default_rng(0), phase)
         is_same = (np.asarray(target) == IMAGES).all(axis=(1, 2, 3))
         assert is_same.all() != can_be_mirrored
         is_mirrored = (np.asarray(target) == IMAGES[:, :, ::-1]).all(axis=(1, 2, 3))
@@ -85,7 +85,7 @@ def test_the_first_view_is_the_target_and_only_training_mirrors_it(task: str) ->
 def test_both_engines_compute_the_same_losses_and_gradients(task: str) -> None:
     weight = 0.0 if task == "masked" else 0.5
     tasks = [build(engine, task=task, reconstruction=weight)[1] for engine in ("fast", "stock")]
-    examples = [one.examples(IMAGES, np.random.default_rng(0), TRAINING) for one in tasks]
+    examples = [one.draw_examples(IMAGES, np.random.default_rng(0), TRAINING) for one in tasks]
     for name in ("objective", "loss"):
         fast, slow = (
             one.losses[name](targets, one.forward(inputs))

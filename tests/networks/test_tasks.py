@@ -15,7 +15,7 @@ ENGINE = choose_engine("fast")
 def test_without_noise_inputs_and_targets_are_one_tensor() -> None:
     task = tasks.reconstruct(default.autoencoder(seed=1).network, ENGINE, "cross_entropy")
     images = np.zeros((1, 2, 28, 28, 1), np.float32)
-    inputs, targets = task.examples(images, np.random.default_rng(0), Phase(training=True, epoch=0))
+    inputs, targets = task.draw_examples(images, np.random.default_rng(0), Phase(training=True, epoch=0))
     assert inputs is targets
 
 

@@ -52,7 +52,7 @@ def test_the_code_of_an_image_is_the_mean_of_its_posterior() -> None:
 
 def test_pixels_are_drawn_white_with_a_probability_of_their_grey_value() -> None:
     _, task = build(codes=2)
-    (inputs, noise), (drawn, grey, _) = task.examples(GREY, np.random.default_rng(0), PHASE)
+    (inputs, noise), (drawn, grey, _) = task.draw_examples(GREY, np.random.default_rng(0), PHASE)
     assert set(np.unique(drawn)) == {0.0, 1.0}
     assert np.mean(drawn) == pytest.approx(0.3, abs=0.03)
     assert noise.shape == (50, 2 * 3)
@@ -67,7 +67,7 @@ def test_the_weight_of_the_divergence_rises_in_training_and_is_full_in_validatio
 ) -> None:
     _, task = build(beta=0.5, rise=4)
     for is_training, weight in ((True, share * 0.5), (False, 0.5)):
-        _, (*_, weights) = task.examples(GREY, np.random.default_rng(0), Phase(is_training, epoch))
+        _, (*_, weights) = task.draw_examples(GREY, np.random.default_rng(0), Phase(is_training, epoch))
         np.testing.assert_array_equal(weights, np.full(50, weight, np.float32))
 
 
@@ -79,7 +79,7 @@ def test_the_objective_is_the_negative_bound_of_the_log_likelihood(
     codes: int, beta: float, layers: str, engine: str
 ) -> None:
     network, task = build(engine, codes=codes, beta=beta, layers=layers)
-    inputs, targets = task.examples(VALIDATION, np.random.default_rng(0), PHASE)
+    inputs, targets = task.draw_examples(VALIDATION, np.random.default_rng(0), PHASE)
     objective = task.losses["objective"](targets, task.forward(inputs))
     drawn, numbers = (np.asarray(part, np.float64) for part in inputs)
     mean, log_variance = (np.asarray(part)[:, np.newaxis] for part in variational.posterior(network)(drawn))

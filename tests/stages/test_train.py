@@ -68,9 +68,9 @@ def test_weights_of_another_network_are_refused() -> None:
 
 def test_a_network_no_better_than_the_mean_image_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     settings = train.Settings(model=Model(), train=train.Train())
-    train.warn(0.3, 0.31, settings)
+    train.warn_if_nothing_learned(0.3, 0.31, settings)
     assert not capsys.readouterr().err
-    train.warn(0.31, 0.31, settings)
+    train.warn_if_nothing_learned(0.31, 0.31, settings)
     assert "no better than the mean image (validation 0.31000 against 0.31000)" in capsys.readouterr().err
 
 

@@ -17,7 +17,7 @@ from cae.datasets import prepared
 from cae.engine import training
 from cae.engine.checkpoints import Checkpoint
 from cae.engine.engine import choose_engine
-from cae.metrics.anomaly import CodeDetector
+from cae.metrics.detectors import CodeDetector
 from cae.networks import convolutional
 from stages.runner.project import Project
 from stages.train import Train, train_network

@@ -110,7 +110,7 @@ def test_a_network_that_predicts_no_noise_leaves_images_as_they_are() -> None:
 def test_the_network_is_trained_on_the_squared_error_of_the_noise(engine: str) -> None:
     network = residual_cnn.build(CNN, (28, 28, 1), seed=1)
     task = residual_cnn.task(network, [GAUSSIAN], choose_engine(engine))
-    noisy, noise = map(np.asarray, task.examples(CLEAN, np.random.default_rng(1), TRAINING))
+    noisy, noise = map(np.asarray, task.draw_examples(CLEAN, np.random.default_rng(1), TRAINING))
     np.testing.assert_allclose(noisy - noise, CLEAN, atol=1e-6)
     assert noise.std() > 0.1
     losses = np.asarray(task.losses["loss"](noise, task.forward(noisy)))
@@ -124,7 +124,7 @@ def test_only_training_images_are_mirrored_and_before_the_noise() -> None:
     task = residual_cnn.task(network, (Mirror(kind="mirror"), GAUSSIAN), choose_engine("fast"))
     for training in (True, False):
         phase = Phase(training=training, epoch=0)
-        noisy, noise = map(np.asarray, task.examples(slope, np.random.default_rng(1), phase))
+        noisy, noise = map(np.asarray, task.draw_examples(slope, np.random.default_rng(1), phase))
         clean = noisy - noise
         mirrored, same = (
             np.isclose(clean, images, atol=1e-6).all(axis=(1, 2, 3)) for images in (slope[:, :, ::-1], slope)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from cae.core import config, files
 from cae.core.errors import UserError
-from cae.datasets.mirrors import MirrorError
+from cae.datasets.downloads import MirrorError
 from cae.datasets.sources import open_source
 from stages.runner.project import Project
 from studies.medical import draw, fetch, inv3, repeat, tiles

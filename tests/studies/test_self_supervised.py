@@ -57,7 +57,7 @@ def test_the_upper_bound_minimises_the_cross_entropy_of_the_class() -> None:
     task = train_supervised.build_task(autoencoder, 10, choose_engine("fast"))
     labels = np.arange(8, dtype=np.uint8)
     labelled = train_supervised.add_labels(IMAGES[:8], labels)
-    inputs, targets = task.examples(labelled, np.random.default_rng(0), Phase(training=False, epoch=0))
+    inputs, targets = task.draw_examples(labelled, np.random.default_rng(0), Phase(training=False, epoch=0))
     np.testing.assert_array_equal(inputs, IMAGES[:8])
     losses = task.losses["loss"](targets, task.forward(inputs))
     expected = -log_softmax(np.asarray(task.network(inputs)), axis=1)[np.arange(8), labels]

@@ -15,7 +15,7 @@ import numpy as np
 from cae.core.arrays import Images, Scores
 from cae.core.blocks import stack_blocks
 from cae.datasets.intensity import Image
-from cae.datasets.prepared import Prepared
+from cae.datasets.prepared import PreparedSplit
 from cae.datasets.preprocessing import Preprocessing
 from cae.datasets.resizing import resize
 from cae.datasets.samples import Sample
@@ -77,9 +77,9 @@ def tile_samples(samples: Iterable[Sample], preprocessing: Preprocessing) -> Ite
         yield TiledImage(sample.name, tiles, image.shape[:2], sample.pixels.shape[:2])
 
 
-def tile_prepared(prepared: Prepared) -> Iterator[TiledImage]:
+def iterate_tiled(split: PreparedSplit) -> Iterator[TiledImage]:
     """Yield the prepared images of a split, which are tiled already."""
-    for sample, tiles in prepared.iterate():
+    for sample, tiles in split.iterate():
         yield TiledImage(sample.name, tiles, sample.preprocessed_size, sample.size)
 
 

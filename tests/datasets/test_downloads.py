@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import pytest
 
 from cae.core.errors import UserError
-from cae.datasets import mirrors
-from cae.datasets.mirrors import (
+from cae.datasets import downloads
+from cae.datasets.downloads import (
     AptDownload,
     FetchResult,
     InstalledPackage,
@@ -55,7 +55,7 @@ def read(name: str, path: Path) -> bytes:
 
 
 def fetch(raw: Path, *asked: Mirror) -> FetchResult[bytes]:
-    return mirrors.fetch_files(raw, asked, NAMES, read, "The data", ["ask Ann", "ask Bob"])
+    return downloads.fetch_files(raw, asked, NAMES, read, "The data", ["ask Ann", "ask Bob"])
 
 
 @dataclass(frozen=True)

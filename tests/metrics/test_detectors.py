@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cae.core.arrays import Images
 from cae.core.errors import UserError
-from cae.metrics import anomaly
+from cae.metrics import detectors
 from cae.networks.autoencoder import predict
 from tests import default
 
@@ -22,15 +22,15 @@ def draw_images(count: int, seed: int = 0) -> Images:
 
 def test_nearest_averages_the_distances_to_the_nearest_rows() -> None:
     # From (0, 1): two corners at distance 1, two at √5.
-    detector = anomaly.NearestDetector(3).fit(SQUARE)
+    detector = detectors.NearestDetector(3).fit(SQUARE)
     assert detector.score(np.array([[0, 1]], np.float32)) == pytest.approx([(1 + 1 + 5**0.5) / 3])
     with pytest.raises(ValueError, match="4 rows are too few for 5 neighbours"):
-        anomaly.NearestDetector(5).fit(SQUARE)
+        detectors.NearestDetector(5).fit(SQUARE)
 
 
 def test_mahalanobis_measures_in_standard_deviations_from_the_mean() -> None:
     rows = np.random.default_rng(0).normal([5, -5], [1, 3], (50_000, 2)).astype(np.float32)
-    detector = anomaly.MahalanobisDetector().fit(rows)
+    detector = detectors.MahalanobisDetector().fit(rows)
     # Ledoit and Wolf shrink little where rows are many: two deviations squared are 4 either way.
     scores = detector.score(np.array([[5, -5], [7, -5], [5, -11]], np.float32))
     assert scores == pytest.approx([0, 4, 4], abs=0.15)
@@ -38,15 +38,15 @@ def test_mahalanobis_measures_in_standard_deviations_from_the_mean() -> None:
 
 def test_the_pca_error_is_the_distance_from_the_fitted_directions() -> None:
     line = np.linspace(0, 1, 5, dtype=np.float32)[:, None] * np.array([1, 0], np.float32)
-    scores = anomaly.PcaDetector(1).fit(line).score(np.array([[0.3, 0], [0.3, 0.4]], np.float32))
+    scores = detectors.PcaDetector(1).fit(line).score(np.array([[0.3, 0], [0.3, 0.4]], np.float32))
     assert scores == pytest.approx([0, 0.4**2 / 2], abs=1e-7)
 
 
 @pytest.mark.parametrize(
     "detector",
-    [*anomaly.build_baseline_detectors(3, components=16).values(), anomaly.build_isolation_forest(1)],
+    [*detectors.build_baseline_detectors(3, components=16).values(), detectors.build_isolation_forest(1)],
 )
-def test_every_baseline_scores_anomalies_higher(detector: anomaly.Detector) -> None:
+def test_every_baseline_scores_anomalies_higher(detector: detectors.Detector) -> None:
     generator = np.random.default_rng(0)
     normal = (0.5 + 0.02 * generator.standard_normal((200, 150))).astype(np.float32)
     anomalous = generator.random((20, 150), np.float32)
@@ -55,43 +55,43 @@ def test_every_baseline_scores_anomalies_higher(detector: anomaly.Detector) -> N
 
 
 def test_an_isolation_forest_depends_on_its_seed_alone() -> None:
-    rows = anomaly.flatten(draw_images(60))
-    one, same, other = (anomaly.build_isolation_forest(seed).fit(rows).score(rows) for seed in (1, 1, 2))
+    rows = detectors.flatten(draw_images(60))
+    one, same, other = (detectors.build_isolation_forest(seed).fit(rows).score(rows) for seed in (1, 1, 2))
     assert (one == same).all()
     assert (one != other).any()
 
 
 def test_a_sum_adds_logarithms_standardised_on_normal_images() -> None:
     e = np.e
-    fitted = anomaly.ScoreSum().fit({"a": np.array([1.0, e**2]), "b": np.array([e, e**5])})
+    fitted = detectors.ScoreSum().fit({"a": np.array([1.0, e**2]), "b": np.array([e, e**5])})
     # ln a has the mean 1 and the deviation 1; ln b 3 and 2.
     scores = fitted.score({"a": np.array([e**3]), "b": np.array([e**7]), "ignored": np.array([9.0])})
     assert scores == pytest.approx([2 + 2])
 
 
 def test_a_sum_accepts_scores_of_0_and_scores_without_deviation() -> None:
-    fitted = anomaly.ScoreSum().fit({"a": np.zeros(3), "b": np.array([1.0, 2.0, 3.0])})
+    fitted = detectors.ScoreSum().fit({"a": np.zeros(3), "b": np.array([1.0, 2.0, 3.0])})
     assert np.isfinite(fitted.score({"a": np.array([0.0, 1.0]), "b": np.array([0.0, 1.0])})).all()
 
 
 def test_halved_images_are_means_of_squares() -> None:
     image = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
-    assert anomaly.halve(image).tolist() == [[2.5, 4.5, 10.5, 12.5]]
+    assert detectors.halve(image).tolist() == [[2.5, 4.5, 10.5, 12.5]]
 
 
 @pytest.fixture(scope="module")
-def detector() -> anomaly.CodeDetector:
-    return anomaly.CodeDetector(default.autoencoder(1), 2).fit(draw_images(60), draw_images(20, seed=1))
+def detector() -> detectors.CodeDetector:
+    return detectors.CodeDetector(default.autoencoder(1), 2).fit(draw_images(60), draw_images(20, seed=1))
 
 
-def test_scores_of_an_image_do_not_depend_on_other_images(detector: anomaly.CodeDetector) -> None:
+def test_scores_of_an_image_do_not_depend_on_other_images(detector: detectors.CodeDetector) -> None:
     images = draw_images(30, seed=5)
     scores, part = detector.score(images), detector.score(images[:7])
     for name in scores:
         assert part[name] == pytest.approx(scores[name][:7], rel=1e-5), name
 
 
-def test_the_reconstruction_error_is_the_mean_squared_error(detector: anomaly.CodeDetector) -> None:
+def test_the_reconstruction_error_is_the_mean_squared_error(detector: detectors.CodeDetector) -> None:
     images = draw_images(5)
     errors = np.square(images - predict(detector.autoencoder.network, images)).mean(axis=(1, 2, 3))
     assert detector.score(images)["reconstruction_error"] == pytest.approx(errors)
@@ -99,7 +99,7 @@ def test_the_reconstruction_error_is_the_mean_squared_error(detector: anomaly.Co
 
 def test_measures_computed_by_hand() -> None:
     # By score: anomalous, normal, anomalous, normal. 3 of 4 pairs are in order; the precision is 1 and 2/3.
-    measured = anomaly.measure_detection(np.array([4.0, 3, 2, 1]), np.array([True, False, True, False]))
+    measured = detectors.measure_detection(np.array([4.0, 3, 2, 1]), np.array([True, False, True, False]))
     assert measured == pytest.approx({"auroc": 3 / 4, "average_precision": (1 + 2 / 3) / 2})
 
 
@@ -109,7 +109,7 @@ def test_auroc_is_the_share_of_pairs_in_order(scored: list[tuple[int, bool]]) ->
     if anomalous.all() or not anomalous.any():
         return
     pairs = [(x > y) + (x == y) / 2 for x in scores[anomalous] for y in scores[~anomalous]]
-    assert anomaly.measure_detection(scores, anomalous)["auroc"] == pytest.approx(np.mean(pairs))
+    assert detectors.measure_detection(scores, anomalous)["auroc"] == pytest.approx(np.mean(pairs))
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_auroc_is_the_share_of_pairs_in_order(scored: list[tuple[int, bool]]) ->
 )
 def test_a_test_split_that_cannot_be_measured_is_refused(labels: list[int], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
-        anomaly.check_test_labels(np.array(labels, np.uint8), 1, "Trouser")
+        detectors.check_test_labels(np.array(labels, np.uint8), 1, "Trouser")

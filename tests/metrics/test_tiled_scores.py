@@ -11,7 +11,7 @@ from cae.datasets.resizing import resize
 from cae.datasets.samples import Sample
 from cae.datasets.tiles import Tiling
 from cae.metrics import error_maps
-from cae.metrics.scoring import (
+from cae.metrics.tiled_scores import (
     Reconstruction,
     ScoredImage,
     compute_scores,
