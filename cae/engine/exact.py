@@ -134,6 +134,21 @@ def compute_sum_gradient(operation: tf.Operation, gradient: tf.Tensor) -> tf.Ten
 
 
 @tf.custom_gradient
+def sqrt(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Return the square root of each value; its gradient is rounded once.
+
+    TensorFlow rounds it once or twice, which depends on the processor and on the place in an array. A division
+    by the root alone would become a product with an inexact reciprocal root.
+    """
+    root = tf.sqrt(x)
+
+    def compute_gradient(gradient: tf.Tensor) -> tf.Tensor:
+        return gradient / (2 * root)
+
+    return root, compute_gradient
+
+
+@tf.custom_gradient
 def repeat(x: tf.Tensor, count: int) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
     """Repeat every row: float32 (N, D) → (N·count, D), the copies of a row one after the other."""
 
