@@ -137,8 +137,8 @@ def compute_sum_gradient(operation: tf.Operation, gradient: tf.Tensor) -> tf.Ten
 def sqrt(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Return the square root of each value; its gradient is rounded once.
 
-    TensorFlow rounds it once or twice, which depends on the processor and on the place in an array. A division
-    by the root alone would become a product with an inexact reciprocal root.
+    TensorFlow rounds it once or twice, which depends on the processor and on the place in an array. It turns
+    a division by a root alone into a product with an inexact reciprocal root.
     """
     root = tf.sqrt(x)
 
