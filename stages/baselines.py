@@ -25,11 +25,8 @@ from cae.metrics.principal_components import (
 )
 from cae.networks import convolutional
 from stages.measured_images import iterate_channels
-from stages.runner.project import Project, Results
+from stages.runner.project import BASELINES, PREPARED, Project, Results
 from stages.settings import Data
-
-FOLDER = "data/baselines"
-PREPARED = "data/prepared"
 
 
 class Baselines(Section):
@@ -63,11 +60,11 @@ def baselines(project: Project, settings: Settings) -> Results:
     mean_image = MeanImage.fit(images.train)
     components = fit_components(images.train, settings.baselines)
     results: Results = {
-        **{f"{FOLDER}/{name}": array for name, array in fitted.to_arrays(mean_image, components).items()},
-        f"{FOLDER}/floors.csv": floors,
+        **{f"{BASELINES}/{name}": array for name, array in fitted.to_arrays(mean_image, components).items()},
+        f"{BASELINES}/floors.csv": floors,
     }
     if classes is not None and classes.learnable:
-        results[f"{FOLDER}/accuracies.csv"] = probe_baselines(images, classes, components, settings)
+        results[f"{BASELINES}/accuracies.csv"] = probe_baselines(images, classes, components, settings)
     return results
 
 

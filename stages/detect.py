@@ -40,7 +40,7 @@ from cae.metrics.tiled_scores import (
 from cae.networks import end_to_end
 from cae.networks.autoencoder import Autoencoder, load
 from stages.baselines import Baselines
-from stages.runner.project import Project, Results
+from stages.runner.project import BASELINES, PREPARED, Project, Results
 from stages.settings import Anomaly, Data
 
 FIGURES = "plots/detection"
@@ -58,7 +58,7 @@ class Settings(Section):
 
 def detect(project: Project, settings: Settings) -> Results:
     """Return scores, error maps, tables, figures, and one model from raw pixels to the decision."""
-    folder = project.path("data/prepared")
+    folder = project.path(PREPARED)
     splits = {split: prepared.read_split(folder, split) for split in prepared.SPLITS}
     test, held_out = splits["test"], splits["threshold"]
     train = splits["train"].images
@@ -66,7 +66,7 @@ def detect(project: Project, settings: Settings) -> Results:
     autoencoder = load(project.path("models/autoencoder.keras"), train.shape[1:])
     fitted = fit_scores(autoencoder, NormalTiles(train, splits["validation"].images), anomaly)
     methods = {name: score.compute_errors for name, score in fitted.items()}
-    methods |= fit_baselines(autoencoder, project.path("data/baselines"), train, settings.baselines)
+    methods |= fit_baselines(autoencoder, project.path(BASELINES), train, settings.baselines)
     detections = {}
     for name, compute_errors in methods.items():
         images, normal = (

@@ -22,7 +22,7 @@ from cae.metrics.baselines import PrincipalComponents
 from cae.networks.autoencoder import Autoencoder, load, predict
 from cae.networks.model import Model
 from stages.measured_images import crop, iterate_blocks, separate_channels
-from stages.runner.project import Project, Results
+from stages.runner.project import BASELINES, PREPARED, Project, Results
 from stages.settings import Data
 
 FIGURES = "plots/reconstructions"
@@ -60,7 +60,7 @@ class Measurement(NamedTuple):
 
 def evaluate(project: Project, settings: Settings) -> Results:
     """Return metrics, tables and figures; of a test without normal images the loss curves alone."""
-    folder, fitted = project.path("data/prepared"), project.path("data/baselines")
+    folder, fitted = project.path(PREPARED), project.path(BASELINES)
     history = files.read_csv(project.path("plots/history.csv"))
     floors = files.read_csv(fitted / "floors.csv").set_index("split")["floor"]
     test = prepared.read_split(folder, "test")

@@ -18,10 +18,9 @@ from cae.datasets.splits import draw_indices
 from cae.metrics import scores
 from cae.metrics.thresholds import Threshold
 from cae.networks.model import Model
-from stages.runner.project import Project, Results
+from stages.runner.project import PREPARED, Project, Results
 from stages.settings import FASHION_MNIST, LEAST_SIDE, Anomaly, Data, Split
 
-FOLDER = "data/prepared"
 # Images of Fashion-MNIST.
 TRAIN_IMAGES, TEST_IMAGES = 60_000, 10_000
 # PCA at the default code size, the baseline, needs as many images.
@@ -66,7 +65,7 @@ def prepare_fashion_mnist(project: Project, split: Split) -> Results:
     sizes = {"validation": int(split.validation), "train": int(split.train)}
     train = draw_indices(len(source.train_images), sizes, split.seed)
     test = draw_indices(len(source.test_images), {"test": int(split.test)}, split.seed)
-    results: Results = {f"{FOLDER}/{prepared.CLASS_NAMES}": list(source.class_names)}
+    results: Results = {f"{PREPARED}/{prepared.CLASS_NAMES}": list(source.class_names)}
     for name, indices in {**train, **test}.items():
         images, labels = (
             (source.test_images, source.test_labels)
@@ -74,9 +73,9 @@ def prepare_fashion_mnist(project: Project, split: Split) -> Results:
             else (source.train_images, source.train_labels)
         )
         results |= {
-            f"{FOLDER}/{name}_images.npy": prepared.normalise(images[indices]),
-            f"{FOLDER}/{name}_labels.npy": labels[indices],
-            f"{FOLDER}/{name}_indices.npy": indices,
+            f"{PREPARED}/{name}_images.npy": prepared.normalise(images[indices]),
+            f"{PREPARED}/{name}_labels.npy": labels[indices],
+            f"{PREPARED}/{name}_indices.npy": indices,
         }
     return results
 
@@ -118,7 +117,7 @@ def prepare_images(project: Project, settings: Settings) -> Results:
     check_tiles(samples)
     masks.check_masks(source.path, samples)
     print(f"{source.path}, {source.kind}:", count_samples(samples))
-    return {FOLDER: partial(write_images, source=source, data=data, samples=samples)}
+    return {PREPARED: partial(write_images, source=source, data=data, samples=samples)}
 
 
 def write_images(folder: Path, source: Source, data: Data, samples: Sequence[SampleInfo]) -> None:

@@ -25,7 +25,7 @@ from cae.metrics.embeddings import Embedding
 from cae.metrics.principal_components import sample_rows
 from cae.networks.autoencoder import Autoencoder, load
 from stages.baselines import default_code_size
-from stages.runner.project import Project, Results
+from stages.runner.project import BASELINES, PREPARED, Project, Results
 
 FIGURES = "plots/codes"
 # Images between two that are interpolated, both included, and how many pairs.
@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 
 def probe(project: Project, settings: Settings) -> Results:
     """Return accuracies beside those of the baselines, embeddings, and figures of both."""
-    folder = project.path("data/prepared")
+    folder = project.path(PREPARED)
     images, classes = prepared.read_all_images(folder), prepared.read_classes(folder)
     autoencoder = load(project.path("models/autoencoder.keras"), images.test.shape[1:])
     codes = Splits(*(autoencoder.encode(part) for part in images))
@@ -69,7 +69,7 @@ def probe(project: Project, settings: Settings) -> Results:
         if classes is not None and classes.learnable:
             probes.check(classes.labels, settings.probes, classes.names)
             results = probe_classes(
-                autoencoder, images, codes, classes, project.path("data/baselines"), settings.probes
+                autoencoder, images, codes, classes, project.path(BASELINES), settings.probes
             )
             results |= plot_examples(autoencoder, images, codes, classes, settings.embedding.neighbours)
         measured = {"PCA": measure(linear, sample, settings.embedding)}

@@ -23,9 +23,8 @@ from cae.networks.model import Model
 from cae.networks.settings import Recipe
 from cae.networks.tasks import Task
 from stages.prepared_images import read_training_images
-from stages.runner.project import Project, Results
+from stages.runner.project import PREPARED, Project, Results
 
-PREPARED = "data/prepared"
 HISTORY = "plots/history.csv"
 
 

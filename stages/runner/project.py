@@ -12,6 +12,8 @@ from stages.runner.inputs import Inputs, is_within, resolve
 if TYPE_CHECKING:
     from cae.engine.checkpoints import Checkpoint
 
+# Folders of a project that the stages prepare and baselines write, and later stages read.
+PREPARED, BASELINES = "data/prepared", "data/baselines"
 Results = dict[str, Any]
 """Path from the project's folder → content; `runner.write_result` says which kinds of content there are."""
 

@@ -11,9 +11,9 @@ from cae.networks.model import Model
 from stages import baselines, detect, prepare, runner
 from stages.baselines import Baselines
 from stages.prepared_images import read_training_images
-from stages.runner.project import Project, Results
+from stages.runner.project import PREPARED, Project, Results
 from stages.settings import Anomaly, Data, Split
-from stages.train import PREPARED, Train, train_network
+from stages.train import Train, train_network
 from studies.medical.draw import draw_images
 from studies.medical.inv3 import Scan
 from studies.medical.settings import Drawing, SplitSlabs
