@@ -34,10 +34,6 @@ class MeanImage:
         """How many numbers the mean image has."""
         return self.mean.size
 
-    def encode(self, images: Images) -> Rows:
-        """(N, H, W, C) → (N, 0)."""
-        return np.empty((len(images), self.code_size), np.float32)
-
     def reconstruct(self, images: Images) -> Images:
         """Repeat the mean image; ValueError for images of another shape."""
         if images.shape[1:] != self.mean.shape:

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from cae.core.arrays import Images, Rows
 
 # A sample has at most this many numbers: half a gigabyte of float64.
-MOST_NUMBERS = 2**26
+MOST_SAMPLE_NUMBERS = 2**26
 # Rows wider than this are fitted by their Gram matrix, which takes reasonable time for so many of them.
 WIDE = 4096
 MOST_WIDE_ROWS = 2048
@@ -63,5 +63,5 @@ def fit_by_gram_matrix(rows: Rows, count: int) -> Components:
 
 def sample_rows(rows: Images, seed: int, most: int) -> Images:
     """Draw at most `most` rows or images (N, …), fewer where they are large; their order is kept."""
-    count = min(len(rows), most, max(1, MOST_NUMBERS // rows[0].size))
+    count = min(len(rows), most, max(1, MOST_SAMPLE_NUMBERS // rows[0].size))
     return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])]

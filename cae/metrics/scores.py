@@ -47,7 +47,7 @@ SMALLEST = 1e-12
 # The layer that compares features with a bank.
 BANK = "bank"
 # Numbers in this layer, for all tiles that are computed at once: a quarter of a gigabyte.
-MOST_NUMBERS = 2**26
+MOST_BANK_NUMBERS = 2**26
 
 
 class NormalTiles(NamedTuple):
@@ -93,7 +93,7 @@ class Score:
     def block_size(self) -> int:
         """How many tiles are computed at once: products with a bank have a number for each place and row."""
         sizes = [math.prod(layer.output.shape[1:]) for layer in self.errors.layers if layer.name == BANK]
-        return max(1, MOST_NUMBERS // max([1, *sizes]))
+        return max(1, MOST_BANK_NUMBERS // max([1, *sizes]))
 
 
 Build = Callable[[ScoreInputs, NormalTiles, ScoreSettings], keras.KerasTensor]

@@ -65,7 +65,7 @@ def test_an_impossible_number_of_components_is_an_error(count: int) -> None:
 def test_a_sample_is_bounded_and_keeps_the_order(
     most: int, numbers: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(principal_components, "MOST_NUMBERS", numbers)
+    monkeypatch.setattr(principal_components, "MOST_SAMPLE_NUMBERS", numbers)
     indexed = np.arange(12, dtype=np.float32)[:, None].repeat(30, axis=1)
     sample = sample_rows(indexed, seed=1, most=most)[:, 0]
     assert len(sample) == expected
