@@ -32,7 +32,8 @@ def test_reconstructions_have_their_shape_and_range(
 
 def test_codes_of_pca_have_their_shape() -> None:
     codes = PCA.encode(IMAGES[:9])
-    assert (codes.shape, codes.dtype) == ((9, 7), np.float32)
+    assert codes.shape == (9, 7)
+    assert codes.dtype == np.float32
 
 
 def test_the_mean_image_is_the_mean() -> None:
