@@ -35,7 +35,7 @@ def contrast(arithmetic: ModuleType, first: tf.Tensor, second: tf.Tensor, temper
 
 def normalise(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     """Divide every row (N, D) by its length."""
-    lengths = arithmetic.sqrt(arithmetic.sum_over(rows * rows, 1) + SMALLEST_SQUARE)
+    lengths = tf.sqrt(arithmetic.sum_over(rows * rows, 1) + SMALLEST_SQUARE)
     # A division that broadcasts would sum its gradient in an order of TensorFlow's.
     return rows / tf.reshape(arithmetic.repeat(lengths[:, tf.newaxis], rows.shape[1]), rows.shape)
 
@@ -59,7 +59,7 @@ def penalise(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     # One image alone has no deviation.
     covariance = arithmetic.dense(tf.transpose(centred), centred) / max(1, count - 1)
     variances = arithmetic.sum_over(centred * centred, 0) / max(1, count - 1)
-    missing = tf.nn.relu(1 - arithmetic.sqrt(variances + SMALLEST_SQUARE))
+    missing = tf.nn.relu(1 - tf.sqrt(variances + SMALLEST_SQUARE))
     others = covariance * (1 - tf.eye(size))
     squares = arithmetic.sum_over(tf.reshape(others * others, (size * size,)), 0)
     return (VICREG_WEIGHT * arithmetic.sum_over(missing, 0) + squares) / size
