@@ -23,15 +23,7 @@ from cae.metrics import (
     scores,
     thresholds,
 )
-from cae.metrics.detectors import (
-    CodeDetector,
-    Detector,
-    MahalanobisDetector,
-    build_baseline_detectors,
-    build_isolation_forest,
-    flatten,
-    measure_detection,
-)
+from cae.metrics import detectors as row_detectors
 from cae.metrics.score_settings import ScoreName, ScoreSettings
 from cae.networks import autoencoder, discriminative, variational
 
@@ -118,13 +110,13 @@ def embedding() -> Any:
 
 def detectors() -> Any:
     """Fit every detector that needs no network to normal rows, and score others."""
-    one_by_one: dict[str, Detector] = {
-        **build_baseline_detectors(3, 4),
-        "mahalanobis": MahalanobisDetector(),
-        "forest": build_isolation_forest(2),
+    one_by_one: dict[str, row_detectors.Detector] = {
+        **row_detectors.build_baseline_detectors(3, 4),
+        "mahalanobis": row_detectors.MahalanobisDetector(),
+        "forest": row_detectors.build_isolation_forest(2),
     }
     scores = {name: detector.fit(ROWS).score(OTHERS) for name, detector in one_by_one.items()}
-    return [scores, flatten(IMAGES[:5]), IMAGES[:9][examples.labels(9) == 1]]
+    return [scores, row_detectors.flatten(IMAGES[:5]), IMAGES[:9][examples.labels(9) == 1]]
 
 
 def code_detector() -> Any:
@@ -132,7 +124,7 @@ def code_detector() -> Any:
     network = examples.network(8, 12)
     return [
         # Some that are scored are known: their distance is 0.
-        CodeDetector(network, neighbours).fit(IMAGES[:40], IMAGES[40:61]).score(IMAGES[30:])
+        row_detectors.CodeDetector(network, neighbours).fit(IMAGES[:40], IMAGES[40:61]).score(IMAGES[30:])
         for neighbours in (1, 3)
     ]
 
@@ -199,7 +191,7 @@ def predict_in_blocks() -> Any:
 def anomaly_measures() -> Any:
     """Measure scores with ties against which are anomalous."""
     scores = examples.rows(97, 1)[:, 0].astype(np.float64).round(1)
-    return measure_detection(scores, examples.labels(97) == 2)
+    return row_detectors.measure_detection(scores, examples.labels(97) == 2)
 
 
 def fit_scores() -> Any:
