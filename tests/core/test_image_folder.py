@@ -19,7 +19,8 @@ def test_images_are_written_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("a", "two images would both be written to a"), ("ä" * 120, "has more than 230 bytes")]
+    ("name", "message"),
+    [("a", "two images would both be written to a"), ("ä" * 120, "has more than 230 bytes")],
 )
 def test_a_name_that_is_taken_or_too_long_is_refused(tmp_path: Path, name: str, message: str) -> None:
     folder = ImageFolder(tmp_path)
