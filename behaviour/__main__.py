@@ -26,7 +26,7 @@ def write(name: str) -> None:
     from cae.core import files
 
     before = behaviour.hash_sources()
-    computed = digests.of_cases(environment.import_quietly(f"behaviour.{name}").CASES)
+    computed = digests.compute_digests(environment.import_quietly(f"behaviour.{name}").CASES)
     if behaviour.hash_sources() != before:
         raise UserError("the sources changed while their digests were computed: run again")
     files.write_json(behaviour.FOLDER / f"{name}.json", {"sources": before, **computed})

@@ -11,7 +11,7 @@ from behaviour import Cases
 from cae.core import fingerprints
 
 
-def of_cases(cases: Cases) -> dict[str, str]:
+def compute_digests(cases: Cases) -> dict[str, str]:
     """Compute every case and name its result."""
     return {name: compute_digest(compute()) for name, compute in cases.items()}
 

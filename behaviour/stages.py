@@ -87,7 +87,7 @@ CUSTOM_PROJECTS: Mapping[str, Mapping[str, Any]] = {
 Stage = Callable[[Project, Any], Results]
 
 
-def call(stage: Stage, project: Project, settings: Mapping[str, Any]) -> Results:
+def call_stage(stage: Stage, project: Project, settings: Mapping[str, Any]) -> Results:
     """Call a stage as the runner does, with those sections of the settings that it reads."""
     # Keras numbers the layers of a process, and each stage has a process of its own.
     keras.utils.clear_session(free_memory=False)
@@ -101,7 +101,7 @@ def run(stage: Stage, settings: Mapping[str, Any]) -> dict[str, bytes]:
     """Run a stage in the current folder, silently; return the files that it writes."""
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), TemporaryDirectory() as folder:
         shutil.rmtree(".checkpoints", ignore_errors=True)
-        for path, content in call(stage, Project(), settings).items():
+        for path, content in call_stage(stage, Project(), settings).items():
             write_result(Path(folder) / path, content)
         written = files_of(Path(folder))
     for path, content in written.items():

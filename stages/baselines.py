@@ -72,7 +72,9 @@ def probe_baselines(
     images: Splits[Images], classes: Classes, components: Components, settings: Settings
 ) -> pd.DataFrame:
     """Probe the features of the baselines for classes; tabulate the accuracies."""
-    pca = PrincipalComponents(min(default_code_size(images.train), len(components.directions)), components)
+    pca = PrincipalComponents(
+        min(compute_default_code_size(images.train), len(components.directions)), components
+    )
     features = compute_features(images, pca, settings)
     outcomes = probes.run_probes(features, classes.labels, settings.probes)
     finished = track(outcomes, "probing the baselines", probes.count_runs(len(features), settings.probes))
@@ -87,7 +89,7 @@ def fit_components(train: Images, settings: Baselines) -> Components:
     return fit_principal_components(rows, min(settings.components, *rows.shape))
 
 
-def default_code_size(images: Images) -> int:
+def compute_default_code_size(images: Images) -> int:
     """Return how many numbers per image the default network's code has."""
     return convolutional.code_size(convolutional.Settings().filters, images.shape[1:])
 

@@ -163,7 +163,8 @@ def split_samples(samples: Sequence[SampleInfo], split: Split, normal: str | Non
     Raises:
         UserError: as `group_splits.assign_splits`, or a group is only partly normal.
     """
-    normal_samples = [sample for sample in samples if normal is None or sample.label == normal]
+    samples = [sample._replace(normal=normal is None or sample.label == normal) for sample in samples]
+    normal_samples = [sample for sample in samples if sample.normal]
     if not normal_samples:
         raise UserError(f"no image is of the class {normal!r}, which is to be learned: add some")
     if any(isinstance(share, int) for share in (split.train, split.validation, split.test)):
@@ -175,15 +176,11 @@ def split_samples(samples: Sequence[SampleInfo], split: Split, normal: str | Non
         split.seed,
         {"test"} if any(sample.given_split == "test" for sample in samples) else (),
     )
-    split_of = {sample.name: name for sample, name in zip(normal_samples, splits)}
-    split_samples = [
-        sample._replace(split=split_of.get(sample.name, "test"), normal=sample.name in split_of)
-        for sample in samples
-    ]
-    group_splits.check_groups(
-        [sample.group for sample in split_samples], [sample.split for sample in split_samples]
-    )
-    return split_samples
+    remaining = iter(splits)
+    # By their order: names need not be unique before check_sizes.
+    placed = [sample._replace(split=next(remaining) if sample.normal else "test") for sample in samples]
+    group_splits.check_groups([sample.group for sample in placed], [sample.split for sample in placed])
+    return placed
 
 
 def print_split(source: Source, samples: Sequence[SampleInfo], seed: int) -> None:

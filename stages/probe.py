@@ -24,7 +24,7 @@ from cae.metrics.baselines import read
 from cae.metrics.embeddings import Embedding
 from cae.metrics.principal_components import sample_rows
 from cae.networks.autoencoder import Autoencoder, load
-from stages.baselines import default_code_size
+from stages.baselines import compute_default_code_size
 from stages.runner.project import BASELINES, PREPARED, Project, Results
 
 FIGURES = "plots/codes"
@@ -150,7 +150,7 @@ def probe_classes(
 
 def name_features(autoencoder: Autoencoder, images: Images, components: int) -> dict[str, str]:
     """Describe each kind of features for the legend; so many components of PCA were fitted."""
-    default = default_code_size(images)
+    default = compute_default_code_size(images)
     return {
         "code": f"code of the autoencoder, {words.pluralize(autoencoder.code_size, 'number')}",
         "PCA": f"PCA, {words.pluralize(min(default, components), 'number')}",

@@ -24,7 +24,7 @@ def read_committed(name: str) -> dict[str, object]:
 def test_every_digest_is_what_the_code_computes(name: str) -> None:
     expected = read_committed(name)
     del expected["sources"]
-    found = digests.of_cases(import_module(f"behaviour.{name}").CASES)
+    found = digests.compute_digests(import_module(f"behaviour.{name}").CASES)
     other = [key for key in sorted(found.keys() | expected) if found.get(key) != expected.get(key)]
     assert not other, f"{name}.json: {', '.join(other)} changed; {COMMAND}"
 

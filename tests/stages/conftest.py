@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from behaviour.stages import call
+from behaviour.stages import call_stage
 from cae.core import files
 from cae.datasets import prepared
 from cae.datasets.fashion_mnist import CLASS_NAMES
@@ -42,7 +42,7 @@ def run(stage: Callable[..., Results], folder: Path, **changes: Mapping[str, Any
     that takes long, and tests/figures and the digests in behaviour/ cover them.
     """
     settings = {name: {**section, **changes.get(name, {})} for name, section in SETTINGS.items()}
-    results = call(stage, Project(folder), settings)
+    results = call_stage(stage, Project(folder), settings)
     pipeline = "dvc.yaml" if changes.get("data", {}).get("source") == "fashion-mnist" else "custom/dvc.yaml"
     declared = yaml.safe_load((ROOT / pipeline).read_text())["stages"][stage.__name__]
     for output in list_outputs(declared):
