@@ -13,7 +13,7 @@ import tensorflow as tf
 from cae.engine.operations import load_operations
 
 # As in the enums of native/arithmetic.h.
-EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE = range(6)
+EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE, RECIPROCAL = range(7)
 CROSS_ENTROPY, SIGMOID_SQUARED_ERROR, SQUARED_ERROR = range(3)
 
 
@@ -76,7 +76,8 @@ def apply(function: int, x: tf.Tensor) -> tf.Tensor:
 # Function → its derivative, from x and y.
 DERIVATIVES: dict[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     EXP: lambda x, y: y,
-    LOG: lambda x, y: 1 / x,
+    # TensorFlow's 1 / x is an approximation in a graph.
+    LOG: lambda x, y: apply(RECIPROCAL, x),
     SIGMOID: lambda x, y: y * (1 - y),
     TANH: lambda x, y: 1 - y * y,
     GELU: lambda x, y: apply(GELU_SLOPE, x),
@@ -131,6 +132,20 @@ def sum_over(x: tf.Tensor, axis: int) -> tf.Tensor:
 def compute_sum_gradient(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     """Repeat the gradient of the sum for every summand."""
     return tf.repeat(gradient[:, tf.newaxis], operation.inputs[0].shape[1], axis=1)
+
+
+@tf.custom_gradient
+def sqrt(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Return the square root of each value, with the gradient g · 1/(2√x).
+
+    TensorFlow's own gradient is rounded otherwise on other processors, and at other places of an array.
+    """
+    root = tf.sqrt(x)
+
+    def compute_gradient(gradient: tf.Tensor) -> tf.Tensor:
+        return gradient * apply(RECIPROCAL, 2 * root)
+
+    return root, compute_gradient
 
 
 @tf.custom_gradient

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-exp, log = tf.exp, tf.math.log
+exp, log, sqrt = tf.exp, tf.math.log, tf.sqrt
 
 
 def dense(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

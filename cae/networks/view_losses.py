@@ -35,7 +35,7 @@ def contrast(arithmetic: ModuleType, first: tf.Tensor, second: tf.Tensor, temper
 
 def normalise(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     """Divide every row (N, D) by its length."""
-    lengths = tf.sqrt(arithmetic.sum_over(rows * rows, 1) + SMALLEST_SQUARE)
+    lengths = arithmetic.sqrt(arithmetic.sum_over(rows * rows, 1) + SMALLEST_SQUARE)
     # A division that broadcasts would sum its gradient in an order of TensorFlow's.
     return rows / tf.reshape(arithmetic.repeat(lengths[:, tf.newaxis], rows.shape[1]), rows.shape)
 
@@ -49,7 +49,10 @@ def compare_statistics(arithmetic: ModuleType, first: tf.Tensor, second: tf.Tens
     """
     difference = first - second
     distances = arithmetic.sum_over(difference * difference, 1) / first.shape[1]
-    return VICREG_WEIGHT * distances + sum(penalise(arithmetic, rows) for rows in (first, second))
+    penalty = penalise(arithmetic, first) + penalise(arithmetic, second)
+    # A sum that broadcasts would sum its gradient in an order of TensorFlow's.
+    penalties = arithmetic.repeat(tf.reshape(penalty, (1, 1)), first.shape[0])
+    return VICREG_WEIGHT * distances + penalties[:, 0]
 
 
 def penalise(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
@@ -59,7 +62,7 @@ def penalise(arithmetic: ModuleType, rows: tf.Tensor) -> tf.Tensor:
     # One image alone has no deviation.
     covariance = arithmetic.dense(tf.transpose(centred), centred) / max(1, count - 1)
     variances = arithmetic.sum_over(centred * centred, 0) / max(1, count - 1)
-    missing = tf.nn.relu(1 - tf.sqrt(variances + SMALLEST_SQUARE))
+    missing = tf.nn.relu(1 - arithmetic.sqrt(variances + SMALLEST_SQUARE))
     others = covariance * (1 - tf.eye(size))
     squares = arithmetic.sum_over(tf.reshape(others * others, (size * size,)), 0)
     return (VICREG_WEIGHT * arithmetic.sum_over(missing, 0) + squares) / size

@@ -53,6 +53,12 @@ COMPILED = [
     ("cae/engine/steps.py", "return 1 / math.prod", "return 1.0001 / math.prod", "residual"),
     ("cae/networks/variational.py", "log_variance * 0.5", "log_variance * 0.4999", "variational"),
     ("cae/networks/variational.py", "- code * code, 1) * 0.5", "- code * code, 1) * 0.4999", "variational"),
+    (
+        "cae/networks/tasks.py",
+        "- arithmetic.sum_over(targets * logits, 1)",
+        "- arithmetic.sum_over(1.0001 * targets * logits, 1)",
+        "classifier",
+    ),
     ("cae/engine/native/functions.h", "0.39894228040143267794", "0.39894228", "residual"),
 ]
 

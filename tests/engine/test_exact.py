@@ -112,6 +112,22 @@ def test_a_sum_is_computed_in_double_precision_and_rounded_once(shape: tuple[int
     np.testing.assert_array_equal(exact.sum_over(tf.constant(x), 1), expected)
 
 
+@pytest.mark.parametrize("size", [1, 7, 8, 300])
+@pytest.mark.parametrize("name", ["sqrt", "log"])
+def test_the_gradient_of_a_root_or_logarithm_has_an_exact_reciprocal(name: str, size: int) -> None:
+    draws = np.random.default_rng(size)
+    x, factors = draws.uniform(0.1, 4, size).astype(np.float32), draws.normal(size=size).astype(np.float32)
+
+    # Compiled, because a graph is where TensorFlow approximates reciprocals.
+    @tf.function
+    def compute() -> tf.Tensor:
+        return compute_gradient(lambda values: getattr(exact, name)(values) * factors, variable)[1]
+
+    variable = tf.Variable(x)
+    expected = factors * (1 / (2 * np.sqrt(x)) if name == "sqrt" else 1 / x)
+    np.testing.assert_array_equal(compute(), expected)
+
+
 def test_the_gradient_of_repeated_rows_is_the_sum_over_the_copies() -> None:
     x = tf.constant(np.arange(6, dtype=np.float32).reshape(3, 2))
     factors = np.random.default_rng(0).integers(0, 9, (12, 2)).astype(np.float32)

@@ -122,6 +122,8 @@ static inline double gelu_slope_of(double x) {
   return normal.below + x * normal.density;
 }
 
+static inline double reciprocal_of(double x) { return 1 / x; }
+
 #define MAP(name)                                                      \
   static void name##_all(const float *x, int64_t count, float *y) {    \
     for (int64_t i = 0; i < count; i++) y[i] = (float)name##_of(x[i]); \
@@ -132,6 +134,7 @@ MAP(sigmoid)
 MAP(tanh)
 MAP(gelu)
 MAP(gelu_slope)
+MAP(reciprocal)
 
 // The loss of one pixel and its slope.
 typedef struct {
