@@ -182,8 +182,8 @@ def predict_in_blocks() -> Any:
         whole = autoencoder.predict(loaded.network, IMAGES)
         results[name] = [loaded.code_shape, loaded.code_size, codes, decoded, whole]
         if name == "nested":
-            logits = variational.decoder_to_logits(loaded)
-            posterior = autoencoder.predict(variational.posterior(loaded), IMAGES)
+            logits = variational.build_decoder_to_logits(loaded)
+            posterior = autoencoder.predict(variational.build_posterior(loaded), IMAGES)
             results["densities"] = [list(posterior), autoencoder.predict(logits, codes)]
     return results
 

@@ -45,7 +45,7 @@ from cae.networks.prototypes import Prototypes
 from cae.networks.residual import dense, two_paths
 from cae.networks.settings import Augmentations, BatchSize, CodeSize, DenseSettings, WarmUp, Width
 from cae.networks.tasks import Engine, Task
-from cae.networks.variational import decoder_to_logits
+from cae.networks.variational import build_decoder_to_logits
 from cae.networks.view_losses import compare_statistics, contrast
 from cae.networks.visual_words import REGIONS, VisualWords
 
@@ -129,7 +129,7 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
     """Minimise the loss of the task and the squared error of the decoder; cross-entropy is reported."""
     arithmetic = engine.arithmetic
     encode = engine.build_forward(autoencoder.network.get_layer(ENCODER))
-    decode = engine.build_forward(decoder_to_logits(autoencoder))
+    decode = engine.build_forward(build_decoder_to_logits(autoencoder))
     shape = autoencoder.network.input_shape[1:]
     words = VisualWords(shape, settings.words, engine.build_forward, arithmetic)
     descriptions: dict[str, VisualWords | Prototypes] = {

@@ -87,12 +87,12 @@ def hidden_layer(rows: keras.KerasTensor, width: int, kind: str, seeds: Iterator
     return layers.Multiply()([dense(width, seeds)(rows), dense(width, seeds, activation="sigmoid")(rows)])
 
 
-def posterior(autoencoder: Autoencoder) -> keras.Model:
+def build_posterior(autoencoder: Autoencoder) -> keras.Model:
     """Return images (N, H, W, C) → [mean (N, D), log variance (N, D)] of their codes, sharing its layers."""
     return autoencoder.network.get_layer(ENCODER)
 
 
-def decoder_to_logits(autoencoder: Autoencoder) -> keras.Model:
+def build_decoder_to_logits(autoencoder: Autoencoder) -> keras.Model:
     """Return codes (N, D) → logits (N, H, W, C): the decoder without its sigmoid, sharing its layers."""
     return keras.Model(autoencoder.decoder.input, autoencoder.decoder.layers[-1].input)
 
@@ -112,8 +112,8 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
     to the grey images, as for every network.
     """
     arithmetic = engine.arithmetic
-    encode = engine.build_forward(posterior(autoencoder))
-    decode = engine.build_forward(decoder_to_logits(autoencoder))
+    encode = engine.build_forward(build_posterior(autoencoder))
+    decode = engine.build_forward(build_decoder_to_logits(autoencoder))
     codes = settings.codes
 
     def run(inputs: list[tf.Tensor]) -> list[tf.Tensor]:

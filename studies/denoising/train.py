@@ -1,17 +1,15 @@
 """Train one network for all kinds of noise at once."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import keras
 import pandas as pd
-from pydantic import Field
 
 from cae.core.config import Section
 from cae.datasets.noise import Noise
 from cae.engine.engine import choose_engine
 from cae.networks import convolutional, residual
-from cae.networks.settings import NetworkSettings
+from cae.networks.settings import Epochs, NetworkSettings
 from stages.prepared_images import read_training_images
 from stages.runner.project import Project, Results
 from stages.train import fit_task
@@ -23,20 +21,19 @@ NETWORKS: Mapping[str, NetworkSettings] = {
     "convolutional": convolutional.Settings(),
     "residual": residual.Settings(),
 }
-Count = Annotated[int, Field(ge=1, le=1000)]
 
 
-class Epochs(Section):
+class NetworkEpochs(Section):
     """How long the networks of the main pipeline are trained."""
 
-    convolutional: Count
-    residual: Count
+    convolutional: Epochs
+    residual: Epochs
 
 
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    epochs: Epochs
+    epochs: NetworkEpochs
     residual_cnn: residual_cnn.Settings
     training_noise: Noise
 

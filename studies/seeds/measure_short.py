@@ -18,7 +18,7 @@ from stages.runner.project import Project, Results
 COMPARED = 500
 
 
-class Short(Section):
+class ShortTraining(Section):
     """How many networks were trained."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
@@ -27,7 +27,7 @@ class Short(Section):
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    short: Short
+    short: ShortTraining
 
 
 def measure_short(project: Project, settings: Settings, rate: float) -> Results:

@@ -10,7 +10,7 @@ from stages.runner.project import Project, Results
 from studies.training import train_all_epochs
 
 
-class Short(Section):
+class ShortTraining(Section):
     """How many networks are trained, with the seeds from 1 on, and for how long."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)]
@@ -20,7 +20,7 @@ class Short(Section):
 class Settings(Section):
     """What the stage reads of params.yaml."""
 
-    short: Short
+    short: ShortTraining
 
 
 def train_short(project: Project, settings: Settings, rate: float) -> Results:

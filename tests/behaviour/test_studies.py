@@ -56,8 +56,8 @@ USES = {
     "cae.networks.convolutional.code_size": "",
     "cae.networks.model": "",
     "cae.networks.settings": "",
-    "cae.networks.variational.decoder_to_logits": "measures.prediction",
-    "cae.networks.variational.posterior": "measures.prediction",
+    "cae.networks.variational.build_decoder_to_logits": "measures.prediction",
+    "cae.networks.variational.build_posterior": "measures.prediction",
     "stages": "",
     "stages.prepare": (
         "stages.prepare datasets.formats datasets.layouts datasets.preprocessing datasets.splits"
