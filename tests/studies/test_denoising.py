@@ -226,5 +226,5 @@ def test_the_other_tables_have_strengths_and_differences(study: Path) -> None:
 
 def test_every_method_has_a_title_and_a_style() -> None:
     assert set(filters.Grids.model_fields) == {*filters.BY_NAME, "noisy", "wiener"}
-    networks = {*train.Epochs.model_fields, methods.WITHOUT_BOTTLENECK}
+    networks = {*train.NetworkEpochs.model_fields, methods.WITHOUT_BOTTLENECK}
     assert set(methods.TITLES) == set(figures.STYLES) == {*filters.Grids.model_fields, *networks}
