@@ -86,7 +86,7 @@ def stop(stopped: StopSignal) -> NoReturn:
 def call(function: Callable[..., Results], project: Project, arguments: Sequence[str]) -> None:
     """Call a stage with its settings, and write its results unless an input has changed meanwhile."""
     assert project.inputs is not None
-    from cae.core import config  # after the signal handlers are set
+    from cae.core import config, words  # after the signal handlers are set
 
     hints = get_type_hints(function)
     names = [name for name in hints if name not in ("project", "return")]
@@ -95,7 +95,10 @@ def call(function: Callable[..., Results], project: Project, arguments: Sequence
         source = project.folder / "params.yaml"
         values["settings"] = config.validate(project.inputs.settings, hints["settings"], source)
         names.remove("settings")
-    values |= {name: hints[name](text) for name, text in zip(names, arguments, strict=True)}
+    if len(arguments) != len(names):
+        takes = f"{words.pluralize(len(names), 'argument')} ({', '.join(names)})" if names else "no arguments"
+        raise UserError(f"the stage {project.inputs.stage} takes {takes}, but got {len(arguments)}")
+    values |= {name: hints[name](text) for name, text in zip(names, arguments)}
     results = function(project, **values)
     # Of several workers, only one returns results.
     if results:
@@ -107,8 +110,17 @@ def write_results(project: Project, results: Results) -> None:
 
     All are written to a folder beside them first, so an error leaves the old ones. A result that this project
     does not declare is left out.
+
+    Raises:
+        UserError: a declared result is missing, the folder cannot be written, or an input has changed.
     """
     assert project.inputs is not None
+    for declared in project.inputs.outputs:
+        if not any(is_within(path, [declared]) for path in results):
+            raise UserError(
+                f"the stage {project.inputs.stage} did not return {declared}, which "
+                f"{project.folder / 'dvc.yaml'} declares: it returned {', '.join(results)}"
+            )
     try:
         temporary = tempfile.TemporaryDirectory(
             dir=project.folder, prefix=f".{project.inputs.stage}-", suffix=".part"

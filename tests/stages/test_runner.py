@@ -127,12 +127,30 @@ def test_results_are_written_all_or_none(
     before = list_files()
 
     def encode(project: Project) -> Results:
-        return {"metrics.json": {"size": 8}, "table.csv": partial(last)}
+        whole = {"codes/16": partial(write_folder, content="a code"), "figure.png": FIGURE}
+        return {**whole, "metrics.json": {"size": 8}, "table.csv": partial(last)}
 
     with pytest.raises(UserError, match=message):
         runner.call(encode, project, [])
     assert Path("metrics.json").read_text() == "the old one"
     assert list_files() == before
+
+
+def test_a_declared_result_that_a_stage_does_not_return_is_named(project: Project) -> None:
+    def encode_no_metrics(project: Project, settings: Settings, size: int) -> Results:
+        results = dict(encode(project, settings, size))
+        del results["metrics.json"]
+        return results
+
+    with pytest.raises(UserError, match=r"encode did not return metrics\.json, which dvc\.yaml declares"):
+        runner.call(encode_no_metrics, project, ["16"])
+    assert not Path("table.csv").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["16", "17"]])
+def test_a_wrong_number_of_arguments_is_refused(project: Project, arguments: list[str]) -> None:
+    with pytest.raises(UserError, match=rf"takes 1 argument \(size\), but got {len(arguments)}"):
+        runner.call(encode, project, arguments)
 
 
 def test_a_folder_that_cannot_be_written_is_named(project: Project) -> None:
