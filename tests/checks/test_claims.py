@@ -230,19 +230,19 @@ def read_likelihoods() -> tuple[float, float, "pd.Series[float]"]:
 )
 def only_the_published_network_of_its_kind_is_less_likely() -> bool:
     ours, same_kind, others = read_likelihoods()
-    return bool((others > ours).all() and round(ours - same_kind, 1) == 0.6)
+    return bool((others > ours).all() and round(ours - same_kind, 1) == 0.5)
 
 
 @claim(
     "README.md",
-    "log-likelihood −228.1 ± 0.8 nats (standard error) on binarised test images; published −228.7 for a "
+    "log-likelihood −228.2 ± 0.8 nats (standard error) on binarised test images; published −228.7 for a "
     "network of its kind, and up to −223.3",
 )
 def likelihoods_are_quoted() -> bool:
     ours, same_kind, others = read_likelihoods()
     study = json.loads((ROOT / "studies/variational/metrics/variational.json").read_text())
     values = (ours, study["standard_error"], same_kind, others.drop(FLOOR).max())
-    return [round(value, 1) for value in values] == [-228.1, 0.8, -228.7, -223.3]
+    return [round(value, 1) for value in values] == [-228.2, 0.8, -228.7, -223.3]
 
 
 @pytest.mark.parametrize(("page", "text", "holds"), CLAIMS)
