@@ -225,7 +225,7 @@ def read_likelihoods() -> tuple[float, float, "pd.Series[float]"]:
 
 @claim(
     "studies/variational/README.md",
-    "0.6 nats above the published network of its kind, a VAE with a Gaussian prior, and below every "
+    "0.5 nats above the published network of its kind, a VAE with a Gaussian prior, and below every "
     "other row",
 )
 def only_the_published_network_of_its_kind_is_less_likely() -> bool:
