@@ -2,17 +2,20 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from behaviour import FOLDER
+from behaviour import FOLDER, hash_sources
 
 
 def main() -> None:
-    """Print a line for every key that differs."""
+    """Print a line for every key that differs; an error where the sources have changed since."""
+    if json.loads((FOLDER / "sources.json").read_text()) != hash_sources():
+        sys.exit("error: the digests are those of other sources than there are now: run make behaviour")
     users = find_users()
     lines = [
         f"{path.stem} {key}: {what}; used by {', '.join(users.get((path.name, key), ['nothing']))}"

@@ -2,13 +2,14 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from behaviour import compare
+from behaviour import compare, hash_sources
 
 PROJECTS: dict[str, dict[str, list[Any]]] = {
     "custom": {"detect": ["anomaly", {"../behaviour/measures.json": ["auroc"]}]},
@@ -28,19 +29,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         declared = {"stages": {name: {"params": params} for name, params in stages.items()}}
         (Path(folder) / "dvc.yaml").write_text(yaml.safe_dump(declared))
     Path("behaviour").mkdir()
-    write("sources", {"cae/**/*.py": "0"})
+    write("sources", hash_sources())
     write("measures", {"sources": {"cae/**/*.py": "0"}, "auroc": "1", "mse": "2", "ssim": "3"})
     for command in ("init", "add --all", "-c user.name=test -c user.email=@ commit --message all"):
         subprocess.run(["git", *command.split()], check=True, capture_output=True)
 
 
-def write(name: str, content: dict[str, object]) -> None:
+def write(name: str, content: Mapping[str, object]) -> None:
     """Write a file of digests."""
     Path(f"behaviour/{name}.json").write_text(json.dumps(content))
 
 
 def test_what_changed_is_named_with_the_stages_that_use_it(capsys: pytest.CaptureFixture[str]) -> None:
-    write("sources", {"cae/**/*.py": "9"})
     write("measures", {"sources": {"cae/**/*.py": "9"}, "auroc": "9", "ssim": "9", "psnr": "9"})
     write("training", {"sources": {"cae/**/*.py": "9"}, "residual": "9"})
     compare.main()
@@ -54,7 +54,13 @@ def test_what_changed_is_named_with_the_stages_that_use_it(capsys: pytest.Captur
 
 
 def test_an_edit_that_changes_no_result_is_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
-    write("sources", {"cae/**/*.py": "9"})
     write("measures", {"sources": {"cae/**/*.py": "9"}, "auroc": "1", "mse": "2", "ssim": "3"})
     compare.main()
     assert capsys.readouterr().out == "every digest is as committed\n"
+
+
+def test_digests_of_other_sources_are_an_error() -> None:
+    Path("cae").mkdir()
+    Path("cae/new.py").write_text("")
+    with pytest.raises(SystemExit, match="run make behaviour"):
+        compare.main()
