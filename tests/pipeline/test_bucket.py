@@ -68,7 +68,7 @@ def pushed(
     finished.git("clone", "--quiet", str(folder / "git"), str(folder / "pushed"))
     project = Project(folder / "pushed")
     project.dvc("cache", "dir", "--local", str(finished.folder / ".dvc/cache"))
-    project.dvc("remote", "add", "--default", "storage", f"s3://{BUCKET}/fashion-mnist")
+    project.dvc("remote", "add", "--force", "--default", "storage", f"s3://{BUCKET}/fashion-mnist")
     project.dvc("remote", "modify", "storage", "endpointurl", endpoint)
     project.commit()
     project.git("push", "--quiet")

@@ -243,7 +243,7 @@ def pushed(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proje
     """A project whose artifacts lie in a remote that its committed settings name."""
     folder = tmp_path_factory.mktemp("pushed")
     project = Project(shutil.copytree(finished.folder, folder / "project", symlinks=True))
-    project.dvc("remote", "add", "--default", "storage", str(folder / "storage"))
+    project.dvc("remote", "add", "--force", "--default", "storage", str(folder / "storage"))
     project.dvc("push")
     project.commit()
     return project
