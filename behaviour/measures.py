@@ -183,7 +183,7 @@ def predict_in_blocks() -> Any:
         results[name] = [loaded.code_shape, loaded.code_size, codes, decoded, whole]
         if name == "nested":
             logits = variational.build_decoder_to_logits(loaded)
-            posterior = autoencoder.predict(variational.build_posterior(loaded), IMAGES)
+            posterior = autoencoder.predict(variational.get_posterior(loaded), IMAGES)
             results["densities"] = [list(posterior), autoencoder.predict(logits, codes)]
     return results
 

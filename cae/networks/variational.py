@@ -87,7 +87,7 @@ def hidden_layer(rows: keras.KerasTensor, width: int, kind: str, seeds: Iterator
     return layers.Multiply()([dense(width, seeds)(rows), dense(width, seeds, activation="sigmoid")(rows)])
 
 
-def build_posterior(autoencoder: Autoencoder) -> keras.Model:
+def get_posterior(autoencoder: Autoencoder) -> keras.Model:
     """Return images (N, H, W, C) → [mean (N, D), log variance (N, D)] of their codes, sharing its layers."""
     return autoencoder.network.get_layer(ENCODER)
 
@@ -112,7 +112,7 @@ def task(settings: Settings, autoencoder: Autoencoder, engine: Engine) -> Task:
     to the grey images, as for every network.
     """
     arithmetic = engine.arithmetic
-    encode = engine.build_forward(build_posterior(autoencoder))
+    encode = engine.build_forward(get_posterior(autoencoder))
     decode = engine.build_forward(build_decoder_to_logits(autoencoder))
     codes = settings.codes
 

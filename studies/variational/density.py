@@ -28,7 +28,7 @@ class Density(NamedTuple):
 
 def build_density(network: Autoencoder) -> Density:
     """Build both functions from a variational network."""
-    encoder, decoder = variational.build_posterior(network), variational.build_decoder_to_logits(network)
+    encoder, decoder = variational.get_posterior(network), variational.build_decoder_to_logits(network)
     shapes = ((None, *network.code_shape), (None, *network.encoder.input_shape[1:]))
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes])

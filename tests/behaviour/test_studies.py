@@ -57,7 +57,7 @@ USES = {
     "cae.networks.model": "",
     "cae.networks.settings": "",
     "cae.networks.variational.build_decoder_to_logits": "measures.prediction",
-    "cae.networks.variational.build_posterior": "measures.prediction",
+    "cae.networks.variational.get_posterior": "measures.prediction",
     "stages": "",
     "stages.prepare": (
         "stages.prepare datasets.formats datasets.layouts datasets.preprocessing datasets.splits"

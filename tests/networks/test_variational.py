@@ -45,7 +45,7 @@ def test_a_gated_layer_is_linear_times_its_gate() -> None:
 
 def test_the_code_of_an_image_is_the_mean_of_its_posterior() -> None:
     network, _ = build()
-    mean, _ = variational.build_posterior(network)(VALIDATION)
+    mean, _ = variational.get_posterior(network)(VALIDATION)
     np.testing.assert_array_equal(network.encoder(VALIDATION), mean)
     np.testing.assert_array_equal(network.network(VALIDATION), network.decoder(mean))
 
@@ -83,7 +83,7 @@ def test_the_objective_is_the_negative_bound_of_the_log_likelihood(
     objective = task.losses["objective"](targets, task.forward(inputs))
     drawn, numbers = (np.asarray(part, np.float64) for part in inputs)
     mean, log_variance = (
-        np.asarray(part)[:, np.newaxis] for part in variational.build_posterior(network)(drawn)
+        np.asarray(part)[:, np.newaxis] for part in variational.get_posterior(network)(drawn)
     )
     noise = numbers.reshape(len(drawn), codes, 3)
     z = mean + np.exp(log_variance / 2) * noise
@@ -100,6 +100,6 @@ def test_training_lowers_the_objective_and_a_heavier_divergence(tmp_path: Path) 
         network, task = build(beta=beta)
         history = training.fit(task, TRAIN, VALIDATION, RECIPE, Checkpoint(tmp_path / str(beta), "run"))
         assert history["val_objective"].iloc[-1] < history["val_objective"].iloc[0]
-        mean, log_variance = variational.build_posterior(network)(VALIDATION)
+        mean, log_variance = variational.get_posterior(network)(VALIDATION)
         divergences.append(np.sum(mean**2 + np.exp(log_variance) - log_variance - 1))
     assert divergences[1] < divergences[0]

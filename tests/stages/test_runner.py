@@ -137,13 +137,13 @@ def test_results_are_written_all_or_none(
 
 
 def test_a_declared_result_that_a_stage_does_not_return_is_named(project: Project) -> None:
-    def encode_no_metrics(project: Project, settings: Settings, size: int) -> Results:
+    def encode_without_metrics(project: Project, settings: Settings, size: int) -> Results:
         results = dict(encode(project, settings, size))
         del results["metrics.json"]
         return results
 
     with pytest.raises(UserError, match=r"encode did not return metrics\.json, which dvc\.yaml declares"):
-        runner.call(encode_no_metrics, project, ["16"])
+        runner.call(encode_without_metrics, project, ["16"])
     assert not Path("table.csv").exists()
 
 
