@@ -13,7 +13,7 @@ import tensorflow as tf
 from cae.engine.operations import load_operations
 
 # As in the enums of native/arithmetic.h.
-EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE, RECIPROCAL = range(7)
+EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE, SQRT, RECIPROCAL = range(8)
 CROSS_ENTROPY, SIGMOID_SQUARED_ERROR, SQUARED_ERROR = range(3)
 
 
@@ -66,6 +66,11 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
     return apply(GELU, x)
 
 
+def sqrt(x: tf.Tensor) -> tf.Tensor:
+    """Return the square root."""
+    return apply(SQRT, x)
+
+
 def apply(function: int, x: tf.Tensor) -> tf.Tensor:
     """Apply one of the functions to each number."""
     y = load_operations().cae_function(x, choice=function)
@@ -78,6 +83,7 @@ DERIVATIVES: dict[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     EXP: lambda x, y: y,
     # TensorFlow's 1 / x is an approximation in a graph.
     LOG: lambda x, y: apply(RECIPROCAL, x),
+    SQRT: lambda x, y: apply(RECIPROCAL, 2 * y),
     SIGMOID: lambda x, y: y * (1 - y),
     TANH: lambda x, y: 1 - y * y,
     GELU: lambda x, y: apply(GELU_SLOPE, x),
@@ -132,20 +138,6 @@ def sum_over(x: tf.Tensor, axis: int) -> tf.Tensor:
 def compute_sum_gradient(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     """Repeat the gradient of the sum for every summand."""
     return tf.repeat(gradient[:, tf.newaxis], operation.inputs[0].shape[1], axis=1)
-
-
-@tf.custom_gradient
-def sqrt(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """Return the square root of each value, with the gradient g · 1/(2√x).
-
-    TensorFlow's own gradient is rounded otherwise on other processors, and at other places of an array.
-    """
-    root = tf.sqrt(x)
-
-    def compute_gradient(gradient: tf.Tensor) -> tf.Tensor:
-        return gradient * apply(RECIPROCAL, 2 * root)
-
-    return root, compute_gradient
 
 
 @tf.custom_gradient

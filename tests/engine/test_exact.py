@@ -29,9 +29,12 @@ FUNCTIONS: dict[str, Callable[[npt.NDArray[np.longdouble]], npt.NDArray[Any]]] =
     "exp": np.exp,
     "log": np.log,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "sqrt": np.sqrt,
     "tanh": np.tanh,
     "gelu": lambda x: x * special.ndtr(x.astype(np.float64)),
 }
+# Functions of positive numbers.
+POSITIVE = ("log", "sqrt")
 LOSSES = ("cross_entropy", "sigmoid_squared_error", "squared_error")
 
 
@@ -46,7 +49,7 @@ def compute_gradient(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_is_rounded_nearly_correctly(name: str) -> None:
-    x = np.abs(NORMAL) if name == "log" else NORMAL
+    x = np.abs(NORMAL) if name in POSITIVE else NORMAL
     found = getattr(exact, name)(tf.constant(x)).numpy()
     expected = FUNCTIONS[name](x.astype(np.longdouble))
     rounded = expected.astype(np.float32)
@@ -60,7 +63,7 @@ def test_a_function_is_rounded_nearly_correctly(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_has_the_gradient_of_tensorflow(name: str) -> None:
     x = tf.constant(np.random.default_rng(0).uniform(0.1, 4, 1000).astype(np.float32))
-    x = x if name == "log" else tf.concat([x, -x], 0)
+    x = x if name in POSITIVE else tf.concat([x, -x], 0)
     _, found = compute_gradient(getattr(exact, name), x)
     stock_functions = {"log": tf.math.log, "gelu": tf.nn.gelu}
     _, expected = compute_gradient(stock_functions.get(name) or getattr(tf, name), x)

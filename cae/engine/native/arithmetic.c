@@ -16,7 +16,8 @@ static void multiply(const float *a, const float *b, const float *start, float *
 
 const Arithmetic NAMED(INSTRUCTIONS) = {
     .product = multiply,
-    .functions = {exp_all, log_all, sigmoid_all, tanh_all, gelu_all, gelu_slope_all, reciprocal_all},
+    .functions = {exp_all, log_all, sigmoid_all, tanh_all, gelu_all, gelu_slope_all, sqrt_all,
+                  reciprocal_all},
     .losses = {cross_entropy_all, sigmoid_squared_error_all, squared_error_all},
     .sum = sum_middle,
 };

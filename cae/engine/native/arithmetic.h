@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE, RECIPROCAL, FUNCTIONS };
+enum { EXP, LOG, SIGMOID, TANH, GELU, GELU_SLOPE, SQRT, RECIPROCAL, FUNCTIONS };
 enum { CROSS_ENTROPY, SIGMOID_SQUARED_ERROR, SQUARED_ERROR, LOSSES };
 
 typedef struct {

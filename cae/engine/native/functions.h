@@ -1,4 +1,4 @@
-// Functions of single numbers, losses and sums, from operations that IEEE 754 defines exactly: + − × ÷ and
+// Functions of single numbers, losses and sums, from operations that IEEE 754 defines exactly: + − × ÷ √ and
 // moves of bits, in double precision, rounded to float once. No processor or compiler may give other digits.
 // Errors are below 0.501 units in the last place (tests/engine/test_exact.py).
 #pragma once
@@ -122,6 +122,8 @@ static inline double gelu_slope_of(double x) {
   return normal.below + x * normal.density;
 }
 
+static inline double sqrt_of(double x) { return sqrt(x); }
+
 static inline double reciprocal_of(double x) { return 1 / x; }
 
 #define MAP(name)                                                      \
@@ -134,6 +136,7 @@ MAP(sigmoid)
 MAP(tanh)
 MAP(gelu)
 MAP(gelu_slope)
+MAP(sqrt)
 MAP(reciprocal)
 
 // The loss of one pixel and its slope.
